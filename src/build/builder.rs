@@ -1,0 +1,201 @@
+//! The trait that every builder has, and what goes in and out of it.
+//!
+//! Calls block: concurrency is the runner's business, which calls from several threads. A request
+//! borrows: nothing is copied for a builder's sake.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::types::cancellation::Cancellation;
+use crate::types::digest::{ContentHash, OutputDigest};
+use crate::types::event::{EventSink, Subject};
+use crate::types::platform::Platform;
+use crate::types::workspace_path::WorkspacePath;
+
+/// What kind of entry a builder is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SentKind {
+    /// A folder.
+    Folder,
+    /// A file, with its size in bytes and the hash that the key holds.
+    File {
+        /// Its size in bytes.
+        size: u64,
+        /// The hash of its content that the key was made from.
+        content: ContentHash,
+    },
+    /// A symbolic link, with its target as it is stored.
+    Link {
+        /// The target.
+        target: Box<[u8]>,
+    },
+}
+
+/// One entry of a folder that a builder is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentEntry {
+    /// Relative to the folder that is sent.
+    pub path: WorkspacePath,
+    /// Permission bits, the lower twelve bits of `st_mode`.
+    pub permissions: u32,
+    /// What it is.
+    pub kind: SentKind,
+}
+
+/// A folder of which a builder is sent the listed entries: a view.
+#[derive(Clone, Copy, Debug)]
+pub struct SentFolder<'r> {
+    /// Where the folder lies on this machine.
+    pub on_disk: &'r Path,
+    /// The entries, each folder directly before what is in it, in the order of [`WorkspacePath`].
+    pub entries: &'r [SentEntry],
+}
+
+/// What a named context stands for.
+#[derive(Clone, Copy, Debug)]
+pub enum ContextSource<'r> {
+    /// Files of the workspace.
+    Folder(SentFolder<'r>),
+    /// An image that the builder can find: a reference, with a digest where one is pinned.
+    Image(&'r str),
+}
+
+/// A secret that a build may read. Its value is in no log, no event, no key and no cache.
+#[derive(Clone)]
+pub struct SecretValue {
+    /// The id by which a `RUN --mount=type=secret` asks for it.
+    pub id: String,
+    /// The value.
+    pub value: Vec<u8>,
+}
+
+impl std::fmt::Debug for SecretValue {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SecretValue").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Everything that a build depends on.
+#[derive(Clone, Debug)]
+pub struct BuildRequest<'r> {
+    /// Who asks, for events and names.
+    pub subject: &'r Subject,
+    /// The bytes of the Dockerfile, as the user wrote them.
+    pub dockerfile: &'r [u8],
+    /// The name under which messages speak of the Dockerfile: a path of the workspace.
+    pub dockerfile_name: &'r str,
+    /// The wanted stage; `None` is the last.
+    pub stage: Option<&'r str>,
+    /// The main context; `None` when the wanted stage reads nothing of it.
+    pub context: Option<SentFolder<'r>>,
+    /// Named contexts, pinned bases and outputs of other targets among them, by the name that the
+    /// Dockerfile uses.
+    pub contexts: BTreeMap<&'r str, ContextSource<'r>>,
+    /// Build arguments, stamps included.
+    pub args: &'r BTreeMap<String, String>,
+    /// Labels of the image.
+    pub labels: &'r BTreeMap<String, String>,
+    /// Secrets that the build may mount.
+    pub secrets: &'r [SecretValue],
+    /// What `RUN` may reach: `default`, `none` or `host`; `None` is the builder's default.
+    pub network: Option<&'r str>,
+    /// Whether the builder is to leave its own cache aside.
+    pub no_cache: bool,
+    /// Names to give the image, `repository:tag`.
+    pub tags: &'r [String],
+}
+
+/// What a build gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildOutput {
+    /// How the builder names the output.
+    pub digest: OutputDigest,
+}
+
+/// Why a builder could not do what was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A step of the Dockerfile failed, or the Dockerfile is wrong: the target's own fault.
+    #[error("{message}")]
+    Failed {
+        /// What the builder said, in one or a few lines.
+        message: String,
+        /// The line of the Dockerfile, counted from 1, when the builder named one.
+        line: Option<usize>,
+        /// The last lines that the failing step wrote.
+        log_tail: Vec<String>,
+    },
+    /// A file differs from what its key was made from: it was changed while it was being sent.
+    #[error("`{path}` changed while it was being built")]
+    InputChanged {
+        /// Relative to the folder that is sent.
+        path: WorkspacePath,
+    },
+    /// Somebody asked to stop.
+    #[error("the build was cancelled")]
+    Cancelled,
+    /// The daemon, the network or the disk: not the target's fault.
+    #[error("{message}")]
+    Surroundings {
+        /// What is wrong, in one sentence.
+        message: String,
+        /// How to put it right.
+        help: Option<String>,
+    },
+}
+
+/// The images that a builder has at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// The digests of all images, as [`BuildOutput::digest`] names them.
+    pub digests: BTreeSet<OutputDigest>,
+    /// Every tag (`repository:tag`, familiar form: no `docker.io/library/`) and
+    /// `repository@digest`, with the image that it names.
+    pub references: BTreeMap<String, OutputDigest>,
+}
+
+/// Something that builds images. Shared by threads; every call blocks until it is answered.
+pub trait Builder: Send + Sync {
+    /// The family whose outputs are comparable, such as `docker`: it enters every key.
+    fn family(&self) -> &str;
+
+    /// What it is, for people: `Docker Engine 26.1.5 (overlay2)`.
+    fn description(&self) -> &str;
+
+    /// What it builds for when nobody says otherwise.
+    fn platform(&self) -> &Platform;
+
+    /// Which images are there. The runner asks once per run.
+    ///
+    /// # Errors
+    /// When the builder cannot be reached.
+    fn inventory(&self) -> Result<Inventory, BuildError>;
+
+    /// The digest that `reference` stands for on `platform`; fetches the image when it is not there.
+    ///
+    /// # Errors
+    /// When no such image can be had.
+    fn resolve(
+        &self,
+        reference: &str,
+        platform: &Platform,
+        cancellation: &Cancellation,
+    ) -> Result<OutputDigest, BuildError>;
+
+    /// Builds, and leaves the output under the names of [`BuildRequest::tags`].
+    ///
+    /// # Errors
+    /// See [`BuildError`]. After an error nothing that was asked for may be relied on.
+    fn build(
+        &self,
+        request: &BuildRequest<'_>,
+        events: &dyn EventSink,
+        cancellation: &Cancellation,
+    ) -> Result<BuildOutput, BuildError>;
+
+    /// Gives the image `digest`, which is there, one more name.
+    ///
+    /// # Errors
+    /// When the image is gone or the builder cannot be reached.
+    fn tag(&self, digest: &OutputDigest, name: &str) -> Result<(), BuildError>;
+}

@@ -1,0 +1,6 @@
+//! Builders: what turns one target's inputs into an image.
+//!
+//! **Invariant:** a builder is given everything that its output may depend on, and nothing else; it
+//! knows no graph and no cache. tokio and bollard stay inside, behind blocking functions.
+
+pub mod builder;

@@ -1,0 +1,3 @@
+//! The `imgraph` program: hands over to the command line.
+
+fn main() {}

@@ -1,0 +1,88 @@
+//! What is wrong, where, and how to put it right.
+//!
+//! A diagnostic is data: the one renderer (`cli/diagnostics.rs`) draws it, tests compare it, and a
+//! load returns its value *and* all diagnostics, so that every mistake is shown at once.
+
+use std::sync::Arc;
+
+use super::span::{Location, SourceText, Span};
+
+/// How much a diagnostic weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Worth knowing; nothing fails.
+    Warning,
+    /// What was asked for cannot be done.
+    Error,
+}
+
+/// A place that a diagnostic points at, and what is to be said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Annotation {
+    /// The place.
+    pub location: Location,
+    /// What is said beside it; may be empty.
+    pub message: String,
+    /// Whether this is the place of the mistake; the others give context.
+    pub primary: bool,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How much it weighs.
+    pub severity: Severity,
+    /// One sentence, lower case, without a full stop.
+    pub message: String,
+    /// The places, the primary one first. Empty when no text is to blame.
+    pub annotations: Vec<Annotation>,
+    /// How to put it right, a sentence each.
+    pub help: Vec<String>,
+}
+
+impl Diagnostic {
+    /// An error that says `message`.
+    pub fn error(message: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, message: message.into(), annotations: Vec::new(), help: Vec::new() }
+    }
+
+    /// A warning that says `message`.
+    pub fn warning(message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(message) }
+    }
+
+    /// Points at the place of the mistake.
+    #[must_use]
+    pub fn at(self, source: &Arc<SourceText>, span: impl Into<Span>, message: impl Into<String>) -> Self {
+        self.annotate(source, span.into(), message.into(), true)
+    }
+
+    /// Points at a place that helps to understand.
+    #[must_use]
+    pub fn see(self, source: &Arc<SourceText>, span: impl Into<Span>, message: impl Into<String>) -> Self {
+        self.annotate(source, span.into(), message.into(), false)
+    }
+
+    /// Says how to put it right.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help.push(help.into());
+        self
+    }
+
+    fn annotate(mut self, source: &Arc<SourceText>, span: Span, message: String, primary: bool) -> Self {
+        let location = Location { source: Arc::clone(source), span };
+        self.annotations.push(Annotation { location, message, primary });
+        self
+    }
+}
+
+/// The nearest of `candidates` to `word`, when one is near enough to be what was meant.
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.len().max(word.len()) / 4)
+        .min()
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,97 @@
+//! Where a thing is written: a file of the workspace and a range of its bytes.
+//!
+//! Spans are byte offsets, not lines: they are cheap to carry and stay exact; lines and columns are
+//! counted when, and only when, a person is shown one.
+
+use std::sync::Arc;
+
+use super::workspace_path::WorkspacePath;
+
+/// A half-open range of bytes of one text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Span {
+    /// The first byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+impl Span {
+    /// The bytes from `start` up to `end`.
+    pub fn new(start: usize, end: usize) -> Self {
+        Self { start, end }
+    }
+
+    /// The smallest span that holds both.
+    pub fn to(self, other: Self) -> Self {
+        Self { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+}
+
+impl From<std::ops::Range<usize>> for Span {
+    fn from(range: std::ops::Range<usize>) -> Self {
+        Self { start: range.start, end: range.end }
+    }
+}
+
+/// A value with the place at which it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spanned<Value> {
+    /// The value.
+    pub value: Value,
+    /// Where it is written.
+    pub span: Span,
+}
+
+impl<Value> Spanned<Value> {
+    /// `value`, written at `span`.
+    pub fn new(value: Value, span: impl Into<Span>) -> Self {
+        Self { value, span: span.into() }
+    }
+}
+
+/// A text of the workspace that was parsed, kept so that messages can quote it.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct SourceText {
+    /// Where the text was read.
+    pub path: WorkspacePath,
+    /// What it says. Bytes that are not UTF-8 are replaced.
+    pub text: String,
+}
+
+/// A line and a column, both counted from 1; columns count characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LineColumn {
+    /// The line.
+    pub line: usize,
+    /// The character in the line.
+    pub column: usize,
+}
+
+impl SourceText {
+    /// The line and column of the byte `offset`; an offset past the end is the end.
+    pub fn line_column(&self, offset: usize) -> LineColumn {
+        let before = &self.text.as_bytes()[..offset.min(self.text.len())];
+        let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        LineColumn {
+            line: 1 + before.iter().filter(|byte| **byte == b'\n').count(),
+            column: 1 + String::from_utf8_lossy(&before[line_start..]).chars().count(),
+        }
+    }
+}
+
+/// A place in a text of the workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Location {
+    /// The text.
+    pub source: Arc<SourceText>,
+    /// The bytes.
+    pub span: Span,
+}
+
+impl Location {
+    /// `path:line` as people write it.
+    pub fn path_line(&self) -> String {
+        format!("{}:{}", self.source.path, self.source.line_column(self.span.start).line)
+    }
+}
