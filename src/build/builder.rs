@@ -7,40 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::types::cancellation::Cancellation;
-use crate::types::digest::{ContentHash, OutputDigest};
+use crate::types::digest::OutputDigest;
 use crate::types::event::{EventSink, Subject};
+use crate::types::file_entry::FileEntry;
 use crate::types::platform::Platform;
 use crate::types::workspace_path::WorkspacePath;
-
-/// What kind of entry a builder is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SentKind {
-    /// A folder.
-    Folder,
-    /// A file, with its size in bytes and the hash that the key holds.
-    File {
-        /// Its size in bytes.
-        size: u64,
-        /// The hash of its content that the key was made from.
-        content: ContentHash,
-    },
-    /// A symbolic link, with its target as it is stored.
-    Link {
-        /// The target.
-        target: Box<[u8]>,
-    },
-}
-
-/// One entry of a folder that a builder is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SentEntry {
-    /// Relative to the folder that is sent.
-    pub path: WorkspacePath,
-    /// Permission bits, the lower twelve bits of `st_mode`.
-    pub permissions: u32,
-    /// What it is.
-    pub kind: SentKind,
-}
 
 /// A folder of which a builder is sent the listed entries: a view.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +19,7 @@ pub struct SentFolder<'r> {
     /// Where the folder lies on this machine.
     pub on_disk: &'r Path,
     /// The entries, each folder directly before what is in it, in the order of [`WorkspacePath`].
-    pub entries: &'r [SentEntry],
+    pub entries: &'r [FileEntry],
 }
 
 /// What a named context stands for.

@@ -8,6 +8,7 @@ pub mod diagnostic;
 pub mod digest;
 pub mod environment;
 pub mod event;
+pub mod file_entry;
 pub mod ids;
 pub mod label;
 pub mod platform;
