@@ -10,8 +10,11 @@ use crate::cache::record_file::{self, Lookup};
 use crate::cache::view_listing;
 use crate::types::diagnostic::Severity;
 
-/// A record of each kind: how to look it up, whatever it holds, and where it lies.
-fn kinds(cache: &CacheFolder) -> Vec<(Box<dyn Fn() -> Lookup<()> + '_>, PathBuf)> {
+/// Looks a record up and forgets what it holds.
+type Load<'c> = Box<dyn Fn() -> Lookup<()> + 'c>;
+
+/// A record of each kind: how to look it up, and where it lies.
+fn kinds(cache: &CacheFolder) -> Vec<(Load<'_>, PathBuf)> {
     fn forget<Value>(lookup: Lookup<Value>) -> Lookup<()> {
         match lookup {
             Lookup::Hit(_) => Lookup::Hit(()),

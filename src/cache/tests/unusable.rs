@@ -68,7 +68,7 @@ fn an_unreadable_record_is_a_miss_with_a_warning() {
     let (_folder, cache) = fresh();
     record(2).store(&cache).unwrap();
     let path = cache.on_disk(&crate::cache::folder::Kind::Actions.place(&key(2).to_string()));
-    fs::set_permissions(path, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o000)).unwrap();
     let mut warnings = Vec::new();
     let found = ActionRecord::load(&cache, &key(2)).value(&mut warnings);
     assert_eq!(found.is_none(), bound_by_permissions());
