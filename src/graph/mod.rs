@@ -1,1 +1,3 @@
-//! graph
+//! Pure over a snapshot: load, slice, view, graph, keys, comparison of manifests.
+
+pub mod manifest;
