@@ -1,1 +1,3 @@
-//! graph
+//! From a snapshot to targets: loading, and everything that is pure over what was loaded.
+
+pub mod target;
