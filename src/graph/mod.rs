@@ -1,3 +1,4 @@
 //! Pure over a snapshot: load, slice, view, graph, keys, comparison of manifests.
 
 pub mod manifest;
+pub mod target;
