@@ -1,1 +1,3 @@
-//! graph
+//! What a build depends on: pure functions over parsed files.
+
+pub mod slice;
