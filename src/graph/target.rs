@@ -7,38 +7,15 @@
 //! **Invariant:** nothing here refers to the file's letters but through a [`Location`].
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 
+pub use crate::syntax::build_toml::targets::TargetKind;
 use crate::types::label::Label;
 use crate::types::platform::Platform;
+pub use crate::types::span::Located;
 use crate::types::span::Location;
 use crate::types::target_pattern::TargetPattern;
 use crate::types::workspace_path::WorkspacePath;
-
-/// A value with the text and the place that it was read from.
-///
-/// A value that nobody wrote (a default of imgraph itself) has the place of its target's header.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Located<Value> {
-    /// The value.
-    pub value: Value,
-    /// Where it is written: in a table of the target, in `[defaults.*]`, or at the target's header.
-    pub location: Location,
-}
-
-/// What a target is for. The word of its table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TargetKind {
-    /// A base image that several targets share.
-    Base,
-    /// A builder stage: an intermediate.
-    Stage,
-    /// A product.
-    Image,
-    /// A name for several targets.
-    Group,
-}
 
 /// One table of one `BUILD.toml`, resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -193,24 +170,6 @@ impl Target {
             Definition::Built(build) => Some(build),
             Definition::External(_) | Definition::Group(_) => None,
         }
-    }
-}
-
-impl TargetKind {
-    /// The word of its table: `base`, `stage`, `image`, `group`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Base => "base",
-            Self::Stage => "stage",
-            Self::Image => "image",
-            Self::Group => "group",
-        }
-    }
-}
-
-impl fmt::Display for TargetKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
     }
 }
 

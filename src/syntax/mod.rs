@@ -4,3 +4,5 @@
 
 pub mod dockerfile;
 pub mod image_reference;
+pub mod interpolation;
+pub mod build_toml;
