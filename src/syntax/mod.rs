@@ -1,11 +1,14 @@
-//! Text and values, pure: BUILD.toml, Dockerfiles, ignore files, patterns.
+//! Text to values and back: nothing here knows of files, targets or builds.
 //!
-//! **Invariant:** nothing here reads a file or knows a graph. A parser returns spans, so that each
-//! mistake can be shown where it is written.
+//! **Invariant:** every parser is a pure function of its text, and no text makes one panic.
 
-pub mod dockerignore;
+pub mod dockerfile;
+pub mod image_reference;
+pub mod interpolation;
+pub mod build_toml;
+pub mod path_text;
+pub mod shell_pattern;
 mod path_expression;
 pub mod path_pattern;
 pub mod path_patterns;
-pub mod path_text;
-pub mod shell_pattern;
+pub mod dockerignore;
