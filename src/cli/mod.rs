@@ -1,1 +1,7 @@
-//! cli
+//! Arguments to requests, commands, progress, what a person reads.
+//!
+//! **Invariant:** it is the only layer that prints, reads the environment, or exits.
+
+mod arguments;
+mod exit;
+mod terminal;

@@ -1,1 +1,5 @@
-//! graph
+//! Pure over a snapshot: load, slice, view, graph, keys, comparison of manifests.
+
+pub mod manifest;
+pub mod target;
+pub mod slice;
