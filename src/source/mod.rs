@@ -1,1 +1,5 @@
-//! source
+//! The only reader of workspace bytes.
+
+pub mod git_facts;
+
+pub mod workspace_root;
