@@ -1,5 +1,13 @@
-//! The only reader of workspace bytes.
+//! The only reader of workspace bytes: the folder walk, content hashes, snapshots, packages.
+//!
+//! **Invariant:** nothing above this layer opens a file of the workspace. What was looked at once is
+//! never looked at again: a snapshot gives the same answer for as long as it lives.
 
+mod disk;
+mod folder;
 pub mod git_facts;
-
+mod origin;
+pub mod read_error;
+pub mod snapshot;
+pub mod stat;
 pub mod workspace_root;
