@@ -9,3 +9,8 @@ mod origin;
 mod disk;
 mod folder;
 pub mod snapshot;
+pub mod git_facts;
+mod origin;
+pub mod read_error;
+pub mod stat;
+pub mod workspace_root;
