@@ -6,10 +6,10 @@ use crate::build::builder::Inventory;
 use crate::cache::action_record::ActionRecord;
 use crate::cache::folder::CacheFolder;
 use crate::cache::last_build::LastBuilds;
-use crate::graph::key;
+use crate::graph::key::{Keyed, Outputs};
 use crate::graph::manifest::Fact;
-use crate::graph::node::{Build, Context, Graph, Node};
-use crate::graph::views::Views;
+use crate::graph::node::{Build, Graph, Node};
+use crate::graph::node_views::NodeViews;
 use crate::syntax::image_reference::ImageReference;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::digest::{ActionKey, OutputDigest};
@@ -21,7 +21,7 @@ pub struct Known<'k> {
     /// What is wanted.
     pub graph: &'k Graph,
     /// What its nodes read.
-    pub views: &'k Views,
+    pub views: &'k NodeViews,
     /// The family of the builder.
     pub family: &'k str,
     /// Which images the builder has.
@@ -33,9 +33,6 @@ pub struct Known<'k> {
     /// Nodes that are built even if they are cached.
     pub forced: &'k [NodeId],
 }
-
-/// The outputs of a node's dependencies.
-pub type Outputs<'o> = &'o dyn Fn(NodeId) -> OutputDigest;
 
 /// What the action cache knows of a key.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,26 +46,32 @@ pub enum Found {
 }
 
 impl Known<'_> {
-    /// The action key of `node`, whose dependencies have the outputs `outputs`.
-    pub fn key(&self, node: &Node, build: &Build, outputs: Outputs<'_>) -> ActionKey {
-        key::action_key(node, build, self.family, &|_, context| self.digest(context), outputs)
+    fn keyed(&self) -> Keyed<'_> {
+        Keyed { graph: self.graph, views: self.views }
+    }
+
+    /// The action key of the build `id`, whose dependencies have the outputs `outputs`.
+    pub fn key(&self, id: NodeId, build: &Build, outputs: Outputs<'_>) -> ActionKey {
+        self.keyed().action_key(id, build, self.family, outputs)
     }
 
     /// The facts behind [`Known::key`].
-    pub fn facts(&self, node: &Node, build: &Build, outputs: Outputs<'_>) -> Vec<Fact> {
-        key::action_facts(node, build, self.family, &|_, context| self.digest(context), outputs)
+    pub fn facts(&self, id: NodeId, build: &Build, outputs: Outputs<'_>) -> Vec<Fact> {
+        self.keyed().action_facts(id, build, self.family, outputs)
     }
 
-    /// The facts of `node` that no other output decides.
-    pub fn static_facts(&self, node: &Node, build: &Build) -> Vec<Fact> {
-        key::static_facts(node, build, self.family, &|_, context| self.digest(context))
+    /// The facts of the build `id` that no other output decides.
+    pub fn static_facts(&self, id: NodeId, build: &Build) -> Vec<Fact> {
+        self.keyed().static_facts(id, build, self.family)
     }
 
     /// What the cache knows of `key`.
     pub fn look_up(&self, key: &ActionKey, warnings: &mut Vec<Diagnostic>) -> Found {
         match ActionRecord::load(self.cache, key).value(warnings) {
             None => Found::Nothing,
-            Some(record) if self.inventory.digests.contains(&record.digest) => Found::Output(Box::new(record)),
+            Some(record) if self.inventory.digests.contains(&record.digest) => {
+                Found::Output(Box::new(record))
+            }
             Some(record) => Found::Gone(Box::new(record)),
         }
     }
@@ -92,9 +95,5 @@ impl Known<'_> {
             Some(digest) => digest.parse().ok(),
             None => self.inventory.references.get(&parsed.familiar()).cloned(),
         }
-    }
-
-    fn digest(&self, context: &Context) -> crate::types::digest::TreeDigest {
-        self.views.digest(context)
     }
 }

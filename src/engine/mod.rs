@@ -4,7 +4,13 @@
 
 pub mod critical_path;
 pub mod scheduler;
-
 pub mod event_log;
 pub mod log_sink;
 pub mod tee;
+pub mod lookup;
+pub mod plan;
+pub mod report;
+mod secrets;
+pub mod request;
+mod worker;
+pub mod runner;

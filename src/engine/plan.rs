@@ -13,7 +13,7 @@ use crate::graph::key;
 use crate::graph::manifest::{self, Change, Fact, Reason};
 use crate::graph::node::{Build, Dependency, External, Node, Work};
 use crate::types::diagnostic::Diagnostic;
-use crate::types::digest::{ActionKey, OutputDigest};
+use crate::types::digest::{ActionKey, OutputDigest, TreeDigest};
 use crate::types::ids::{DenseMap, NodeId};
 
 /// What a build would do with a node.
@@ -42,7 +42,7 @@ pub struct Planned {
     /// How long the build of its output or its last success took, in seconds.
     pub seconds: Option<f64>,
     /// The views at the last success, by context, when reasons were found by comparing with it.
-    pub last_views: Vec<(String, crate::types::digest::TreeDigest)>,
+    pub last_views: Vec<(String, TreeDigest)>,
 }
 
 /// What a build would do, node by node, and what was odd about the cache.
@@ -86,7 +86,7 @@ impl Planner<'_> {
         match &node.work {
             Work::External(external) => self.external(external),
             Work::Build(build) if self.known.is_forced(id) => self.forced(node, build),
-            Work::Build(build) => self.build(node, build),
+            Work::Build(build) => self.build(id, node, build),
         }
     }
 
@@ -106,19 +106,24 @@ impl Planner<'_> {
         dirty(vec![reason("no-cache", Change::Changed, None, Some(why))], last.as_ref())
     }
 
-    fn build(&mut self, node: &Node, build: &Build) -> Planned {
+    fn build(&mut self, id: NodeId, node: &Node, build: &Build) -> Planned {
         if node.dependencies.iter().any(|dependency| self.output(dependency.node).is_none()) {
-            return self.undecided(node, build);
+            return self.undecided(id, node, build);
         }
         let output = |id: NodeId| self.output(id).expect("all dependencies were found to have outputs");
-        let key = self.known.key(node, build, &output);
-        let facts = || self.known.facts(node, build, &output);
+        let key = self.known.key(id, build, &output);
+        let facts = || self.known.facts(id, build, &output);
         let mut warnings = Vec::new();
         let planned = match self.known.look_up(&key, &mut warnings) {
             Found::Output(record) => cached(record.digest, Some(key), Some(record.seconds)),
             Found::Gone(record) => {
                 let old = record.digest.to_string();
-                let gone = reason("output", Change::Removed, Some(&old), Some("is no longer in the builder's store"));
+                let gone = reason(
+                    "output",
+                    Change::Removed,
+                    Some(&old),
+                    Some("is no longer in the builder's store"),
+                );
                 dirty(vec![gone], Some(&record))
             }
             Found::Nothing => match self.known.last_record(node, &mut warnings) {
@@ -131,11 +136,12 @@ impl Planner<'_> {
     }
 
     /// Some dependency will run: only what is the node's own can be compared.
-    fn undecided(&mut self, node: &Node, build: &Build) -> Planned {
+    fn undecided(&mut self, id: NodeId, node: &Node, build: &Build) -> Planned {
         let Some(last) = self.known.last_record(node, &mut self.warnings) else {
             return dirty(vec![Reason::never_built()], None);
         };
-        let mut own = differences(&last, &self.known.static_facts(node, build), |fact| !key::is_image_fact(fact));
+        let mut own =
+            differences(&last, &self.known.static_facts(id, build), |fact| !key::is_image_fact(fact));
         own.extend(node.dependencies.iter().filter_map(|dependency| self.moved(dependency, &last)));
         if !own.is_empty() {
             return dirty(own, Some(&last));

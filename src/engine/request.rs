@@ -8,27 +8,30 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::lookup::Outputs;
 use crate::build::builder::{BuildRequest, ContextSource, SecretValue, SentFolder};
 use crate::graph::edges::stand_in;
+use crate::graph::key::Outputs;
 use crate::graph::node::{Build, Context, Dependency, Graph, Node, Role, Work};
+use crate::graph::node_views::NodeViews;
 use crate::graph::target::ArgumentValue;
-use crate::graph::views::Views;
 use crate::source::snapshot::Snapshot;
 use crate::syntax::image_reference::ImageReference;
 use crate::types::digest::OutputDigest;
 use crate::types::event::Subject;
+use crate::types::ids::NodeId;
 use crate::types::label::Label;
 
 /// Everything that a [`BuildRequest`] borrows.
 pub struct Prepared {
+    id: NodeId,
     subject: Subject,
-    dockerfile: std::sync::Arc<[u8]>,
+    dockerfile: Arc<[u8]>,
     dockerfile_name: String,
     stage: Option<String>,
-    context: Option<(PathBuf, Context)>,
-    folders: BTreeMap<String, (PathBuf, Context)>,
+    context: Option<PathBuf>,
+    folders: BTreeMap<String, PathBuf>,
     images: BTreeMap<String, String>,
     args: BTreeMap<String, String>,
     labels: BTreeMap<String, String>,
@@ -44,25 +47,27 @@ pub fn link_name(label: &Label, digest: &OutputDigest) -> String {
 }
 
 impl Prepared {
-    /// What `node` asks for when its dependencies have the outputs `outputs`.
+    /// What the build `id` asks for when its dependencies have the outputs `outputs`.
     pub fn new(
         graph: &Graph,
-        node: &Node,
+        id: NodeId,
         build: &Build,
         subject: &Subject,
         outputs: Outputs<'_>,
         snapshot: &Snapshot,
-        dockerfile: std::sync::Arc<[u8]>,
+        dockerfile: Arc<[u8]>,
     ) -> Self {
+        let node = &graph.nodes[id];
         let definition = build.definition();
-        let place = |context: &Context| context.spec.context().on_disk(snapshot.root_on_disk());
+        let place = |context: &Context| context.spec.context.on_disk(snapshot.root_on_disk());
         Self {
+            id,
             subject: subject.clone(),
             dockerfile,
             dockerfile_name: definition.dockerfile.value.to_string(),
             stage: definition.stage.as_ref().map(|stage| stage.value.clone()),
-            context: build.context.as_ref().map(|context| (place(context), context.clone())),
-            folders: build.folders.iter().map(|(n, c)| (n.clone(), (place(c), c.clone()))).collect(),
+            context: build.context.as_ref().map(place),
+            folders: build.folders.iter().map(|(name, folder)| (name.clone(), place(folder))).collect(),
             images: images(graph, node, build, outputs),
             args: arguments(graph, node, build, outputs),
             labels: definition.labels.iter().map(|(n, label)| (n.clone(), label.value.clone())).collect(),
@@ -92,19 +97,21 @@ impl Prepared {
     }
 
     /// The request.
-    pub fn request<'r>(&'r self, views: &'r Views) -> BuildRequest<'r> {
-        let sent = |(on_disk, context): &'r (PathBuf, Context)| SentFolder {
+    pub fn request<'r>(&'r self, views: &'r NodeViews) -> BuildRequest<'r> {
+        let sent = |name: &str, on_disk: &'r PathBuf| SentFolder {
             on_disk,
-            entries: views.entries(context),
+            entries: &views.view(self.id, name).entries,
         };
-        let folders = self.folders.iter().map(|(name, folder)| (name.as_str(), ContextSource::Folder(sent(folder))));
+        let folders = self.folders.iter();
+        let folders =
+            folders.map(|(name, folder)| (name.as_str(), ContextSource::Folder(sent(name, folder))));
         let images = self.images.iter().map(|(name, image)| (name.as_str(), ContextSource::Image(image)));
         BuildRequest {
             subject: &self.subject,
             dockerfile: &self.dockerfile,
             dockerfile_name: &self.dockerfile_name,
             stage: self.stage.as_deref(),
-            context: self.context.as_ref().map(sent),
+            context: self.context.as_ref().map(|on_disk| sent("", on_disk)),
             contexts: folders.chain(images).collect(),
             args: &self.args,
             labels: &self.labels,
@@ -121,9 +128,10 @@ fn arguments(graph: &Graph, node: &Node, build: &Build, outputs: Outputs<'_>) ->
     let mut arguments = build.given.clone();
     for (name, argument) in &build.definition().args {
         let ArgumentValue::Target(label) = &argument.value else { continue };
-        let dependency = node.dependencies.iter().find(|dependency| {
-            matches!(&dependency.role, Role::Argument { name: role } if role == name)
-        });
+        let dependency = node
+            .dependencies
+            .iter()
+            .find(|dependency| matches!(&dependency.role, Role::Argument { name: role } if role == name));
         if let Some(dependency) = dependency {
             arguments.insert(name.clone(), linked(graph, dependency, outputs, label));
         }
@@ -137,14 +145,16 @@ fn images(graph: &Graph, node: &Node, build: &Build, outputs: Outputs<'_>) -> BT
     for dependency in &node.dependencies {
         let Role::Reference { name, platform } = &dependency.role else { continue };
         let key = match platform {
-            Some(platform) if build.slice.references.iter().any(|r| r.name == *name && r.platform.is_none()) => {
+            Some(platform)
+                if build.slice.references.iter().any(|r| r.name == *name && r.platform.is_none()) =>
+            {
                 format!("{name}::{platform}")
             }
             _ => name.clone(),
         };
-        let stand_ins = build.definition().args.values().any(|argument| {
-            matches!(&argument.value, ArgumentValue::Target(label) if stand_in(label) == *name)
-        });
+        let stand_ins = build.definition().args.values().any(
+            |argument| matches!(&argument.value, ArgumentValue::Target(label) if stand_in(label) == *name),
+        );
         // A stand-in is not in the file that is sent: the argument's value is the real reference.
         if stand_ins {
             continue;

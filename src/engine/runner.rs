@@ -79,12 +79,18 @@ struct Foreman<'r> {
 impl<'r> Foreman<'r> {
     fn new(run: Run<'r>) -> Self {
         let nodes = &run.known.graph.nodes;
-        let dependencies = nodes.values().iter().map(|node| node.dependencies.iter().map(|d| d.node).collect());
+        let dependencies =
+            nodes.values().iter().map(|node| node.dependencies.iter().map(|d| d.node).collect());
         let on_failure = if run.keep_going { OnFailure::KeepGoing } else { OnFailure::Stop };
         let wanted = &run.known.graph.roots;
         Self {
             run,
-            scheduler: Scheduler::new(&dependencies.collect(), wanted, run.durations, on_failure),
+            scheduler: Scheduler::new(
+                &dependencies.collect(),
+                wanted.iter().copied(),
+                run.durations,
+                on_failure,
+            ),
             ended: DenseMap::filled(nodes.len(), None),
             leaders: HashMap::new(),
             warnings: Vec::new(),
@@ -114,7 +120,9 @@ impl<'r> Foreman<'r> {
         }
         let nodes = self.ended.values().iter().cloned();
         Report {
-            nodes: nodes.map(|ended| ended.unwrap_or_else(|| Ended::skipped("the run was stopped"))).collect(),
+            nodes: nodes
+                .map(|ended| ended.unwrap_or_else(|| Ended::skipped("the run was stopped")))
+                .collect(),
             cancelled: self.run.cancellation.is_cancelled(),
             warnings: self.warnings,
             seconds: 0.0,
@@ -154,7 +162,7 @@ impl<'r> Foreman<'r> {
     fn order(&mut self, id: NodeId, node: &'r Node, build: &'r Build) -> Option<Order> {
         let known = self.run.known;
         let output = |dependency: NodeId| self.output(dependency);
-        let key = known.key(node, build, &output);
+        let key = known.key(id, build, &output);
         let source_key = self.run.source_keys[id];
         let order = Order {
             id,
@@ -176,10 +184,10 @@ impl<'r> Foreman<'r> {
         if !known.is_forced(id)
             && let Found::Output(record) = known.look_up(&key, &mut self.warnings)
         {
-            let last = LastBuild { action_key: key, seconds: record.seconds, built_at: record.built_at };
-            if let Err(error) = known.last_builds.store(&order.subject, &last) {
-                self.warnings.push(error.warning());
-            }
+            self.remember(
+                node,
+                LastBuild { action_key: key, seconds: record.seconds, built_at: record.built_at },
+            );
             let ended = Ended { action_key: Some(key), ..known_output(record.digest) };
             self.end(id, ended, scheduler::Outcome::Done);
             return None;
@@ -214,8 +222,21 @@ impl<'r> Foreman<'r> {
     /// A node that joined `leader` ends as it ended.
     fn follow(&mut self, id: NodeId, leader: NodeId) {
         let Some(ended) = self.ended[leader].clone() else { return };
+        if let (Some(action_key), Some(_)) = (ended.action_key, &ended.digest) {
+            let built_at = jiff::Timestamp::now().as_second();
+            let node = &self.run.known.graph.nodes[id];
+            self.remember(node, LastBuild { action_key, seconds: ended.seconds, built_at });
+        }
         let ending = if ended.ending == Ending::Built { Ending::Cached } else { ended.ending };
         self.keep(id, Ended { ending, seconds: 0.0, log: None, tags: Vec::new(), ..ended });
+    }
+
+    /// Keeps what the target of `node` last was, so that later reasons are told against it.
+    fn remember(&mut self, node: &Node, last: LastBuild) {
+        let stored = node.subject().map(|subject| self.run.known.last_builds.store(&subject, &last));
+        if let Some(Err(error)) = stored {
+            self.warnings.push(error.warning());
+        }
     }
 
     fn apply(&mut self, effects: Effects) {
@@ -225,7 +246,9 @@ impl<'r> Foreman<'r> {
     fn skip(&mut self, skipped: &[Skip]) {
         for skip in skipped {
             let reason = match skip.blame {
-                scheduler::Blame::Dependency(id) => format!("{} failed", self.run.known.graph.nodes[id].name()),
+                scheduler::Blame::Dependency(id) => {
+                    format!("{} failed", self.run.known.graph.nodes[id].name())
+                }
                 scheduler::Blame::Stopped => "the run was stopped".to_owned(),
             };
             self.keep(skip.node, Ended::skipped(reason));
@@ -255,7 +278,8 @@ impl<'r> Foreman<'r> {
                 continue;
             }
             if let Err(error) = self.run.builder.tag(digest, tag) {
-                self.warnings.push(Diagnostic::warning(format!("cannot name the image of {label} `{tag}`: {error}")));
+                self.warnings
+                    .push(Diagnostic::warning(format!("cannot name the image of {label} `{tag}`: {error}")));
             }
         }
         tags.to_vec()

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::log_sink::LogSink;
-use super::lookup::{Known, Outputs};
+use super::lookup::Known;
 use super::report::{Blame, Ended, Ending, Failure};
 use super::request::{Prepared, link_name};
 use super::{secrets, tee::Tee};
@@ -16,7 +16,9 @@ use crate::cache::action_record::{ActionRecord, SCHEMA};
 use crate::cache::last_build::LastBuild;
 use crate::cache::log_file::LogFile;
 use crate::cache::view_listing;
+use crate::graph::key::Outputs;
 use crate::graph::node::{Build, External, Node, Work};
+use crate::graph::view::{View, ViewError};
 use crate::source::snapshot::Snapshot;
 use crate::types::cancellation::Cancellation;
 use crate::types::diagnostic::Diagnostic;
@@ -82,26 +84,30 @@ pub(super) fn fetch(shop: Shop<'_>, node: &Node, external: &External) -> Finishe
 pub(super) fn build(shop: Shop<'_>, node: &Node, build: &Build, order: &Order) -> Finished {
     let started = Instant::now();
     let mut warnings = Vec::new();
-    let log = LogFile::create(shop.known.cache, &order.key).map_err(|error| warnings.push(error.warning())).ok();
+    let log =
+        LogFile::create(shop.known.cache, &order.key).map_err(|error| warnings.push(error.warning())).ok();
     let log_path = log.as_ref().map(|log| log.path().to_path_buf());
     let log_name = log.as_ref().map(|log| log.name().to_owned());
     let result = match log {
         Some(log) => {
             let log = LogSink::new(log, order.subject.clone());
-            let result = attempt(shop, node, build, order, &Tee::new([shop.events, &log]));
+            let result = attempt(shop, build, order, &Tee::new([shop.events, &log]));
             if let Err(cause) = log.finish() {
-                warnings.push(Diagnostic::warning(format!("the log of {} is not whole: {cause}", order.subject.label)));
+                warnings.push(Diagnostic::warning(format!(
+                    "the log of {} is not whole: {cause}",
+                    order.subject.label
+                )));
             }
             result
         }
-        None => attempt(shop, node, build, order, shop.events),
+        None => attempt(shop, build, order, shop.events),
     };
     let seconds = started.elapsed().as_secs_f64();
     let cancelled = matches!(result, Err(BuildError::Cancelled));
     let (ending, digest) = match result {
         Ok(digest) => match changed_meanwhile(shop, node, build, order) {
             None => {
-                warnings.extend(remember(shop, node, build, order, &digest, seconds, log_name));
+                warnings.extend(remember(shop, build, order, &digest, seconds, log_name));
                 (Ending::Built, Some(digest))
             }
             Some(failure) => (Ending::Failed(failure), None),
@@ -126,7 +132,6 @@ fn ended(
 /// Builds, and links the output under the name by which other builds find it.
 fn attempt(
     shop: Shop<'_>,
-    node: &Node,
     build: &Build,
     order: &Order,
     events: &dyn EventSink,
@@ -136,11 +141,10 @@ fn attempt(
     let dockerfile =
         shop.snapshot.read(&definition.dockerfile.value).map_err(|error| surroundings(error.to_string()))?;
     let outputs: Outputs<'_> = &|id| order.output(id);
-    let prepared = Prepared::new(shop.known.graph, node, build, &order.subject, outputs, shop.snapshot, dockerfile);
-    let secrets = secrets::read(definition, shop.environment, shop.snapshot).map_err(|error| BuildError::Failed {
-        message: error.to_string(),
-        line: None,
-        log_tail: Vec::new(),
+    let prepared =
+        Prepared::new(shop.known.graph, order.id, build, &order.subject, outputs, shop.snapshot, dockerfile);
+    let secrets = secrets::read(definition, shop.environment, shop.snapshot).map_err(|error| {
+        BuildError::Failed { message: error.to_string(), line: None, log_tail: Vec::new() }
     })?;
     let mut prepared = prepared.with_secrets(secrets).with_tags(order.tags.clone());
     if shop.no_cache && shop.known.forced.contains(&order.id) {
@@ -154,13 +158,11 @@ fn attempt(
 /// A failure when something that the key speaks of is no longer what it was.
 fn changed_meanwhile(shop: Shop<'_>, node: &Node, build: &Build, order: &Order) -> Option<Failure> {
     let again = shop.snapshot.look_again();
-    let mut changed: Vec<WorkspacePath> = Vec::new();
-    for (_, context) in build.contexts() {
-        match shop.known.views.changed(context, &again) {
-            Ok(paths) => changed.extend(paths),
-            Err(error) => changed.push(error.path().clone()),
-        }
-    }
+    let changed = match shop.known.views.changed(order.id, build, &again) {
+        Ok(changed) => changed,
+        Err(ViewError::Read(error)) => vec![error.path().clone()],
+        Err(_no_longer_a_view) => vec![build.definition().context.value.clone()],
+    };
     if !changed.is_empty() {
         return Some(inputs_changed(changed));
     }
@@ -172,9 +174,16 @@ fn changed_meanwhile(shop: Shop<'_>, node: &Node, build: &Build, order: &Order) 
 
 fn inputs_changed(paths: Vec<WorkspacePath>) -> Failure {
     let shown: Vec<String> = paths.iter().take(3).map(|path| format!("`{path}`")).collect();
-    let more = if paths.len() > shown.len() { format!(" and {} more", paths.len() - shown.len()) } else { String::new() };
+    let more = if paths.len() > shown.len() {
+        format!(" and {} more", paths.len() - shown.len())
+    } else {
+        String::new()
+    };
     Failure {
-        message: format!("{}{more} changed while the target was built: nothing was recorded", shown.join(", ")),
+        message: format!(
+            "{}{more} changed while the target was built: nothing was recorded",
+            shown.join(", ")
+        ),
         blame: Blame::InputsChanged(paths),
         line: None,
         log_tail: Vec::new(),
@@ -186,9 +195,11 @@ fn inputs_changed(paths: Vec<WorkspacePath>) -> Failure {
 /// themselves, so a name that was moved during the build may have been built on.
 fn moved_base(shop: Shop<'_>, node: &Node, order: &Order) -> Option<String> {
     let unpinned = |external: &External| !external.reference.contains('@');
-    let bases = node.dependencies.iter().filter_map(|dependency| match &shop.known.graph.nodes[dependency.node].work {
-        Work::External(external) if unpinned(external) => Some((external, dependency.node)),
-        _ => None,
+    let bases = node.dependencies.iter().filter_map(|dependency| {
+        match &shop.known.graph.nodes[dependency.node].work {
+            Work::External(external) if unpinned(external) => Some((external, dependency.node)),
+            _ => None,
+        }
     });
     let bases: Vec<(&External, NodeId)> = bases.collect();
     if bases.is_empty() {
@@ -206,15 +217,15 @@ fn moved_base(shop: Shop<'_>, node: &Node, order: &Order) -> Option<String> {
 /// Keeps the record, the listings of the views, and the last build. What cannot be kept is a warning.
 fn remember(
     shop: Shop<'_>,
-    node: &Node,
     build: &Build,
     order: &Order,
     digest: &OutputDigest,
     seconds: f64,
     log: Option<String>,
 ) -> Vec<Diagnostic> {
-    let facts = shop.known.facts(node, build, &|id| order.output(id));
-    let views = build.contexts().map(|(name, context)| (name.to_owned(), shop.known.views.digest(context)));
+    let facts = shop.known.facts(order.id, build, &|id| order.output(id));
+    let views: Vec<(&str, &View)> =
+        build.contexts().map(|(name, _)| (name, shop.known.views.view(order.id, name))).collect();
     let record = ActionRecord {
         schema: SCHEMA,
         action_key: order.key,
@@ -223,7 +234,7 @@ fn remember(
         platform: order.subject.platform.clone(),
         digest: digest.clone(),
         facts: facts.into_iter().map(|fact| (fact.name, fact.value)).collect(),
-        views: views.collect(),
+        views: views.iter().map(|(name, view)| ((*name).to_owned(), view.digest)).collect(),
         seconds,
         built_at: jiff::Timestamp::now().as_second(),
         builder: shop.builder.description().to_owned(),
@@ -231,9 +242,8 @@ fn remember(
     };
     let last = LastBuild { action_key: order.key, seconds, built_at: record.built_at };
     let mut results = Vec::new();
-    for (_, context) in build.contexts() {
-        let (digest, entries) = (shop.known.views.digest(context), shop.known.views.entries(context));
-        results.push(view_listing::store(shop.known.cache, &digest, entries));
+    for (_, view) in views {
+        results.push(view_listing::store(shop.known.cache, &view.digest, &view.entries));
     }
     results.push(record.store(shop.known.cache));
     results.push(shop.known.last_builds.store(&order.subject, &last));

@@ -7,6 +7,7 @@ use crate::source::read_error::ReadError;
 use crate::source::snapshot::Snapshot;
 use crate::syntax::dockerfile::{self, Dockerfile};
 use crate::syntax::dockerignore::IgnoreRules;
+use crate::syntax::path_text::lossy_text;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::span::SourceText;
 use crate::types::workspace_path::WorkspacePath;
@@ -16,8 +17,8 @@ use crate::types::workspace_path::WorkspacePath;
 pub struct ParsedDockerfile {
     /// What it says.
     pub dockerfile: Arc<Dockerfile>,
-    /// Whether its bytes are UTF-8, so that the parsed text says all that the bytes say.
-    pub is_utf8: bool,
+    /// Its bytes.
+    pub bytes: Arc<[u8]>,
 }
 
 /// The ignore file of a context.
@@ -54,10 +55,9 @@ impl<'s> Dockerfiles<'s> {
 
     fn parse(&self, path: &WorkspacePath) -> Result<ParsedDockerfile, Vec<Diagnostic>> {
         let bytes = self.snapshot.read(path).map_err(|error| vec![Diagnostic::error(error.to_string())])?;
-        let is_utf8 = std::str::from_utf8(&bytes).is_ok();
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let dockerfile = dockerfile::parse(&Arc::new(SourceText { path: path.clone(), text }))?;
-        Ok(ParsedDockerfile { dockerfile: Arc::new(dockerfile), is_utf8 })
+        Ok(ParsedDockerfile { dockerfile: Arc::new(dockerfile), bytes })
     }
 
     /// The ignore file that applies to `context` when `dockerfile` is built: the one beside the
@@ -80,7 +80,7 @@ impl<'s> Dockerfiles<'s> {
                 return Ok(IgnoreFile { path: Some(path), rules });
             }
         }
-        Ok(IgnoreFile { path: None, rules: Arc::default() })
+        Ok(IgnoreFile { path: None, rules: Arc::new(IgnoreRules::none()) })
     }
 
     fn ignore_rules(&self, path: &WorkspacePath) -> Result<Option<Arc<IgnoreRules>>, Vec<Diagnostic>> {
@@ -93,7 +93,9 @@ impl<'s> Dockerfiles<'s> {
             Err(ReadError::Missing { .. }) => return Ok(None),
             Err(error) => return Err(vec![Diagnostic::error(error.to_string())]),
         };
-        IgnoreRules::parse(path, &bytes).map(|rules| Some(Arc::new(rules)))
+        let text = lossy_text(&bytes);
+        let rules = IgnoreRules::parse(&Arc::new(SourceText { path: path.clone(), text }));
+        rules.map(|rules| Some(Arc::new(rules))).map_err(|problem| vec![problem])
     }
 }
 

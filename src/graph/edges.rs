@@ -9,25 +9,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::dockerfiles::Dockerfiles;
+use super::dockerfiles::{Dockerfiles, ParsedDockerfile};
 use super::load::Loaded;
 use super::node::{Build, Context, ContextSource, Role};
 use super::published::{Meaning, Published};
 use super::slice::{self, Reference, Slice, SliceRequest, Sources};
 use super::target::{ArgumentValue, BuildDefinition, NamedContext, Target};
 use super::view::{ReadSources, ViewSpec};
-use crate::source::snapshot::Snapshot;
+use crate::syntax::dockerfile::Dockerfile;
 use crate::syntax::image_reference::ImageReference;
+use crate::syntax::path_patterns::PathPatterns;
+use crate::syntax::path_text::lossy_text;
 use crate::types::diagnostic::Diagnostic;
+use crate::types::digest::ContentHash;
 use crate::types::ids::TargetId;
 use crate::types::label::Label;
 use crate::types::platform::Platform;
-use crate::types::span::{Location, Span};
+use crate::types::span::{Location, SourceText, Span};
 use crate::types::workspace_path::WorkspacePath;
 
 /// What every draft is made from.
 pub(super) struct Surroundings<'s> {
-    pub(super) snapshot: &'s Snapshot,
     pub(super) loaded: &'s Loaded,
     pub(super) published: &'s Published,
     pub(super) dockerfiles: &'s Dockerfiles<'s>,
@@ -110,18 +112,20 @@ pub(super) fn draft(
     }
     let needs = maker.needs;
     let warnings = unused_arguments(&slice, definition, target);
+    let dockerfile_bytes = needs_bytes(&parsed, &slice).then(|| content_hash(&parsed.bytes));
     let (target, dockerfile) = (Arc::clone(target), parsed.dockerfile);
-    let build = Box::new(Build {
-        target,
-        dockerfile,
-        dockerfile_is_utf8: parsed.is_utf8,
-        slice,
-        arguments,
-        given,
-        context,
-        folders,
-    });
+    let build =
+        Box::new(Build { target, dockerfile, dockerfile_bytes, slice, arguments, given, context, folders });
     Ok(Draft { build, needs, warnings })
+}
+
+/// Whether the parsed text does not say all that the bytes say to whoever builds them.
+fn needs_bytes(parsed: &ParsedDockerfile, slice: &Slice) -> bool {
+    std::str::from_utf8(&parsed.bytes).is_err() || slice.is_foreign
+}
+
+fn content_hash(bytes: &[u8]) -> ContentHash {
+    ContentHash::from_bytes(*blake3::hash(bytes).as_bytes())
 }
 
 /// All arguments that a build is given; targets are stand-ins.
@@ -138,7 +142,7 @@ fn given_arguments(definition: &BuildDefinition) -> BTreeMap<String, String> {
 /// The values of arguments that are facts. What a stamp decides is none, directly or through the
 /// default of another argument: the values are those of a slice to which each stamp is an empty text.
 fn keyed_arguments(
-    dockerfile: &crate::syntax::dockerfile::Dockerfile,
+    dockerfile: &Dockerfile,
     request: &SliceRequest<'_>,
     definition: &BuildDefinition,
     slice: &Slice,
@@ -162,11 +166,7 @@ fn keyed_arguments(
 }
 
 /// Says which target wants what a Dockerfile does not give, where the target names a stage.
-fn wanted_by(
-    diagnostics: Vec<Diagnostic>,
-    definition: &BuildDefinition,
-    target: &Target,
-) -> Vec<Diagnostic> {
+fn wanted_by(diagnostics: Vec<Diagnostic>, definition: &BuildDefinition, target: &Target) -> Vec<Diagnostic> {
     let add = |diagnostic: Diagnostic| match &definition.stage {
         Some(stage) if diagnostic.annotations.is_empty() => {
             diagnostic.at(&stage.location.source, stage.location.span, "")
@@ -184,8 +184,10 @@ fn unused_arguments(slice: &Slice, definition: &BuildDefinition, target: &Target
         argument.or_else(|| definition.stamp.get(name).map(|stamp| &stamp.location))
     };
     let warn = |name: &String| {
-        let message = format!("{} gives the argument `{name}`, which its Dockerfile does not declare", target.label);
-        let warning = Diagnostic::warning(message).help(format!("add `ARG {name}` to the Dockerfile, or remove it here"));
+        let message =
+            format!("{} gives the argument `{name}`, which its Dockerfile does not declare", target.label);
+        let warning = Diagnostic::warning(message)
+            .help(format!("add `ARG {name}` to the Dockerfile, or remove it here"));
         match place(name) {
             Some(location) => warning.at(&location.source, location.span, ""),
             None => warning,
@@ -200,7 +202,7 @@ struct Maker<'m> {
     target: &'m Arc<Target>,
     definition: &'m BuildDefinition,
     platform: &'m Platform,
-    source: Arc<crate::types::span::SourceText>,
+    source: Arc<SourceText>,
     needs: Vec<Need>,
     folders: BTreeMap<String, (WorkspacePath, Vec<Sources>)>,
     problems: Vec<Diagnostic>,
@@ -208,7 +210,8 @@ struct Maker<'m> {
 
 impl Maker<'_> {
     fn reference(&mut self, reference: &Reference) {
-        if let Some(context) = reference.context.as_ref().and_then(|name| self.definition.contexts.get(name)) {
+        if let Some(context) = reference.context.as_ref().and_then(|name| self.definition.contexts.get(name))
+        {
             match &context.value {
                 NamedContext::Target(label) => self.need_label(label, reference),
                 NamedContext::Image(image) => self.need_image(image, reference),
@@ -232,7 +235,7 @@ impl Maker<'_> {
 
     fn need_label(&mut self, label: &Label, reference: &Reference) {
         // Labels of arguments and contexts were checked when the target was loaded.
-        if let Some(id) = self.surroundings.loaded.id(label) {
+        if let Some(id) = self.surroundings.loaded.names.target(label) {
             self.need(Needed::Target(id), reference);
         }
     }
@@ -242,7 +245,8 @@ impl Maker<'_> {
             Ok(parsed) => parsed,
             Err(error) => {
                 let problem = Diagnostic::error(error.to_string()).at(&self.source, reference.span, "");
-                self.problems.push(problem.help("name an image, a stage of this file, or a key of `contexts`"));
+                self.problems
+                    .push(problem.help("name an image, a stage of this file, or a key of `contexts`"));
                 return;
             }
         };
@@ -277,12 +281,18 @@ impl Maker<'_> {
     /// argument, even if no `FROM` names it.
     fn argument_targets(&mut self, slice: &Slice) {
         for (name, argument) in &self.definition.args {
-            let (ArgumentValue::Target(label), Some(used)) = (&argument.value, slice.arguments.get(name)) else {
+            let (ArgumentValue::Target(label), Some(used)) = (&argument.value, slice.arguments.get(name))
+            else {
                 continue;
             };
-            if let Some(id) = self.surroundings.loaded.id(label) {
+            if let Some(id) = self.surroundings.loaded.names.target(label) {
                 let span = used.span.unwrap_or_default();
-                self.add(Needed::Target(id), self.platform.clone(), Role::Argument { name: name.clone() }, span);
+                self.add(
+                    Needed::Target(id),
+                    self.platform.clone(),
+                    Role::Argument { name: name.clone() },
+                    span,
+                );
             }
         }
     }
@@ -308,8 +318,7 @@ impl Maker<'_> {
             return None;
         }
         let folder = self.definition.context.value.clone();
-        let narrowed = self.definition.inputs.as_ref();
-        let inputs = narrowed.map(|inputs| inputs.iter().map(|input| input.value.clone()).collect());
+        let inputs = self.inputs();
         self.context(folder, Some(&self.definition.dockerfile.value), &[sources.clone()], inputs)
     }
 
@@ -329,7 +338,7 @@ impl Maker<'_> {
         folder: WorkspacePath,
         dockerfile: Option<&WorkspacePath>,
         sources: &[Sources],
-        inputs: Option<Vec<String>>,
+        inputs: Option<Arc<PathPatterns>>,
     ) -> Option<Context> {
         let ignore = match self.surroundings.dockerfiles.ignore_file(&folder, dockerfile) {
             Ok(ignore) => ignore,
@@ -339,20 +348,21 @@ impl Maker<'_> {
             }
         };
         let (read, sources) = union(sources);
-        let spec = match ViewSpec::new(folder, ignore.rules, read, inputs.as_deref()) {
-            Ok(spec) => Arc::new(spec),
-            Err(error) => {
-                self.bad_inputs(&error.to_string());
-                return None;
-            }
-        };
-        Some(Context { spec, ignore_file: ignore.path, sources })
+        let spec = ViewSpec { context: folder, ignore: ignore.rules, sources: read, inputs };
+        Some(Context { spec: Arc::new(spec), ignore_file: ignore.path, sources })
     }
 
-    fn bad_inputs(&mut self, message: &str) {
-        let place = self.definition.inputs.iter().flatten().next().map(|input| &input.location);
-        let place = place.unwrap_or(&self.target.location);
-        self.problems.push(Diagnostic::error(message).at(&place.source, place.span, ""));
+    /// The patterns that narrow the view of the main context.
+    fn inputs(&mut self) -> Option<Arc<PathPatterns>> {
+        let inputs = self.definition.inputs.as_ref()?;
+        match PathPatterns::new(inputs.iter().map(|input| &input.value)) {
+            Ok(patterns) => Some(Arc::new(patterns)),
+            Err(error) => {
+                let place = inputs.first().map_or(&self.target.location, |input| &input.location);
+                self.problems.push(Diagnostic::error(error.to_string()).at_location(place, ""));
+                None
+            }
+        }
     }
 }
 
@@ -379,7 +389,7 @@ fn union(sources: &[Sources]) -> (ReadSources, Vec<ContextSource>) {
     } else if paths.is_empty() {
         ReadSources::Nothing
     } else {
-        ReadSources::Paths(paths.into_keys().map(<[u8]>::to_vec).collect())
+        ReadSources::Paths(paths.into_keys().map(lossy_text).collect())
     };
     (read, places)
 }

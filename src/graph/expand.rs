@@ -4,15 +4,14 @@
 //! levels, in order, so that the same workspace gives the same graph with any number of threads.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::order;
 use super::dockerfiles::Dockerfiles;
 use super::edges::{self, Draft, Needed, Surroundings};
 use super::load::Loaded;
 use super::node::{Dependency, External, Graph, Node, Work};
+use super::order;
 use super::published::Published;
 use super::target::Definition;
 use crate::source::snapshot::Snapshot;
@@ -47,7 +46,6 @@ pub fn expand(snapshot: &Snapshot, loaded: &Loaded, wanted: Wanted<'_>) -> (Grap
     let dockerfiles = Dockerfiles::new(snapshot);
     let published = Published::new(&loaded.targets);
     let surroundings = Surroundings {
-        snapshot,
         loaded,
         published: &published,
         dockerfiles: &dockerfiles,
@@ -134,7 +132,8 @@ impl Expansion<'_> {
 
     fn finish(mut self, roots: Vec<NodeId>) -> (Graph, Vec<Diagnostic>) {
         dedup(&mut self.diagnostics);
-        let complete: Option<DenseMap<NodeId, Node>> = self.nodes.into_iter().collect::<Option<Vec<_>>>().map(DenseMap::from_iter);
+        let complete: Option<DenseMap<NodeId, Node>> =
+            self.nodes.into_iter().collect::<Option<Vec<_>>>().map(DenseMap::from_iter);
         let Some(nodes) = complete else {
             return (Graph::default(), self.diagnostics);
         };
@@ -174,7 +173,8 @@ fn draft(surroundings: &Surroundings<'_>, (needed, platform): &Key) -> Result<Dr
             Ok(Drafted::Build(draft, platform.clone()))
         }
         Definition::Group(_) => {
-            let problem = Diagnostic::error(format!("{} is a group and cannot be built by itself", target.label));
+            let problem =
+                Diagnostic::error(format!("{} is a group and cannot be built by itself", target.label));
             Err(vec![problem.at(&target.location.source, target.location.span, "")])
         }
     }

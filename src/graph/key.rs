@@ -5,7 +5,6 @@
 //! | version of this table | `format` | a new rule must not meet an old key |
 //! | kind of the target | `kind` | a stage and an image of equal facts are told apart in reports |
 //! | platform | `platform` | decides `TARGETARCH`, bases, what runs |
-//! | builder's own platform, when a reached line can see it | `build platform` | `BUILDPLATFORM` |
 //! | builder's family (action key only) | `builder` | families do not give the same bytes |
 //! | foreign frontend | `frontend` | it may read the file in its own way |
 //! | reached instructions, normalised | `instruction N` | they are the recipe |
@@ -29,81 +28,101 @@
 //! variables. **Invariant:** an action key exists only when every dependency's output is known.
 
 use super::manifest::{Fact, FactSink, HashSink, INSTRUCTION, ListSink};
-use super::node::{Build, Context, Dependency, External, Graph, Node, Role, Work};
-use crate::types::digest::{ActionKey, OutputDigest, SourceKey, TreeDigest};
+use super::node::{Build, Dependency, External, Graph, Node, Role, Work};
+use super::node_views::NodeViews;
+use crate::types::digest::{ActionKey, OutputDigest, SourceKey};
 use crate::types::ids::{DenseMap, NodeId};
 
 /// The version of the table above.
 const FORMAT: &str = "1";
 
-/// The digests of a build's views: of the main context, whose name is empty, and of named folders.
-pub type ViewDigests<'v> = &'v dyn Fn(&str, &Context) -> TreeDigest;
+/// The outputs of the nodes that a node depends on.
+pub type Outputs<'o> = &'o dyn Fn(NodeId) -> OutputDigest;
 
-/// The source key of an image from elsewhere: its reference and platform, which a pin makes exact.
-fn external_source_key(node: &Node, external: &External) -> SourceKey {
-    let mut sink = HashSink::new("imgraph 2026-11 external source key");
-    sink.fact("format", FORMAT);
-    sink.fact("reference", &external.reference);
-    sink.fact("platform", &node.platform.to_string());
-    SourceKey::from_bytes(sink.finish())
+/// What a manifest is written from.
+#[derive(Clone, Copy, Debug)]
+pub struct Keyed<'k> {
+    /// The nodes.
+    pub graph: &'k Graph,
+    /// What they read.
+    pub views: &'k NodeViews,
 }
 
-/// The source keys of all nodes.
-pub fn source_keys(
-    graph: &Graph,
-    views: &(dyn Fn(&Build, &str, &Context) -> TreeDigest + Sync),
-) -> DenseMap<NodeId, SourceKey> {
-    let mut keys: DenseMap<NodeId, Option<SourceKey>> = DenseMap::filled(graph.nodes.len(), None);
-    for id in &graph.order {
-        let node = &graph.nodes[*id];
-        keys[*id] = Some(match &node.work {
-            Work::External(external) => external_source_key(node, external),
-            Work::Build(build) => {
-                let mut sink = HashSink::new("imgraph 2026-11 source key");
-                own_facts(node, build, &|name, context| views(build, name, context), &mut sink);
-                dependency_facts(node, &mut sink, |dependency| {
-                    keys[dependency.node].map(|key| key.to_string()).unwrap_or_default()
-                });
-                SourceKey::from_bytes(sink.finish())
-            }
-        });
+impl Keyed<'_> {
+    /// The source keys of all nodes.
+    pub fn source_keys(&self) -> DenseMap<NodeId, SourceKey> {
+        let mut keys: DenseMap<NodeId, Option<SourceKey>> = DenseMap::filled(self.graph.nodes.len(), None);
+        for id in &self.graph.order {
+            let key = |dependency: NodeId| keys[dependency].expect("the order has dependencies first");
+            keys[*id] = Some(self.source_key(*id, key));
+        }
+        keys.values().iter().map(|key| key.expect("the order of a graph holds all its nodes")).collect()
     }
-    keys.values().iter().map(|key| key.expect("the order holds every node after its dependencies")).collect()
+
+    fn source_key(&self, id: NodeId, key: impl Fn(NodeId) -> SourceKey) -> SourceKey {
+        let node = &self.graph.nodes[id];
+        let mut sink = HashSink::new("imgraph 2026-11 source key");
+        match &node.work {
+            Work::External(external) => external_facts(node, external, &mut sink),
+            Work::Build(build) => {
+                self.own_facts(id, build, &mut sink);
+                dependency_facts(node, &mut sink, |dependency| key(dependency.node).to_string());
+            }
+        }
+        SourceKey::from_bytes(sink.finish())
+    }
+
+    /// The action key of the build `id`, whose dependencies have the outputs that `outputs` gives.
+    pub fn action_key(&self, id: NodeId, build: &Build, family: &str, outputs: Outputs<'_>) -> ActionKey {
+        let mut sink = HashSink::new("imgraph 2026-11 action key");
+        self.write_action(id, build, family, outputs, &mut sink);
+        ActionKey::from_bytes(sink.finish())
+    }
+
+    /// The facts behind [`Keyed::action_key`].
+    pub fn action_facts(&self, id: NodeId, build: &Build, family: &str, outputs: Outputs<'_>) -> Vec<Fact> {
+        let mut sink = ListSink::default();
+        self.write_action(id, build, family, outputs, &mut sink);
+        sink.0
+    }
+
+    /// The facts of a build that no other output decides: all of [`Keyed::action_facts`] but the images.
+    pub fn static_facts(&self, id: NodeId, build: &Build, family: &str) -> Vec<Fact> {
+        let mut sink = ListSink::default();
+        sink.fact("builder", family);
+        self.own_facts(id, build, &mut sink);
+        sink.0
+    }
+
+    fn write_action(
+        &self,
+        id: NodeId,
+        build: &Build,
+        family: &str,
+        outputs: Outputs<'_>,
+        sink: &mut impl FactSink,
+    ) {
+        sink.fact("builder", family);
+        self.own_facts(id, build, sink);
+        let node = &self.graph.nodes[id];
+        dependency_facts(node, sink, |dependency| outputs(dependency.node).to_string());
+    }
+
+    fn own_facts(&self, id: NodeId, build: &Build, sink: &mut impl FactSink) {
+        recipe_facts(&self.graph.nodes[id], build, sink);
+        argument_facts(build, sink);
+        for (name, label) in &build.definition().labels {
+            sink.fact(&format!("label {name}"), &label.value);
+        }
+        for (name, _) in build.contexts() {
+            let fact = if name.is_empty() { FILES.to_owned() } else { format!("{FILES} {name}") };
+            sink.fact(&fact, &self.views.view(id, name).digest.to_string());
+        }
+    }
 }
 
-/// The action key of a build whose dependencies have the outputs that `output` gives.
-pub fn action_key(
-    node: &Node,
-    build: &Build,
-    family: &str,
-    views: ViewDigests<'_>,
-    output: &dyn Fn(NodeId) -> OutputDigest,
-) -> ActionKey {
-    let mut sink = HashSink::new("imgraph 2026-11 action key");
-    write_action(node, build, family, views, output, &mut sink);
-    ActionKey::from_bytes(sink.finish())
-}
-
-/// The facts behind [`action_key`].
-pub fn action_facts(
-    node: &Node,
-    build: &Build,
-    family: &str,
-    views: ViewDigests<'_>,
-    output: &dyn Fn(NodeId) -> OutputDigest,
-) -> Vec<Fact> {
-    let mut sink = ListSink::default();
-    write_action(node, build, family, views, output, &mut sink);
-    sink.0
-}
-
-/// The facts of a build that do not depend on other outputs: all of [`action_facts`] but the images.
-pub fn static_facts(node: &Node, build: &Build, family: &str, views: ViewDigests<'_>) -> Vec<Fact> {
-    let mut sink = ListSink::default();
-    sink.fact("builder", family);
-    own_facts(node, build, views, &mut sink);
-    sink.0
-}
+/// The name of the fact about the view of the main context; a named one's name follows it.
+pub const FILES: &str = "files";
 
 /// Whether `fact` speaks of the output of a dependency.
 pub fn is_image_fact(fact: &str) -> bool {
@@ -119,19 +138,6 @@ pub fn image_fact_name(role: &Role) -> String {
     }
 }
 
-fn write_action(
-    node: &Node,
-    build: &Build,
-    family: &str,
-    views: ViewDigests<'_>,
-    output: &dyn Fn(NodeId) -> OutputDigest,
-    sink: &mut impl FactSink,
-) {
-    sink.fact("builder", family);
-    own_facts(node, build, views, sink);
-    dependency_facts(node, sink, |dependency| output(dependency.node).to_string());
-}
-
 fn dependency_facts(node: &Node, sink: &mut impl FactSink, value: impl Fn(&Dependency) -> String) {
     let mut dependencies: Vec<&Dependency> = node.dependencies.iter().collect();
     dependencies.sort_by(|a, b| a.role.cmp(&b.role));
@@ -140,8 +146,14 @@ fn dependency_facts(node: &Node, sink: &mut impl FactSink, value: impl Fn(&Depen
     }
 }
 
-fn own_facts(node: &Node, build: &Build, views: ViewDigests<'_>, sink: &mut impl FactSink) {
-    let definition = build.definition();
+/// An image from elsewhere is its reference, which a pin makes exact.
+fn external_facts(node: &Node, external: &External, sink: &mut impl FactSink) {
+    sink.fact("format", FORMAT);
+    sink.fact("external", &external.reference);
+    sink.fact("platform", &node.platform.to_string());
+}
+
+fn recipe_facts(node: &Node, build: &Build, sink: &mut impl FactSink) {
     sink.fact("format", FORMAT);
     sink.fact("kind", build.target.kind.as_str());
     sink.fact("platform", &node.platform.to_string());
@@ -151,7 +163,7 @@ fn own_facts(node: &Node, build: &Build, views: ViewDigests<'_>, sink: &mut impl
     if let Some(bytes) = build.dockerfile_bytes {
         sink.fact("dockerfile bytes", &bytes.to_string());
     }
-    if let Some(network) = &definition.network {
+    if let Some(network) = &build.definition().network {
         sink.fact("network", network.value.as_str());
     }
     if build.no_cache() {
@@ -160,20 +172,16 @@ fn own_facts(node: &Node, build: &Build, views: ViewDigests<'_>, sink: &mut impl
     for (number, instruction) in build.slice.instructions.iter().enumerate() {
         sink.fact(&format!("{INSTRUCTION} {number}"), &format!("{} {}", instruction.stage, instruction.text));
     }
+}
+
+fn argument_facts(build: &Build, sink: &mut impl FactSink) {
     for (name, value) in &build.arguments {
         match value {
             Some(value) => sink.fact(&format!("argument {name}"), value),
             None => sink.fact(&format!("argument {name} without a value"), ""),
         }
     }
-    for name in definition.stamp.keys().filter(|name| build.slice.arguments.contains_key(*name)) {
+    for name in build.definition().stamp.keys().filter(|name| build.slice.arguments.contains_key(*name)) {
         sink.fact(&format!("stamp {name}"), "");
-    }
-    for (name, label) in &definition.labels {
-        sink.fact(&format!("label {name}"), &label.value);
-    }
-    for (name, context) in build.contexts() {
-        let fact = if name.is_empty() { "files".to_owned() } else { format!("files {name}") };
-        sink.fact(&fact, &views(name, context).to_string());
     }
 }

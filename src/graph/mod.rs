@@ -2,26 +2,23 @@
 
 pub mod manifest;
 pub mod target;
-pub mod slice;
-
 mod cycles;
-
 mod defaults;
-
 mod paths;
-
 mod field_values;
-
 pub mod variables;
-
 pub mod names;
-
 mod aliases;
-
 mod resolve;
-
 pub mod select;
-
 mod package_files;
-
 pub mod load;
+pub mod slice;
+pub mod dockerfiles;
+pub mod published;
+pub mod node;
+mod order;
+pub mod edges;
+pub mod expand;
+pub mod node_views;
+pub mod key;

@@ -35,7 +35,8 @@ pub(super) fn order(nodes: &DenseMap<NodeId, Node>) -> Result<Vec<NodeId>, Vec<D
 fn tell(nodes: &DenseMap<NodeId, Node>, graph: &DiGraph<(), ()>) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     for component in tarjan_scc(graph) {
-        let mut members: Vec<NodeId> = component.iter().map(|index| NodeId::from_index(index.index())).collect();
+        let mut members: Vec<NodeId> =
+            component.iter().map(|index| NodeId::from_index(index.index())).collect();
         members.sort_unstable();
         if let Some(cycle) = cycle_in(nodes, &members) {
             problems.push(diagnostic(nodes, &cycle));
@@ -46,14 +47,18 @@ fn tell(nodes: &DenseMap<NodeId, Node>, graph: &DiGraph<(), ()>) -> Vec<Diagnost
 
 /// The dependencies along one shortest cycle through the first of `members`; `None` when a single
 /// member does not need itself.
-fn cycle_in<'n>(nodes: &'n DenseMap<NodeId, Node>, members: &[NodeId]) -> Option<Vec<(NodeId, &'n Dependency)>> {
+fn cycle_in<'n>(
+    nodes: &'n DenseMap<NodeId, Node>,
+    members: &[NodeId],
+) -> Option<Vec<(NodeId, &'n Dependency)>> {
     let start = *members.first()?;
     let mut reached_by: HashMap<NodeId, (NodeId, &Dependency)> = HashMap::new();
     let mut frontier = vec![start];
     while !frontier.is_empty() && !reached_by.contains_key(&start) {
         let mut next = Vec::new();
         for id in frontier {
-            for dependency in nodes[id].dependencies.iter().filter(|d| members.binary_search(&d.node).is_ok()) {
+            for dependency in nodes[id].dependencies.iter().filter(|d| members.binary_search(&d.node).is_ok())
+            {
                 if !reached_by.contains_key(&dependency.node) {
                     reached_by.insert(dependency.node, (id, dependency));
                     next.push(dependency.node);

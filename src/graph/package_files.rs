@@ -32,7 +32,8 @@ pub(super) fn read_root(snapshot: &Snapshot, version: &str) -> Result<Package, D
         if let Some(first) = root.diagnostics.into_iter().next() {
             return Err(first);
         }
-        let diagnostic = Diagnostic::error(format!("the workspace's `{FILE_NAME}` has no `[workspace]` table"));
+        let diagnostic =
+            Diagnostic::error(format!("the workspace's `{FILE_NAME}` has no `[workspace]` table"));
         let diagnostic = diagnostic.at(&root.file.source, Span::default(), "");
         return Err(diagnostic.help("write `[workspace]` at its top"));
     };
@@ -102,4 +103,3 @@ fn read_package(snapshot: &Snapshot, folder: Arc<WorkspacePath>) -> Result<Packa
     let (file, diagnostics) = file::parse(&source);
     Ok(Package { folder, file, diagnostics })
 }
-

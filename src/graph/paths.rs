@@ -28,7 +28,11 @@ impl Wanted {
 ///
 /// # Errors
 /// When it leaves the workspace, is absolute, or is empty.
-pub fn resolve(text: &str, package: &WorkspacePath, location: &Location) -> Result<WorkspacePath, Diagnostic> {
+pub fn resolve(
+    text: &str,
+    package: &WorkspacePath,
+    location: &Location,
+) -> Result<WorkspacePath, Diagnostic> {
     if text.is_empty() {
         let diagnostic = Diagnostic::error("an empty path").at_location(location, "expected a path");
         return Err(diagnostic.help("write `.` for the package's own folder, `//` for the workspace's"));

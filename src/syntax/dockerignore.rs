@@ -44,8 +44,11 @@ impl IgnoreRules {
             }
             let Some(text) = pattern_of(line) else { continue };
             let pattern = PathPatterns::new([&text]).map_err(|error| {
-                describe(Diagnostic::error("invalid pattern in the ignore file"), error.problem)
-                    .at(source, span, error.problem.to_string())
+                describe(Diagnostic::error("invalid pattern in the ignore file"), error.problem).at(
+                    source,
+                    span,
+                    error.problem.to_string(),
+                )
             })?;
             // A line such as `/ /` is a pattern of spaces, which says nothing.
             if !pattern.patterns().is_empty() {

@@ -24,7 +24,8 @@ fn files(engine: &Engine, view: &View) -> Vec<String> {
 }
 
 pub fn an_image_holds_the_view_and_nothing_else(engine: &Engine) {
-    let mut view = View::of(&[("a-b", "1"), ("a/b", "2"), ("a.c", "3"), ("unwanted", "4"), ("d/unwanted", "5")]);
+    let mut view =
+        View::of(&[("a-b", "1"), ("a/b", "2"), ("a.c", "3"), ("unwanted", "4"), ("d/unwanted", "5")]);
     view.entries.retain(|entry| !entry.path.to_string().ends_with("unwanted"));
     assert_eq!(files(engine, &view), ["a", "a-b", "a.c", "a/b", "d"]);
 }
@@ -32,7 +33,9 @@ pub fn an_image_holds_the_view_and_nothing_else(engine: &Engine) {
 pub fn odd_names_kinds_and_permissions_arrive(engine: &Engine) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &[u8]| folder.path().join(OsStr::from_bytes(name));
-    for name in [&b"not-\xff-utf8"[..], b"sp ace", b"new\nline", "grüße".as_bytes(), b"*", b"back\\slash", b"%41"] {
+    for name in
+        [&b"not-\xff-utf8"[..], b"sp ace", b"new\nline", "grüße".as_bytes(), b"*", b"back\\slash", b"%41"]
+    {
         fs::write(path(name), name).unwrap();
     }
     fs::create_dir_all(path(b"empty/inner")).unwrap();
@@ -53,7 +56,10 @@ pub fn odd_names_kinds_and_permissions_arrive(engine: &Engine) {
     let names = engine.look(&tag, "sh -c 'cd /image; for n in *; do echo \"$n\"; done | od -An -c'");
     let names: String = names.split_whitespace().collect();
     for expected in ["not-377-utf8", "new\\nline", "gr303274303237e", "\\n*\\n", "back\\\\slash", "%41"] {
-        assert!(names.contains(expected) || names.starts_with(expected.trim_start_matches("\\n")), "{expected} in {names}");
+        assert!(
+            names.contains(expected) || names.starts_with(expected.trim_start_matches("\\n")),
+            "{expected} in {names}"
+        );
     }
     let content = engine.look(&tag, "sh -c 'cat /image/not-* | od -An -c'");
     assert_eq!(content.split_whitespace().collect::<String>(), "not-377-utf8");
@@ -69,7 +75,13 @@ pub fn a_change_of_the_same_size_and_time_arrives(engine: &Engine) {
         file.set_modified(time).unwrap();
         view.read();
         let tag = unique("stale");
-        let case = Case { label: &label, dockerfile: COPY_ALL, context: Some(&view), tags: &[&tag], ..Case::default() };
+        let case = Case {
+            label: &label,
+            dockerfile: COPY_ALL,
+            context: Some(&view),
+            tags: &[&tag],
+            ..Case::default()
+        };
         let digest = case.output(engine).digest;
         (engine.look(&tag, "cat /image/file"), digest)
     };
@@ -83,7 +95,8 @@ pub fn a_change_of_the_same_size_and_time_arrives(engine: &Engine) {
 
 pub fn a_large_file_and_many_files_arrive(engine: &Engine) {
     let folder = tempfile::tempdir().unwrap();
-    let large: Vec<u8> = (0..20_000_000_u32).map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+    let large: Vec<u8> =
+        (0..20_000_000_u32).map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
     fs::write(folder.path().join("large"), &large).unwrap();
     for number in 0..2000 {
         write(folder.path(), &format!("many/{}/{number}", number % 50), &number.to_string());
@@ -109,8 +122,12 @@ pub fn what_is_removed_or_changes_its_kind_is_gone(engine: &Engine) {
     let label = format!("//kinds:{}", std::process::id());
     let build = |view: &View| {
         let tag = unique("kinds");
-        Case { label: &label, dockerfile: COPY_ALL, context: Some(view), tags: &[&tag], ..Case::default() }.output(engine);
-        engine.look(&tag, "sh -c 'cd /image; find . -mindepth 1 -exec stat -c \"%F %a %N\" {} +'").lines().count()
+        Case { label: &label, dockerfile: COPY_ALL, context: Some(view), tags: &[&tag], ..Case::default() }
+            .output(engine);
+        engine
+            .look(&tag, "sh -c 'cd /image; find . -mindepth 1 -exec stat -c \"%F %a %N\" {} +'")
+            .lines()
+            .count()
     };
     assert_eq!(build(&view), 5);
     let at = |name: &str| view.folder.path().join(name);
@@ -123,7 +140,8 @@ pub fn what_is_removed_or_changes_its_kind_is_gone(engine: &Engine) {
     view.read();
     let look = |view: &View| {
         let tag = unique("kinds");
-        Case { label: &label, dockerfile: COPY_ALL, context: Some(view), tags: &[&tag], ..Case::default() }.output(engine);
+        Case { label: &label, dockerfile: COPY_ALL, context: Some(view), tags: &[&tag], ..Case::default() }
+            .output(engine);
         engine.look(&tag, "sh -c 'cd /image; stat -c \"%n %F %a\" *; readlink link'")
     };
     assert_eq!(look(&view), "kept regular file 755\nkind regular file 644\nlink symbolic link 777\nkept\n");

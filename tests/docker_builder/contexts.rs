@@ -35,7 +35,8 @@ pub fn folders_are_named_contexts(engine: &Engine) {
          RUN --mount=from=assets,target=/mnt cat /main /logo /shadowed /mnt/logo\n"
     );
     let mut sent = assets.sent();
-    let entries: Vec<_> = sent.entries.iter().filter(|entry| entry.path.to_string() == "logo").cloned().collect();
+    let entries: Vec<_> =
+        sent.entries.iter().filter(|entry| entry.path.to_string() == "logo").cloned().collect();
     sent.entries = &entries;
     let case = Case {
         dockerfile: &dockerfile,
@@ -135,7 +136,9 @@ pub fn secrets_are_mounted_and_not_shown(engine: &Engine) {
 
 pub fn a_missing_secret_is_not_found(engine: &Engine) {
     let build = |options: &str| {
-        let dockerfile = format!("FROM {BASE}\nRUN --mount=type=secret,id=absent{options} test ! -e /run/secrets/absent\n");
+        let dockerfile = format!(
+            "FROM {BASE}\nRUN --mount=type=secret,id=absent{options} test ! -e /run/secrets/absent\n"
+        );
         Case { dockerfile: &dockerfile, no_cache: true, ..Case::default() }.run(engine).0
     };
     build("").unwrap();

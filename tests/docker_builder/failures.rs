@@ -18,8 +18,10 @@ fn failed(case: &Case<'_>, engine: &Engine) -> (String, Option<usize>, Vec<Strin
 }
 
 pub fn a_failing_step_names_its_line_and_its_last_lines(engine: &Engine) {
-    let dockerfile = format!("# a comment\nFROM {BASE}\nRUN echo fine\n\nRUN seq 1 30; echo wrong >&2; exit 7\n");
-    let (message, line, tail) = failed(&Case { dockerfile: &dockerfile, no_cache: true, ..Case::default() }, engine);
+    let dockerfile =
+        format!("# a comment\nFROM {BASE}\nRUN echo fine\n\nRUN seq 1 30; echo wrong >&2; exit 7\n");
+    let (message, line, tail) =
+        failed(&Case { dockerfile: &dockerfile, no_cache: true, ..Case::default() }, engine);
     assert!(message.contains("exit code: 7") && message.starts_with("process "), "{message}");
     assert_eq!(line, Some(5));
     assert_eq!(tail.len(), 20, "{tail:?}");
@@ -42,7 +44,8 @@ pub fn a_wrong_dockerfile_names_its_line(engine: &Engine) {
 pub fn a_large_dockerfile_can_fail(engine: &Engine) {
     let comments = "# what a large Dockerfile has many of\n".repeat(5000);
     let dockerfile = format!("FROM {BASE}\n{comments}RUN false\n");
-    let (message, line, _) = failed(&Case { dockerfile: &dockerfile, no_cache: true, ..Case::default() }, engine);
+    let (message, line, _) =
+        failed(&Case { dockerfile: &dockerfile, no_cache: true, ..Case::default() }, engine);
     assert!(message.contains("exit code: 1"), "{message}");
     assert_eq!(line, Some(5002));
 }
@@ -50,7 +53,9 @@ pub fn a_large_dockerfile_can_fail(engine: &Engine) {
 pub fn a_file_that_changes_while_it_is_sent_is_no_output(engine: &Engine) {
     let dockerfile = "FROM scratch\nCOPY . /\n";
     let tag = unique("changed");
-    let build = |view: &View| Case { dockerfile, context: Some(view), tags: &[&tag], ..Case::default() }.run(engine).0;
+    let build = |view: &View| {
+        Case { dockerfile, context: Some(view), tags: &[&tag], ..Case::default() }.run(engine).0
+    };
     let view = View::of(&[("kept", "kept"), ("sub/file", "before")]);
     for change in ["after!", "longer than before", "", "short"] {
         write(view.folder.path(), "sub/file", change);
@@ -91,14 +96,14 @@ pub fn a_context_must_have_a_name_that_buildkit_finds(engine: &Engine) {
 
 #[test]
 fn an_engine_that_cannot_be_reached_is_told_with_a_way_out() {
-    let check = |address: &str, expected: &str| {
-        match DockerBuilder::connect(&address.parse::<EngineAddress>().unwrap()) {
-            Err(BuildError::Surroundings { message, help }) => {
-                assert!(message.contains(expected), "{message}");
-                assert!(help.is_some_and(|help| !help.is_empty()));
-            }
-            other => panic!("{other:?}"),
+    let check = |address: &str, expected: &str| match DockerBuilder::connect(
+        &address.parse::<EngineAddress>().unwrap(),
+    ) {
+        Err(BuildError::Surroundings { message, help }) => {
+            assert!(message.contains(expected), "{message}");
+            assert!(help.is_some_and(|help| !help.is_empty()));
         }
+        other => panic!("{other:?}"),
     };
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
@@ -136,7 +141,8 @@ fn answer_as_20_10(mut stream: std::os::unix::net::UnixStream) {
     while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|length| length == 1) {
         request.push(byte[0]);
     }
-    let body = r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12","Os":"linux","Arch":"amd64"}"#;
+    let body =
+        r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12","Os":"linux","Arch":"amd64"}"#;
     let answer = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()

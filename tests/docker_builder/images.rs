@@ -10,7 +10,8 @@ pub fn outputs_are_in_the_inventory(engine: &Engine) {
     let (one, other) = (unique("listed"), unique("listed").replace("imgraph-test", "imgraph.local"));
     let view = View::of(&[("file", &one)]);
     let dockerfile = "FROM scratch\nCOPY . /\n";
-    let named = Case { dockerfile, context: Some(&view), tags: &[&one, &other], ..Case::default() }.output(engine);
+    let named =
+        Case { dockerfile, context: Some(&view), tags: &[&one, &other], ..Case::default() }.output(engine);
     let inventory = engine.builder.inventory().unwrap();
     assert!(inventory.digests.contains(&named.digest), "{inventory:?}");
     assert_eq!(inventory.references.get(&one), Some(&named.digest));
@@ -23,7 +24,9 @@ pub fn outputs_are_in_the_inventory(engine: &Engine) {
 pub fn equal_builds_have_equal_digests(engine: &Engine) {
     let build = |content: &str| {
         let view = View::of(&[("file", content)]);
-        let dockerfile = format!("FROM {BASE} AS made\nCOPY file /\nRUN cat file >/other\nFROM scratch\nCOPY --from=made /other /\n");
+        let dockerfile = format!(
+            "FROM {BASE} AS made\nCOPY file /\nRUN cat file >/other\nFROM scratch\nCOPY --from=made /other /\n"
+        );
         Case { dockerfile: &dockerfile, context: Some(&view), ..Case::default() }.output(engine).digest
     };
     assert_eq!(build("the same"), build("the same"));
@@ -33,7 +36,12 @@ pub fn equal_builds_have_equal_digests(engine: &Engine) {
 pub fn images_get_more_names(engine: &Engine) {
     let (first, second) = (unique("first"), unique("second"));
     let view = View::of(&[("file", &first)]);
-    let case = Case { dockerfile: "FROM scratch\nCOPY . /\n", context: Some(&view), tags: &[&first], ..Case::default() };
+    let case = Case {
+        dockerfile: "FROM scratch\nCOPY . /\n",
+        context: Some(&view),
+        tags: &[&first],
+        ..Case::default()
+    };
     let digest = case.output(engine).digest;
     engine.builder.tag(&digest, &second).unwrap();
     assert_eq!(engine.builder.inventory().unwrap().references.get(&second), Some(&digest));
@@ -52,11 +60,12 @@ pub fn references_are_resolved(engine: &Engine) {
     assert_eq!(inventory.references.get(BASE), Some(&digest));
     let full = format!("docker.io/{BASE}");
     assert_eq!(engine.builder.resolve(&full, platform, &go_on).unwrap(), digest);
-    let cannot = |reference: &str, platform: &Platform, expected: &str| {
-        match engine.builder.resolve(reference, platform, &go_on) {
-            Err(BuildError::Surroundings { message, .. }) => assert!(message.contains(expected), "{message}"),
-            other => panic!("{other:?}"),
-        }
+    let cannot = |reference: &str, platform: &Platform, expected: &str| match engine
+        .builder
+        .resolve(reference, platform, &go_on)
+    {
+        Err(BuildError::Surroundings { message, .. }) => assert!(message.contains(expected), "{message}"),
+        other => panic!("{other:?}"),
     };
     cannot("localhost:1/no/such:image", platform, "cannot fetch localhost:1/no/such:image: ");
     let other = if platform.architecture == "amd64" { "linux/arm64" } else { "linux/amd64" };

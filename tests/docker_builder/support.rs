@@ -70,7 +70,10 @@ impl Engine {
         }
         let tar = Command::new("tar").arg("-C").arg(folder.path()).args(["-c", "."]).output().unwrap();
         assert!(tar.status.success());
-        self.post("/images/create?fromSrc=-&repo=imgraph-test/busybox&tag=1&platform=linux/amd64", tar.stdout);
+        self.post(
+            "/images/create?fromSrc=-&repo=imgraph-test/busybox&tag=1&platform=linux/amd64",
+            tar.stdout,
+        );
     }
 
     /// Asks the Engine API itself, with the client that the builder uses.
@@ -215,7 +218,8 @@ impl Case<'_> {
         let map = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
             pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
         };
-        let secret = |(id, value): &(&str, &str)| SecretValue { id: (*id).to_owned(), value: (*value).into() };
+        let secret =
+            |(id, value): &(&str, &str)| SecretValue { id: (*id).to_owned(), value: (*value).into() };
         let secrets: Vec<SecretValue> = self.secrets.iter().map(secret).collect();
         let tags: Vec<String> = self.tags.iter().map(|tag| (*tag).to_owned()).collect();
         let label = if self.label.is_empty() { "//test" } else { self.label };
