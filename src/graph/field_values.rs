@@ -38,7 +38,8 @@ pub(super) fn network(text: &Located<String>) -> Result<Located<Network>, Diagno
 
 /// An image that others build: a repository, and perhaps a tag and a digest.
 pub(super) fn image_reference(text: Located<String>) -> Result<Located<String>, Diagnostic> {
-    let (name, digest) = text.value.split_once('@').map_or((&*text.value, None), |(name, digest)| (name, Some(digest)));
+    let (name, digest) =
+        text.value.split_once('@').map_or((&*text.value, None), |(name, digest)| (name, Some(digest)));
     let (repository, tag) = split_tag(name);
     let fine = is_repository(repository)
         && tag.is_none_or(is_tag)
@@ -57,7 +58,8 @@ pub(super) fn repository(text: Located<String>) -> Result<Located<String>, Diagn
         return Ok(text);
     }
     let message = format!("`{}` is not a repository", text.value);
-    let diagnostic = Diagnostic::error(message).at_location(&text.location, "expected a name such as `ghcr.io/acme/base`");
+    let diagnostic =
+        Diagnostic::error(message).at_location(&text.location, "expected a name such as `ghcr.io/acme/base`");
     let (repository, tag) = split_tag(&text.value);
     if tag.is_some() && is_repository(repository) {
         let help = format!("write `{repository}`: every tag of the repository means this target");
@@ -155,7 +157,8 @@ mod tests {
 
     #[test]
     fn image_references() {
-        let check = |text: &str, fine: bool| assert_eq!(image_reference(located(text)).is_ok(), fine, "{text}");
+        let check =
+            |text: &str, fine: bool| assert_eq!(image_reference(located(text)).is_ok(), fine, "{text}");
         check("debian", true);
         check("debian:bookworm-slim", true);
         check("localhost:5000/a/b_c:1.2", true);

@@ -85,7 +85,8 @@ pub fn load(snapshot: &Snapshot, options: &Options<'_>) -> Loaded {
     let (packages, mut diagnostics) = package_files::read_all(snapshot, root);
     let git = GitFacts::of(snapshot.root_on_disk());
     let givens = Givens { set: options.set, environment: options.environment, git: &git };
-    let declared = packages.iter().map(|package| (Arc::clone(&package.folder), package.file.variables.clone()));
+    let declared =
+        packages.iter().map(|package| (Arc::clone(&package.folder), package.file.variables.clone()));
     let (variables, wrong) = Variables::new(declared.collect(), givens);
     diagnostics.extend(wrong);
     let (mut names, wrong) = collect_names(&packages);
@@ -127,7 +128,11 @@ fn collect_names(packages: &[Package]) -> (Names, Vec<Diagnostic>) {
 }
 
 /// Resolves every target, in the order of labels.
-fn resolve_all(packages: &[Package], surroundings: Surroundings<'_>, variables: &Variables<'_>) -> Vec<Resolution> {
+fn resolve_all(
+    packages: &[Package],
+    surroundings: Surroundings<'_>,
+    variables: &Variables<'_>,
+) -> Vec<Resolution> {
     let defaults: DefaultsByFolder<'_> =
         packages.iter().map(|package| (&*package.folder, package.file.defaults.as_slice())).collect();
     let tables: Vec<(&Arc<WorkspacePath>, &TargetTable)> = packages.iter().flat_map(tables_of).collect();
@@ -171,7 +176,8 @@ fn check_publications(targets: &DenseMap<TargetId, Target>) -> Vec<Diagnostic> {
         let Some(publishes) = target.build().and_then(|build| build.publishes.as_ref()) else { continue };
         let Some((first, place)) = firsts.insert(&publishes.value, (target, publishes)) else { continue };
         let message = format!("`{}` and `{}` both publish `{}`", first.label, target.label, publishes.value);
-        let diagnostic = Diagnostic::error(message).at_location(&publishes.location, target.label.to_string());
+        let diagnostic =
+            Diagnostic::error(message).at_location(&publishes.location, target.label.to_string());
         diagnostics.push(diagnostic.see_location(&place.location, first.label.to_string()));
     }
     diagnostics

@@ -1,25 +1,16 @@
-//! From a snapshot to targets: loading, and everything that is pure over what was loaded.
+//! Pure over a snapshot: load, slice, view, graph, keys, comparison of manifests.
 
+pub mod manifest;
 pub mod target;
-
 mod cycles;
-
 mod defaults;
-
 mod paths;
-
 mod field_values;
-
 pub mod variables;
-
 pub mod names;
-
 mod aliases;
-
 mod resolve;
-
 pub mod select;
-
 mod package_files;
-
 pub mod load;
+pub mod slice;

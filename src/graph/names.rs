@@ -117,11 +117,17 @@ impl Names {
 
     /// The targets of `package`, sorted by name.
     pub fn targets_of(&self, package: &WorkspacePath) -> impl Iterator<Item = TargetId> {
-        self.packages.get(package).into_iter().flat_map(|package| package.targets.values().filter_map(|declared| declared.target))
+        self.packages
+            .get(package)
+            .into_iter()
+            .flat_map(|package| package.targets.values().filter_map(|declared| declared.target))
     }
 
     /// The packages in `folder` and below it, sorted.
-    pub fn packages_below<'n>(&'n self, folder: &'n WorkspacePath) -> impl Iterator<Item = &'n Arc<WorkspacePath>> {
+    pub fn packages_below<'n>(
+        &'n self,
+        folder: &'n WorkspacePath,
+    ) -> impl Iterator<Item = &'n Arc<WorkspacePath>> {
         // A folder sorts directly before what is in it.
         let from = self.packages.range(Arc::new(folder.clone())..).map(|(package, _targets)| package);
         from.take_while(move |package| package.strip_prefix(folder).is_some())
@@ -137,7 +143,11 @@ impl Names {
     /// Says that nothing is called `label`: what the package has instead, or which package is near.
     pub fn not_found(&self, label: &Label) -> Diagnostic {
         let Some(package) = self.packages.get(&label.package) else {
-            return self.no_package(&label.package, &format!("there is no target `{label}`"), Some(&label.name));
+            return self.no_package(
+                &label.package,
+                &format!("there is no target `{label}`"),
+                Some(&label.name),
+            );
         };
         let diagnostic = Diagnostic::error(format!("there is no target `{label}`"));
         let names: Vec<&str> = package.targets.keys().map(|name| &**name).collect();
@@ -153,8 +163,8 @@ impl Names {
 
     /// Says `message`, and that `folder` is no package: no folder with a `BUILD.toml`.
     pub fn no_package(&self, folder: &WorkspacePath, message: &str, name: Option<&str>) -> Diagnostic {
-        let diagnostic = Diagnostic::error(message)
-            .help(format!("`//{folder}` is not a package: it has no `BUILD.toml`"));
+        let diagnostic =
+            Diagnostic::error(message).help(format!("`//{folder}` is not a package: it has no `BUILD.toml`"));
         if let Some(label) = name.and_then(|name| self.elsewhere(name)) {
             return diagnostic.help(format!("did you mean `{label}`?"));
         }
@@ -167,7 +177,8 @@ impl Names {
 
     /// Says `message`, and that no package is in `folder` or below it.
     pub fn no_package_below(&self, folder: &WorkspacePath, message: &str) -> Diagnostic {
-        let diagnostic = Diagnostic::error(message).help(format!("there is no `BUILD.toml` below `//{folder}`"));
+        let diagnostic =
+            Diagnostic::error(message).help(format!("there is no `BUILD.toml` below `//{folder}`"));
         let wanted = format!("//{folder}");
         let above = |package: &Arc<WorkspacePath>| {
             std::iter::successors(Some((**package).clone()), WorkspacePath::parent).collect::<Vec<_>>()

@@ -8,7 +8,7 @@ use crate::types::workspace_path::{PathError, WorkspacePath};
 
 /// What must be at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub(super) enum Wanted {
     /// A file.
     File,
     /// A folder.
@@ -28,7 +28,11 @@ impl Wanted {
 ///
 /// # Errors
 /// When it leaves the workspace, is absolute, or is empty.
-pub fn resolve(text: &str, package: &WorkspacePath, location: &Location) -> Result<WorkspacePath, Diagnostic> {
+pub(super) fn resolve(
+    text: &str,
+    package: &WorkspacePath,
+    location: &Location,
+) -> Result<WorkspacePath, Diagnostic> {
     if text.is_empty() {
         let diagnostic = Diagnostic::error("an empty path").at_location(location, "expected a path");
         return Err(diagnostic.help("write `.` for the package's own folder, `//` for the workspace's"));
@@ -48,7 +52,7 @@ pub fn resolve(text: &str, package: &WorkspacePath, location: &Location) -> Resu
 ///
 /// # Errors
 /// When something else is there, nothing is, or it cannot be looked at.
-pub fn check(
+pub(super) fn check(
     snapshot: &Snapshot,
     path: &WorkspacePath,
     wanted: Wanted,

@@ -17,13 +17,15 @@ use crate::graph::target::{
 };
 use crate::graph::variables::{Purpose, Scope};
 use crate::source::snapshot::Snapshot;
-use crate::syntax::build_toml::build_fields::{ArgumentField, BuildFields, ContextField, SecretField, SecretFieldSource, TagField};
+use crate::syntax::build_toml::build_fields::{
+    ArgumentField, BuildFields, ContextField, SecretField, SecretFieldSource, TagField,
+};
 use crate::syntax::build_toml::targets::{TargetContent, TargetTable};
 use crate::syntax::interpolation::Template;
 use crate::types::diagnostic::{Diagnostic, Severity};
 use crate::types::label::Label;
 use crate::types::platform::Platform;
-use crate::types::span::{Located, Location};
+use crate::types::span::Located;
 use crate::types::target_pattern::{Selection, TargetPattern};
 use crate::types::workspace_path::WorkspacePath;
 
@@ -57,7 +59,10 @@ pub(super) fn resolve<'l>(
     let definition = match content {
         TargetContent::External(image) => resolver.image(image, "image").map(Definition::External),
         TargetContent::Group(members) => Some(Definition::Group(resolver.members(members))),
-        TargetContent::Built(fields) => resolver.build(&Layers::new(fields, defaults.iter().copied())).map(Box::new).map(Definition::Built),
+        TargetContent::Built(fields) => resolver
+            .build(&Layers::new(fields, defaults.iter().copied()))
+            .map(Box::new)
+            .map(Definition::Built),
     };
     let diagnostics = resolver.diagnostics.into_inner();
     let wrong = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
@@ -76,7 +81,8 @@ impl Resolver<'_> {
         let dockerfile = self.path(layers.nearest(|fields| fields.dockerfile.as_ref()), "dockerfile");
         let context = self.path(layers.nearest(|fields| fields.context.as_ref()), "context");
         let args = self.table(&layers.merged(|fields| &fields.args), |field| self.argument(field));
-        let stamp = self.table(&layers.merged(|fields| &fields.stamp), |text| self.plain(text, Purpose::NoKey));
+        let stamp =
+            self.table(&layers.merged(|fields| &fields.stamp), |text| self.plain(text, Purpose::NoKey));
         self.report_clashes(layers);
         Some(BuildDefinition {
             args,
@@ -90,7 +96,9 @@ impl Resolver<'_> {
             inputs: layers
                 .nearest(|fields| fields.inputs.as_ref())
                 .map(|patterns| patterns.iter().filter_map(|pattern| self.input(pattern)).collect()),
-            publishes: layers.nearest(|fields| fields.publishes.as_ref()).and_then(|name| self.publishes(name)),
+            publishes: layers
+                .nearest(|fields| fields.publishes.as_ref())
+                .and_then(|name| self.publishes(name)),
             network: layers.nearest(|fields| fields.network.as_ref()).and_then(|name| self.network(name)),
             no_cache: layers.nearest(|fields| fields.no_cache.as_ref()).cloned(),
             dockerfile: dockerfile?,
@@ -131,7 +139,8 @@ impl Resolver<'_> {
         fields: &BTreeMap<&str, (&Located<String>, &Field)>,
         resolve: impl Fn(&Field) -> Option<Located<Value>>,
     ) -> BTreeMap<String, Located<Value>> {
-        let entries = fields.iter().filter_map(|(key, (_place, field))| Some(((*key).to_owned(), resolve(field)?)));
+        let entries =
+            fields.iter().filter_map(|(key, (_place, field))| Some(((*key).to_owned(), resolve(field)?)));
         entries.collect()
     }
 
@@ -211,7 +220,9 @@ impl Resolver<'_> {
         let text = self.header.with(usual.to_owned());
         let path = self.accept(paths::resolve(&text.value, self.scope.package, &text.location))?;
         let found = paths::check(self.surroundings.snapshot, &path, wanted, &text.location);
-        let help = format!("say which one: `{field} = \"…\"`; without a word it is `{usual}` in the package's folder");
+        let help = format!(
+            "say which one: `{field} = \"…\"`; without a word it is `{usual}` in the package's folder"
+        );
         self.accept(found.map_err(|diagnostic| diagnostic.help(help)))?;
         Some(text.with(path))
     }

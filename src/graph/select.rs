@@ -52,15 +52,15 @@ fn check(names: &Names, selection: &Selection) -> Result<(), Diagnostic> {
         Selection::One(label) if names.meaning(label) == Meaning::Missing => Err(names.not_found(label)),
         Selection::One(_) => Ok(()),
         Selection::Package(package) if names.may_build(package) => Ok(()),
-        Selection::Package(package) if names.is_package(package) => {
-            Err(nothing(selection).help(format!("the `BUILD.toml` of `//{package}` declares no target but groups")))
+        Selection::Package(package) if names.is_package(package) => Err(nothing(selection)
+            .help(format!("the `BUILD.toml` of `//{package}` declares no target but groups"))),
+        Selection::Package(package) => Err(names.no_package(package, &nothing(selection).message, None)),
+        Selection::Below(folder) if names.packages_below(folder).any(|package| names.may_build(package)) => {
+            Ok(())
         }
-        Selection::Package(package) => {
-            Err(names.no_package(package, &nothing(selection).message, None))
-        }
-        Selection::Below(folder) if names.packages_below(folder).any(|package| names.may_build(package)) => Ok(()),
         Selection::Below(folder) if names.packages_below(folder).next().is_some() => {
-            Err(nothing(selection).help(format!("the packages below `//{folder}` declare no target but groups")))
+            Err(nothing(selection)
+                .help(format!("the packages below `//{folder}` declare no target but groups")))
         }
         Selection::Below(folder) => Err(names.no_package_below(folder, &nothing(selection).message)),
     }
@@ -125,7 +125,9 @@ impl Expansion<'_> {
     fn selection(&mut self, selection: &Selection) -> BTreeSet<TargetId> {
         let names = self.names;
         match selection {
-            Selection::One(label) => names.target(label).map_or_else(BTreeSet::new, |target| self.target(target)),
+            Selection::One(label) => {
+                names.target(label).map_or_else(BTreeSet::new, |target| self.target(target))
+            }
             Selection::Package(package) => self.no_groups(names.targets_of(package)),
             Selection::Below(folder) => {
                 let packages = names.packages_below(folder);

@@ -130,7 +130,8 @@ impl<'g> Variables<'g> {
     /// The variable that `name` means in `package`.
     fn find(&self, name: &str, package: &WorkspacePath) -> Option<&Definition> {
         let definitions = self.by_name.get(name)?;
-        let seen = definitions.iter().filter(|definition| package.strip_prefix(&definition.package).is_some());
+        let seen =
+            definitions.iter().filter(|definition| package.strip_prefix(&definition.package).is_some());
         seen.max_by_key(|definition| definition.package.names().count())
     }
 
@@ -236,7 +237,9 @@ impl<'g> Variables<'g> {
         let text = evaluated.into_text();
         if text.len() > LONGEST_VALUE {
             let message = format!("the value of `{}` is longer than 64 KiB", variable.name.value);
-            return Err(Diagnostic::error(message).at_location(&variable.name.location, "its value is too long"));
+            return Err(
+                Diagnostic::error(message).at_location(&variable.name.location, "its value is too long")
+            );
         }
         variable.allowed(Value { text: Some(text), git }, "its own definition")
     }
@@ -261,7 +264,9 @@ impl Variable {
         let cases: Vec<_> = self.cases.iter().map(|(case, _template)| format!("`{}`", case.value)).collect();
         let message = format!("`{}` has no case for `{value}`, and no `default`", self.name.value);
         let said = format!("the cases are {}", cases.join(", "));
-        Err(Diagnostic::error(message).at_location(&self.name.location, said).help("write a `default`, or one more case"))
+        Err(Diagnostic::error(message)
+            .at_location(&self.name.location, said)
+            .help("write a `default`, or one more case"))
     }
 
     /// `value`, when it is one of those that the variable may have.
@@ -355,7 +360,8 @@ impl Scope<'_> {
 
     fn unset(&self, reference: &Reference) -> Diagnostic {
         let name = &reference.name;
-        let diagnostic = |message: String| Diagnostic::error(message).at_location(&reference.location, "used here");
+        let diagnostic =
+            |message: String| Diagnostic::error(message).at_location(&reference.location, "used here");
         let fallback = format!("or write what to take instead: `${{{name}:-…}}`");
         let Some(definition) = self.variables.find(name, self.package) else {
             return diagnostic(self.why_git_is_unset(name)).help(fallback);

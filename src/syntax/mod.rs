@@ -1,7 +1,14 @@
-//! Text into values and back: every language that imgraph reads.
+//! Text to values and back: nothing here knows of files, targets or builds.
 //!
-//! **Invariant:** nothing here does I/O; a parser takes a text and gives a value and what is wrong.
+//! **Invariant:** every parser is a pure function of its text, and no text makes one panic.
 
+pub mod dockerfile;
+pub mod image_reference;
 pub mod interpolation;
-
 pub mod build_toml;
+pub mod path_text;
+pub mod shell_pattern;
+mod path_expression;
+pub mod path_pattern;
+pub mod path_patterns;
+pub mod dockerignore;
