@@ -4,4 +4,5 @@
 
 mod arguments;
 mod exit;
+pub mod diagnostics;
 mod terminal;

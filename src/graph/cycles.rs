@@ -5,16 +5,17 @@ use crate::types::span::Location;
 
 /// One thing of a cycle, and where it names the next one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub(super) struct Step {
     /// Its position in the list of edges.
-    pub node: usize,
+    pub(super) node: usize,
     /// Where it names the next.
-    pub location: Location,
+    pub(super) location: Location,
 }
 
 /// The cycles that a walk from each node finds, each once, beginning at its first node. When they
 /// are taken away no cycle is left.
 pub fn find(edges: &[Vec<(usize, Location)>]) -> Vec<Vec<Step>> {
+pub(super) fn find(edges: &[Vec<(usize, Location)>]) -> Vec<Vec<Step>> {
     let mut walk =
         Walk { edges, state: vec![State::Fresh; edges.len()], path: Vec::new(), cycles: Vec::new() };
     for node in 0..edges.len() {
@@ -24,7 +25,7 @@ pub fn find(edges: &[Vec<(usize, Location)>]) -> Vec<Vec<Step>> {
 }
 
 /// Says which things lead back to themselves, with every place.
-pub fn describe(what: &str, names: &[&str], cycle: &[Step]) -> Diagnostic {
+pub(super) fn describe(what: &str, names: &[&str], cycle: &[Step]) -> Diagnostic {
     let first = names.first().copied().unwrap_or_default();
     let chain: Vec<String> = names.iter().chain([&first]).map(|name| format!("`{name}`")).collect();
     let mut diagnostic = Diagnostic::error(format!("{what} lead back to themselves: {}", chain.join(" → ")));

@@ -14,21 +14,24 @@ use crate::types::span::Located;
 
 /// The tables that a target's fields may come from, the nearest first.
 #[derive(Clone, Debug)]
-pub struct Layers<'f>(Vec<&'f BuildFields>);
+pub(super) struct Layers<'f>(Vec<&'f BuildFields>);
 
 impl<'f> Layers<'f> {
     /// The target's own fields over the defaults of `above`, the nearest first.
-    pub fn new(own: &'f BuildFields, above: impl IntoIterator<Item = &'f BuildFields>) -> Self {
+    pub(super) fn new(own: &'f BuildFields, above: impl IntoIterator<Item = &'f BuildFields>) -> Self {
         Self(std::iter::once(own).chain(above).collect())
     }
 
     /// The nearest value of a field that replaces.
-    pub fn nearest<Value>(&self, field: impl Fn(&'f BuildFields) -> Option<&'f Value>) -> Option<&'f Value> {
+    pub(super) fn nearest<Value>(
+        &self,
+        field: impl Fn(&'f BuildFields) -> Option<&'f Value>,
+    ) -> Option<&'f Value> {
         self.0.iter().find_map(|layer| field(layer))
     }
 
     /// The merged table of a field that merges by key.
-    pub fn merged<Value>(
+    pub(super) fn merged<Value>(
         &self,
         field: impl Fn(&'f BuildFields) -> &'f Keyed<Value>,
     ) -> BTreeMap<&'f str, (&'f Located<String>, &'f Value)> {

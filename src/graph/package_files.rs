@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::source::packages;
 use crate::source::snapshot::Snapshot;
 use crate::syntax::build_toml::file::{self, BuildFile, FILE_NAME};
 use crate::syntax::build_toml::requirement::Version;
@@ -102,4 +101,27 @@ fn read_package(snapshot: &Snapshot, folder: Arc<WorkspacePath>) -> Result<Packa
     }
     let (file, diagnostics) = file::parse(&source);
     Ok(Package { folder, file, diagnostics })
+}
+
+fn find_packages(
+    snapshot: &Snapshot,
+    _exclude: &[crate::types::span::Located<String>],
+) -> Result<Vec<WorkspacePath>, Vec<Diagnostic>> {
+    let mut pending = vec![WorkspacePath::root()];
+    let mut found = Vec::new();
+    while let Some(folder) = pending.pop() {
+        let listed = snapshot.folder(&folder).map_err(|error| vec![Diagnostic::error(error.to_string())])?;
+        let entries = listed
+            .map(|listed| listed.entries())
+            .transpose()
+            .map_err(|error| vec![Diagnostic::error(error.to_string())])?;
+        for entry in entries.into_iter().flatten() {
+            if entry.name() == b"BUILD.toml" {
+                found.push(folder.clone());
+            } else if entry.as_folder().is_some() {
+                pending.push(entry.path());
+            }
+        }
+    }
+    Ok(found)
 }

@@ -8,7 +8,7 @@ use crate::types::workspace_path::{PathError, WorkspacePath};
 
 /// What must be at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub(super) enum Wanted {
     /// A file.
     File,
     /// A folder.
@@ -29,6 +29,7 @@ impl Wanted {
 /// # Errors
 /// When it leaves the workspace, is absolute, or is empty.
 pub fn resolve(
+pub(super) fn resolve(
     text: &str,
     package: &WorkspacePath,
     location: &Location,
@@ -52,7 +53,7 @@ pub fn resolve(
 ///
 /// # Errors
 /// When something else is there, nothing is, or it cannot be looked at.
-pub fn check(
+pub(super) fn check(
     snapshot: &Snapshot,
     path: &WorkspacePath,
     wanted: Wanted,

@@ -25,7 +25,7 @@ use crate::syntax::interpolation::Template;
 use crate::types::diagnostic::{Diagnostic, Severity};
 use crate::types::label::Label;
 use crate::types::platform::Platform;
-use crate::types::span::{Located, Location};
+use crate::types::span::Located;
 use crate::types::target_pattern::{Selection, TargetPattern};
 use crate::types::workspace_path::WorkspacePath;
 
