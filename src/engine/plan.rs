@@ -7,37 +7,14 @@
 //!
 //! **Invariant:** a plan starts nothing and fetches nothing.
 
-use crate::build::builder::Inventory;
+use super::lookup::{Found, Known};
 use crate::cache::action_record::ActionRecord;
-use crate::cache::folder::CacheFolder;
-use crate::cache::last_build::LastBuilds;
 use crate::graph::key;
 use crate::graph::manifest::{self, Change, Fact, Reason};
-use crate::graph::node::{Build, External, Graph, Node, Work};
-use crate::graph::views::Views;
-use crate::syntax::image_reference::ImageReference;
+use crate::graph::node::{Build, Dependency, External, Node, Work};
 use crate::types::diagnostic::Diagnostic;
 use crate::types::digest::{ActionKey, OutputDigest};
 use crate::types::ids::{DenseMap, NodeId};
-
-/// What a plan is made from.
-#[derive(Clone, Copy)]
-pub struct Known<'k> {
-    /// What is wanted.
-    pub graph: &'k Graph,
-    /// What its nodes read.
-    pub views: &'k Views,
-    /// The family of the builder.
-    pub family: &'k str,
-    /// Which images the builder has.
-    pub inventory: &'k Inventory,
-    /// The action cache.
-    pub cache: &'k CacheFolder,
-    /// The last success of each target.
-    pub last_builds: &'k LastBuilds<'k>,
-    /// Nodes that are built even if they are cached.
-    pub forced: &'k [NodeId],
-}
 
 /// What a build would do with a node.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,8 +39,10 @@ pub struct Planned {
     pub state: State,
     /// Why it is dirty or waits; empty when it is cached.
     pub reasons: Vec<Reason>,
-    /// How long the last success took, in seconds.
+    /// How long the build of its output or its last success took, in seconds.
     pub seconds: Option<f64>,
+    /// The views at the last success, by context, when reasons were found by comparing with it.
+    pub last_views: Vec<(String, crate::types::digest::TreeDigest)>,
 }
 
 /// What a build would do, node by node, and what was odd about the cache.
@@ -84,11 +63,8 @@ impl Plan {
 
 /// The plan for all nodes of a graph.
 pub fn plan(known: Known<'_>) -> Plan {
-    let mut planner = Planner {
-        known,
-        states: DenseMap::filled(known.graph.nodes.len(), None),
-        warnings: Vec::new(),
-    };
+    let states = DenseMap::filled(known.graph.nodes.len(), None);
+    let mut planner = Planner { known, states, warnings: Vec::new() };
     for id in &known.graph.order {
         let planned = planner.node(*id);
         planner.states[*id] = Some(planned);
@@ -109,90 +85,80 @@ impl Planner<'_> {
         let node = &self.known.graph.nodes[id];
         match &node.work {
             Work::External(external) => self.external(external),
-            Work::Build(build) => self.build(id, node, build),
+            Work::Build(build) if self.known.is_forced(id) => self.forced(node, build),
+            Work::Build(build) => self.build(node, build),
         }
     }
 
     fn external(&self, external: &External) -> Planned {
-        match known_digest(&external.reference, self.known.inventory) {
+        match self.known.reference_digest(&external.reference) {
             Some(digest) => cached(digest, None, None),
             None => {
-                let reason = Reason {
-                    fact: format!("image {}", external.reference),
-                    change: Change::Added,
-                    old: None,
-                    new: Some("not in the builder's store".to_owned()),
-                };
-                Planned { state: State::Dirty, reasons: vec![reason], seconds: None }
+                let fact = format!("image {}", external.reference);
+                dirty(vec![reason(&fact, Change::Added, None, Some("is not in the builder's store"))], None)
             }
         }
     }
 
-    fn build(&mut self, id: NodeId, node: &Node, build: &Build) -> Planned {
-        let last = self.last_record(node);
-        let seconds = last.as_ref().map(|last| last.seconds);
-        if self.known.forced.contains(&id) || build.no_cache() {
-            let reason = Reason {
-                fact: "no-cache".to_owned(),
-                change: Change::Changed,
-                old: None,
-                new: Some("built whether it is cached or not".to_owned()),
-            };
-            return Planned { state: State::Dirty, reasons: vec![reason], seconds };
-        }
-        let outputs: Option<Vec<(NodeId, OutputDigest)>> =
-            node.dependencies.iter().map(|d| Some((d.node, self.output(d.node)?))).collect();
-        match outputs {
-            Some(outputs) => self.decided(node, build, &outputs, last.as_ref()),
-            None => self.undecided(node, build, last.as_ref()),
-        }
+    fn forced(&mut self, node: &Node, build: &Build) -> Planned {
+        let why = if build.no_cache() { "no-cache is set on the target" } else { "asked for" };
+        let last = self.known.last_record(node, &mut self.warnings);
+        dirty(vec![reason("no-cache", Change::Changed, None, Some(why))], last.as_ref())
     }
 
-    /// All dependencies have known outputs: the key decides.
-    fn decided(
-        &mut self,
-        node: &Node,
-        build: &Build,
-        outputs: &[(NodeId, OutputDigest)],
-        last: Option<&ActionRecord>,
-    ) -> Planned {
-        let output = |id: NodeId| output_of(outputs, id);
-        let views = |_: &str, context: &crate::graph::node::Context| self.known.views.digest(context);
-        let key = key::action_key(node, build, self.known.family, &views, &output);
-        let record = ActionRecord::load(self.known.cache, &key).value(&mut self.warnings);
-        let seconds = last.or(record.as_ref()).map(|record| record.seconds);
-        if let Some(record) = record {
-            if self.known.inventory.digests.contains(&record.digest) {
-                return cached(record.digest, Some(key), seconds);
-            }
-            let reason = output_gone(&record.digest);
-            return Planned { state: State::Dirty, reasons: vec![reason], seconds };
+    fn build(&mut self, node: &Node, build: &Build) -> Planned {
+        if node.dependencies.iter().any(|dependency| self.output(dependency.node).is_none()) {
+            return self.undecided(node, build);
         }
-        let facts = key::action_facts(node, build, self.known.family, &views, &output);
-        let reasons = last.map_or_else(|| vec![Reason::never_built()], |last| differences(last, &facts, |_| true));
-        Planned { state: State::Dirty, reasons, seconds }
+        let output = |id: NodeId| self.output(id).expect("all dependencies were found to have outputs");
+        let key = self.known.key(node, build, &output);
+        let facts = || self.known.facts(node, build, &output);
+        let mut warnings = Vec::new();
+        let planned = match self.known.look_up(&key, &mut warnings) {
+            Found::Output(record) => cached(record.digest, Some(key), Some(record.seconds)),
+            Found::Gone(record) => {
+                let old = record.digest.to_string();
+                let gone = reason("output", Change::Removed, Some(&old), Some("is no longer in the builder's store"));
+                dirty(vec![gone], Some(&record))
+            }
+            Found::Nothing => match self.known.last_record(node, &mut warnings) {
+                None => dirty(vec![Reason::never_built()], None),
+                Some(last) => dirty(differences(&last, &facts(), |_| true), Some(&last)),
+            },
+        };
+        self.warnings.extend(warnings);
+        planned
     }
 
     /// Some dependency will run: only what is the node's own can be compared.
-    fn undecided(&mut self, node: &Node, build: &Build, last: Option<&ActionRecord>) -> Planned {
-        let views = |_: &str, context: &crate::graph::node::Context| self.known.views.digest(context);
-        let facts = key::static_facts(node, build, self.known.family, &views);
-        let Some(last) = last else {
-            return Planned { state: State::Dirty, reasons: vec![Reason::never_built()], seconds: None };
+    fn undecided(&mut self, node: &Node, build: &Build) -> Planned {
+        let Some(last) = self.known.last_record(node, &mut self.warnings) else {
+            return dirty(vec![Reason::never_built()], None);
         };
-        let own = differences(last, &facts, |fact| !key::is_image_fact(fact));
-        let seconds = Some(last.seconds);
+        let mut own = differences(&last, &self.known.static_facts(node, build), |fact| !key::is_image_fact(fact));
+        own.extend(node.dependencies.iter().filter_map(|dependency| self.moved(dependency, &last)));
         if !own.is_empty() {
-            return Planned { state: State::Dirty, reasons: own, seconds };
+            return dirty(own, Some(&last));
         }
-        let roles = node.dependencies.iter().filter(|dependency| self.output(dependency.node).is_none());
-        let waits = |dependency: &crate::graph::node::Dependency| {
-            let fact = key::image_fact_name(&dependency.role);
-            let old = last.facts.iter().find(|(name, _)| *name == fact).map(|(_, value)| value.clone());
-            let new = format!("the output of {}, which is built first", self.known.graph.nodes[dependency.node].name());
-            Reason { fact, change: Change::Changed, old, new: Some(new) }
-        };
-        Planned { state: State::Waits, reasons: roles.map(waits).collect(), seconds }
+        let waiting = node.dependencies.iter().filter(|dependency| self.output(dependency.node).is_none());
+        let reasons = waiting.map(|dependency| self.waits_for(dependency, &last)).collect();
+        Planned { state: State::Waits, ..dirty(reasons, Some(&last)) }
+    }
+
+    /// The reason that a dependency gives whose output is known and is not that of the last success.
+    fn moved(&self, dependency: &Dependency, last: &ActionRecord) -> Option<Reason> {
+        let new = self.output(dependency.node)?.to_string();
+        let fact = key::image_fact_name(&dependency.role);
+        let old = value_of(last, &fact);
+        let change = if old.is_some() { Change::Changed } else { Change::Added };
+        (old != Some(new.as_str())).then(|| reason(&fact, change, old, Some(&new)))
+    }
+
+    fn waits_for(&self, dependency: &Dependency, last: &ActionRecord) -> Reason {
+        let fact = key::image_fact_name(&dependency.role);
+        let old = value_of(last, &fact);
+        let name = self.known.graph.nodes[dependency.node].name();
+        reason(&fact, Change::Changed, old, Some(&format!("the output of {name}, which runs first")))
     }
 
     fn output(&self, id: NodeId) -> Option<OutputDigest> {
@@ -201,49 +167,30 @@ impl Planner<'_> {
             _ => None,
         }
     }
+}
 
-    /// The record of the last success of the node's target.
-    fn last_record(&mut self, node: &Node) -> Option<ActionRecord> {
-        let last = self.known.last_builds.load(&node.subject()?).value(&mut self.warnings)?;
-        ActionRecord::load(self.known.cache, &last.action_key).value(&mut self.warnings)
-    }
+fn value_of<'r>(record: &'r ActionRecord, fact: &str) -> Option<&'r str> {
+    record.facts.iter().find(|(name, _)| name == fact).map(|(_, value)| value.as_str())
+}
+
+fn reason(fact: &str, change: Change, old: Option<&str>, new: Option<&str>) -> Reason {
+    Reason { fact: fact.to_owned(), change, old: old.map(str::to_owned), new: new.map(str::to_owned) }
 }
 
 fn cached(digest: OutputDigest, action: Option<ActionKey>, seconds: Option<f64>) -> Planned {
-    Planned { state: State::Cached { digest, action }, reasons: Vec::new(), seconds }
+    Planned { state: State::Cached { digest, action }, reasons: Vec::new(), seconds, last_views: Vec::new() }
 }
 
-fn output_of(outputs: &[(NodeId, OutputDigest)], id: NodeId) -> OutputDigest {
-    let found = outputs.iter().find(|(node, _)| *node == id);
-    found.map(|(_, digest)| digest.clone()).expect("the outputs of all dependencies were collected")
-}
-
-fn output_gone(digest: &OutputDigest) -> Reason {
-    Reason {
-        fact: "output".to_owned(),
-        change: Change::Removed,
-        old: Some(digest.to_string()),
-        new: Some("no longer in the builder's store".to_owned()),
-    }
+fn dirty(reasons: Vec<Reason>, last: Option<&ActionRecord>) -> Planned {
+    let seconds = last.map(|last| last.seconds);
+    let last_views = last.map(|last| last.views.clone()).unwrap_or_default();
+    Planned { state: State::Dirty, reasons, seconds, last_views }
 }
 
 /// The facts in which `last` differs from `facts`, of those that `counts` lets in.
 fn differences(last: &ActionRecord, facts: &[Fact], counts: impl Fn(&str) -> bool) -> Vec<Reason> {
-    let old: Vec<Fact> = last
-        .facts
-        .iter()
-        .filter(|(name, _)| counts(name))
-        .map(|(name, value)| Fact { name: name.clone(), value: value.clone() })
-        .collect();
+    let counted = last.facts.iter().filter(|(name, _)| counts(name));
+    let old: Vec<Fact> =
+        counted.map(|(name, value)| Fact { name: name.clone(), value: value.clone() }).collect();
     manifest::compare(&old, facts)
-}
-
-/// The digest that `reference` stands for, when it can be known without asking anybody: it is pinned,
-/// or the builder has an image of that name.
-pub fn known_digest(reference: &str, inventory: &Inventory) -> Option<OutputDigest> {
-    let parsed = reference.parse::<ImageReference>().ok()?;
-    match parsed.digest() {
-        Some(digest) => digest.parse().ok(),
-        None => inventory.references.get(&parsed.familiar()).cloned(),
-    }
 }

@@ -1,88 +1,123 @@
-//! An order in which every node stands after what it needs, or the cycles that forbid one.
-//!
-//! petgraph finds the strongly connected components; one cycle of each is told, with every label on
-//! it and the line through which each needs the next.
+//! Cycles among things that name each other in files: variables, aliases, groups.
 
-use std::collections::HashMap;
-
-use petgraph::algo::{tarjan_scc, toposort};
-use petgraph::graph::{DiGraph, NodeIndex};
-
-use super::node::{Dependency, Node};
 use crate::types::diagnostic::Diagnostic;
-use crate::types::ids::{DenseId, DenseMap, NodeId};
+use crate::types::span::Location;
 
-/// All nodes, dependencies first.
-///
-/// # Errors
-/// A diagnostic for each group of nodes that need each other.
-pub(super) fn order(nodes: &DenseMap<NodeId, Node>) -> Result<Vec<NodeId>, Vec<Diagnostic>> {
-    let mut graph: DiGraph<(), ()> = DiGraph::with_capacity(nodes.len(), nodes.len());
-    for _ in nodes.ids() {
-        graph.add_node(());
-    }
-    for (id, node) in nodes.iter() {
-        for dependency in &node.dependencies {
-            graph.update_edge(NodeIndex::new(dependency.node.index()), NodeIndex::new(id.index()), ());
-        }
-    }
-    match toposort(&graph, None) {
-        Ok(order) => Ok(order.into_iter().map(|index| NodeId::from_index(index.index())).collect()),
-        Err(_one_of_them) => Err(tell(nodes, &graph)),
-    }
+/// One thing of a cycle, and where it names the next one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its position in the list of edges.
+    pub node: usize,
+    /// Where it names the next.
+    pub location: Location,
 }
 
-fn tell(nodes: &DenseMap<NodeId, Node>, graph: &DiGraph<(), ()>) -> Vec<Diagnostic> {
-    let mut problems = Vec::new();
-    for component in tarjan_scc(graph) {
-        let mut members: Vec<NodeId> = component.iter().map(|index| NodeId::from_index(index.index())).collect();
-        members.sort_unstable();
-        if let Some(cycle) = cycle_in(nodes, &members) {
-            problems.push(diagnostic(nodes, &cycle));
-        }
+/// The cycles that a walk from each node finds, each once, beginning at its first node. When they
+/// are taken away no cycle is left.
+pub fn find(edges: &[Vec<(usize, Location)>]) -> Vec<Vec<Step>> {
+    let mut walk = Walk { edges, state: vec![State::Fresh; edges.len()], path: Vec::new(), cycles: Vec::new() };
+    for node in 0..edges.len() {
+        walk.from(node);
     }
-    problems
+    walk.cycles
 }
 
-/// The dependencies along one shortest cycle through the first of `members`; `None` when a single
-/// member does not need itself.
-fn cycle_in<'n>(nodes: &'n DenseMap<NodeId, Node>, members: &[NodeId]) -> Option<Vec<(NodeId, &'n Dependency)>> {
-    let start = *members.first()?;
-    let mut reached_by: HashMap<NodeId, (NodeId, &Dependency)> = HashMap::new();
-    let mut frontier = vec![start];
-    while !frontier.is_empty() && !reached_by.contains_key(&start) {
-        let mut next = Vec::new();
-        for id in frontier {
-            for dependency in nodes[id].dependencies.iter().filter(|d| members.binary_search(&d.node).is_ok()) {
-                if !reached_by.contains_key(&dependency.node) {
-                    reached_by.insert(dependency.node, (id, dependency));
-                    next.push(dependency.node);
-                }
-            }
-        }
-        frontier = next;
-    }
-    let mut cycle = vec![*reached_by.get(&start)?];
-    while cycle[cycle.len() - 1].0 != start {
-        cycle.push(reached_by[&cycle[cycle.len() - 1].0]);
-    }
-    cycle.reverse();
-    Some(cycle)
-}
-
-fn diagnostic(nodes: &DenseMap<NodeId, Node>, cycle: &[(NodeId, &Dependency)]) -> Diagnostic {
-    let names: Vec<String> = cycle.iter().map(|(id, _)| nodes[*id].name()).collect();
-    let first = names.first().cloned().unwrap_or_default();
-    let problem = Diagnostic::error(format!("targets need each other: {} → {first}", names.join(" → ")));
-    let mut problem = problem.help("break the circle: build what both need as a target of its own");
-    for (index, (id, dependency)) in cycle.iter().enumerate() {
-        let message = format!("{} needs {} here", nodes[*id].name(), nodes[dependency.node].name());
-        let place = &dependency.location;
-        problem = if index == 0 {
-            problem.at(&place.source, place.span, message)
+/// Says which things lead back to themselves, with every place.
+pub fn describe(what: &str, names: &[&str], cycle: &[Step]) -> Diagnostic {
+    let first = names.first().copied().unwrap_or_default();
+    let chain: Vec<String> = names.iter().chain([&first]).map(|name| format!("`{name}`")).collect();
+    let mut diagnostic = Diagnostic::error(format!("{what} lead back to themselves: {}", chain.join(" → ")));
+    for (index, step) in cycle.iter().enumerate() {
+        let next = names[(index + 1) % names.len()];
+        let said = format!("`{}` needs `{next}`", names[index]);
+        diagnostic = if index == 0 {
+            diagnostic.at_location(&step.location, said)
         } else {
-            problem.see(&place.source, place.span, message)
+            diagnostic.see_location(&step.location, said)
         };
     }
-    problem
+    diagnostic
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Fresh,
+    Open,
+    Done,
+}
+
+struct Walk<'e> {
+    edges: &'e [Vec<(usize, Location)>],
+    state: Vec<State>,
+    /// The open nodes, each with the number of its edges that were followed.
+    path: Vec<(usize, usize)>,
+    cycles: Vec<Vec<Step>>,
+}
+
+impl Walk<'_> {
+    /// Walks depth first, with a list for a stack: a chain may be as long as a file.
+    fn from(&mut self, start: usize) {
+        if self.state[start] != State::Fresh {
+            return;
+        }
+        self.open(start);
+        while let Some((node, followed)) = self.path.last_mut() {
+            let Some((next, _location)) = self.edges[*node].get(*followed) else {
+                self.state[*node] = State::Done;
+                self.path.pop();
+                continue;
+            };
+            *followed += 1;
+            match self.state[*next] {
+                State::Fresh => self.open(*next),
+                State::Open => self.close(*next),
+                State::Done => {}
+            }
+        }
+    }
+
+    fn open(&mut self, node: usize) {
+        self.state[node] = State::Open;
+        self.path.push((node, 0));
+    }
+
+    /// Keeps the cycle that ends at `first`, which is open.
+    fn close(&mut self, first: usize) {
+        let from_first = self.path.iter().skip_while(|(node, _followed)| *node != first);
+        let step = |(node, followed): &(usize, usize)| Step {
+            node: *node,
+            location: self.edges[*node][followed - 1].1.clone(),
+        };
+        let cycle = from_first.map(step).collect();
+        self.cycles.push(cycle);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::types::span::{SourceText, Span};
+    use crate::types::workspace_path::WorkspacePath;
+
+    fn check(edges: &[&[usize]], expected: &[&[usize]]) {
+        let source = Arc::new(SourceText { path: WorkspacePath::root(), text: String::new() });
+        let place = Location { source, span: Span::default() };
+        let edges: Vec<Vec<_>> =
+            edges.iter().map(|targets| targets.iter().map(|node| (*node, place.clone())).collect()).collect();
+        let found: Vec<Vec<usize>> =
+            find(&edges).iter().map(|cycle| cycle.iter().map(|step| step.node).collect()).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn cycles_are_found_once() {
+        check(&[&[1], &[2], &[]], &[]);
+        check(&[&[0]], &[&[0]]);
+        check(&[&[1], &[0]], &[&[0, 1]]);
+        check(&[&[1], &[2], &[1]], &[&[1, 2]]);
+        check(&[&[1, 2], &[3], &[3], &[]], &[]);
+        check(&[&[1], &[0, 2], &[1]], &[&[0, 1], &[1, 2]]);
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::cycles;
+use super::order;
 use super::dockerfiles::Dockerfiles;
 use super::edges::{self, Draft, Needed, Surroundings};
 use super::load::Loaded;
@@ -138,7 +138,7 @@ impl Expansion<'_> {
         let Some(nodes) = complete else {
             return (Graph::default(), self.diagnostics);
         };
-        match cycles::order(&nodes) {
+        match order::order(&nodes) {
             Ok(order) => (Graph { nodes, roots, order }, self.diagnostics),
             Err(cycles) => {
                 self.diagnostics.extend(cycles);

@@ -3,3 +3,25 @@
 pub mod manifest;
 pub mod target;
 pub mod slice;
+
+mod cycles;
+
+mod defaults;
+
+mod paths;
+
+mod field_values;
+
+pub mod variables;
+
+pub mod names;
+
+mod aliases;
+
+mod resolve;
+
+pub mod select;
+
+mod package_files;
+
+pub mod load;

@@ -12,6 +12,7 @@ use super::slice::Slice;
 use super::target::{BuildDefinition, Target, TargetKind};
 use super::view::ViewSpec;
 use crate::syntax::dockerfile::Dockerfile;
+use crate::types::digest::ContentHash;
 use crate::types::event::Subject;
 use crate::types::ids::{DenseMap, NodeId, TargetId};
 use crate::types::label::Label;
@@ -68,8 +69,9 @@ pub struct Build {
     pub target: Arc<Target>,
     /// The parsed Dockerfile.
     pub dockerfile: Arc<Dockerfile>,
-    /// Whether the Dockerfile's bytes are UTF-8; if not, its bytes themselves are a fact.
-    pub dockerfile_is_utf8: bool,
+    /// The hash of the Dockerfile's bytes, where the parsed text does not say all: the bytes are not
+    /// UTF-8, or a foreign frontend reads them in its own way.
+    pub dockerfile_bytes: Option<ContentHash>,
     /// What the wanted stage reaches of it.
     pub slice: Slice,
     /// Arguments whose values are facts: as [`Slice::arguments`], without what stamps decide.
@@ -174,6 +176,11 @@ impl Build {
     /// Never: only targets with a definition become builds.
     pub fn definition(&self) -> &BuildDefinition {
         self.target.build().expect("a build is made from a target that is built")
+    }
+
+    /// Whether it is built each time, and the builder's own cache is left aside.
+    pub fn no_cache(&self) -> bool {
+        self.definition().no_cache.as_ref().is_some_and(|no_cache| no_cache.value)
     }
 
     /// A place in the Dockerfile.

@@ -3,9 +3,14 @@
 //! **Invariant:** nothing above this layer opens a file of the workspace. What was looked at once is
 //! never looked at again: a snapshot gives the same answer for as long as it lives.
 
+pub mod read_error;
+pub mod stat;
+mod origin;
 mod disk;
 mod folder;
+pub mod snapshot;
+pub mod git_facts;
 mod origin;
 pub mod read_error;
-pub mod snapshot;
 pub mod stat;
+pub mod workspace_root;

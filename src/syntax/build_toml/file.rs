@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use toml::de::{DeTable, DeValue, Error};
+use toml::de::{DeTable, Error};
 
 use crate::types::diagnostic::Diagnostic;
 use crate::types::span::{Located, SourceText, Span};
@@ -65,13 +65,6 @@ pub fn parse(source: &Arc<SourceText>) -> (BuildFile, Vec<Diagnostic>) {
 /// Whether the text of a `BUILD.toml` has a `[workspace]` table, as far as it can be read.
 pub fn has_workspace(text: &str) -> bool {
     DeTable::parse_recoverable(text).0.get_ref().contains_key("workspace")
-}
-
-/// The name that the `[workspace]` table of a text gives, when it has both.
-pub fn workspace_name(text: &str) -> Option<String> {
-    let (document, _errors) = DeTable::parse_recoverable(text);
-    let DeValue::Table(workspace) = document.get_ref().get("workspace")?.get_ref() else { return None };
-    workspace.get("name")?.get_ref().as_str().map(str::to_owned)
 }
 
 fn defaults(reader: &Reader, root: &mut Table<'_, '_>) -> Vec<(TargetKind, BuildFields)> {
