@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::folder::{CacheError, CacheFolder, Kind};
+use super::folder::{CacheError, CacheFolder, Kind, Outlives};
 use super::record_file::{self, Lookup};
 use crate::types::digest::{ActionKey, OutputDigest, SourceKey, TreeDigest};
 use crate::types::platform::Platform;
@@ -67,7 +67,7 @@ impl ActionRecord {
     /// When the cache cannot be written.
     pub fn store(&self, folder: &CacheFolder) -> Result<(), CacheError> {
         let body = serde_json::to_vec(self).expect("a record has text keys only");
-        record_file::write(folder, &place(&self.action_key), &body)
+        record_file::write(folder, &place(&self.action_key), &body, Outlives::Power)
     }
 }
 

@@ -13,8 +13,9 @@
 //! other. The tag (<https://bford.info/cachedir/>) lies inside it, not above: a folder that somebody
 //! names as the cache may hold other things, and those belong into backups.
 //!
-//! **Invariant:** a file under its final name is whole. It is written beside its place, synced and
-//! renamed, and then its folder is synced.
+//! **Invariant:** a file under its final name is whole, whatever happens to the process. It is written
+//! beside its place and renamed; what must outlive the machine's power is synced before, and its
+//! folder after.
 
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -64,6 +65,15 @@ impl Kind {
         let shard = name.get(..2).unwrap_or(name);
         format!("{}/{shard}/{name}", self.name())
     }
+}
+
+/// What a written file must outlive. The process it outlives in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outlives {
+    /// A loss of power too: it is synced, which takes about a millisecond.
+    Power,
+    /// Only the process. A loss of power may damage it, which its checksum then shows.
+    Process,
 }
 
 /// Why the cache cannot do what was asked. A build goes on without it: see [`CacheError::warning`].
@@ -127,10 +137,10 @@ impl CacheFolder {
         }
     }
 
-    /// Replaces the file at `place` in one step; durable when it returns.
-    pub(super) fn write(&self, place: &str, bytes: &[u8]) -> Result<(), CacheError> {
+    /// Replaces the file at `place` in one step.
+    pub(super) fn write(&self, place: &str, bytes: &[u8], outlives: Outlives) -> Result<(), CacheError> {
         let path = self.on_disk(place);
-        let written = self.folder_of(&path).and_then(|folder| replace(&folder, &path, bytes));
+        let written = self.folder_of(&path).and_then(|folder| replace(&folder, &path, bytes, outlives));
         written.map_err(|cause| self.error("write", &path, cause))
     }
 
@@ -169,7 +179,7 @@ impl CacheFolder {
             fs::create_dir_all(folder)?;
             let tag = self.version.join(TAG_NAME);
             if !tag.exists() {
-                replace(&self.version, &tag, TAG)?;
+                replace(&self.version, &tag, TAG, Outlives::Process)?;
             }
         }
         Ok(folder.to_path_buf())
@@ -185,12 +195,14 @@ fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
         .tempfile_in(folder)
 }
 
-fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn replace(folder: &Path, path: &Path, bytes: &[u8], outlives: Outlives) -> io::Result<()> {
     let mut file = temporary(folder)?;
     file.write_all(bytes)?;
-    file.as_file().sync_all()?;
+    if outlives == Outlives::Power {
+        file.as_file().sync_all()?;
+    }
     file.persist(path).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()
+    if outlives == Outlives::Power { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 fn list(folder: &Path, files: &mut Vec<(PathBuf, Metadata)>, folders: &mut Vec<PathBuf>) -> io::Result<()> {

@@ -3,7 +3,9 @@
 //!
 //! One small file a target. A single file a workspace would be quicker to load, but two processes
 //! that build different targets would each write it whole, and the later would take back what the
-//! earlier wrote. A thousand small files are read in about ten milliseconds.
+//! earlier wrote. A thousand small files are read in about ten milliseconds. They are not synced: a
+//! run may meet a thousand cached targets in a fresh checkout, and waiting for the disk for each
+//! would take seconds for what is only worth knowing.
 //!
 //! **Invariant:** nothing here decides whether a target is built: only action records do.
 
@@ -12,7 +14,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::folder::{CacheError, CacheFolder, Kind};
+use super::folder::{CacheError, CacheFolder, Kind, Outlives};
 use super::record_file::{self, Lookup};
 use crate::types::digest::ActionKey;
 use crate::types::event::Subject;
@@ -86,7 +88,11 @@ impl<'c> LastBuilds<'c> {
         let body = serde_json::to_vec(&stored).expect("a record has text keys only");
         let place = self.place(subject);
         let kept = record_file::read(self.folder, &place, |kept| Ok(kept == body));
-        if kept == Lookup::Hit(true) { Ok(()) } else { record_file::write(self.folder, &place, &body) }
+        if kept == Lookup::Hit(true) {
+            Ok(())
+        } else {
+            record_file::write(self.folder, &place, &body, Outlives::Process)
+        }
     }
 
     fn place(&self, subject: &Subject) -> String {

@@ -10,7 +10,7 @@
 //!
 //! **Invariant:** a body is decoded only after its checksum was found right.
 
-use super::folder::{CacheError, CacheFolder};
+use super::folder::{CacheError, CacheFolder, Outlives};
 use crate::types::diagnostic::Diagnostic;
 
 /// What a look into the cache gave.
@@ -62,8 +62,13 @@ pub(super) fn read<Value>(
 }
 
 /// Writes `body` as the record at `place`.
-pub(super) fn write(folder: &CacheFolder, place: &str, body: &[u8]) -> Result<(), CacheError> {
-    folder.write(place, &[first_line(place, body).as_bytes(), body].concat())
+pub(super) fn write(
+    folder: &CacheFolder,
+    place: &str,
+    body: &[u8],
+    outlives: Outlives,
+) -> Result<(), CacheError> {
+    folder.write(place, &[first_line(place, body).as_bytes(), body].concat(), outlives)
 }
 
 fn first_line(place: &str, body: &[u8]) -> String {

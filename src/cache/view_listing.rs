@@ -13,7 +13,7 @@
 //!
 //! **Invariant:** reading never panics and never trusts a length that the bytes do not hold.
 
-use super::folder::{CacheError, CacheFolder, Kind};
+use super::folder::{CacheError, CacheFolder, Kind, Outlives};
 use super::record_file::{self, Lookup};
 use crate::types::digest::{ContentHash, TreeDigest};
 use crate::types::file_entry::{FileEntry, FileKind};
@@ -38,7 +38,11 @@ pub fn store(folder: &CacheFolder, digest: &TreeDigest, entries: &[FileEntry]) -
     let place = place(digest);
     let body = encode(entries);
     let kept = record_file::read(folder, &place, |kept| Ok(kept == body));
-    if kept == Lookup::Hit(true) { Ok(()) } else { record_file::write(folder, &place, &body) }
+    if kept == Lookup::Hit(true) {
+        Ok(())
+    } else {
+        record_file::write(folder, &place, &body, Outlives::Power)
+    }
 }
 
 fn place(digest: &TreeDigest) -> String {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::cache::folder::Kind;
+use crate::cache::folder::{Kind, Outlives};
 use crate::cache::last_build::LastBuilds;
 use crate::cache::record_file::{self, Lookup};
 use crate::cache::view_listing;
@@ -112,7 +112,7 @@ fn a_record_under_another_name_is_damaged() {
 /// Writes `body` with a right checksum as the record of key 1, and says what is found wrong with it.
 fn check_body(body: &[u8], expected: &str) {
     let (_folder, cache) = fresh();
-    record_file::write(&cache, &Kind::Actions.place(&key(1).to_string()), body).unwrap();
+    record_file::write(&cache, &Kind::Actions.place(&key(1).to_string()), body, Outlives::Process).unwrap();
     match ActionRecord::load(&cache, &key(1)) {
         Lookup::Damaged(warning) => assert!(warning.message.contains(expected), "{}", warning.message),
         other => panic!("{other:?}"),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use proptest::prelude::*;
 
 use super::*;
-use crate::cache::folder::{Kind, TEMPORARY_PREFIX};
+use crate::cache::folder::{Kind, Outlives, TEMPORARY_PREFIX};
 use crate::cache::last_build::LastBuilds;
 use crate::cache::log_file::{self, LogFile};
 use crate::cache::record_file::Lookup;
@@ -48,7 +48,8 @@ fn a_field_of_a_later_version_is_no_damage() {
     let mut value = serde_json::to_value(record(1)).unwrap();
     value["colour"] = "blue".into();
     let place = Kind::Actions.place(&key(1).to_string());
-    crate::cache::record_file::write(&cache, &place, value.to_string().as_bytes()).unwrap();
+    crate::cache::record_file::write(&cache, &place, value.to_string().as_bytes(), Outlives::Process)
+        .unwrap();
     assert_eq!(ActionRecord::load(&cache, &key(1)), Lookup::Hit(record(1)));
 }
 
