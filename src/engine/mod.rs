@@ -9,6 +9,7 @@ pub mod log_sink;
 pub mod tee;
 pub mod lookup;
 pub mod plan;
+pub mod explain;
 pub mod report;
 mod secrets;
 pub mod request;

@@ -14,7 +14,6 @@ pub(super) struct Step {
 
 /// The cycles that a walk from each node finds, each once, beginning at its first node. When they
 /// are taken away no cycle is left.
-pub fn find(edges: &[Vec<(usize, Location)>]) -> Vec<Vec<Step>> {
 pub(super) fn find(edges: &[Vec<(usize, Location)>]) -> Vec<Vec<Step>> {
     let mut walk =
         Walk { edges, state: vec![State::Fresh; edges.len()], path: Vec::new(), cycles: Vec::new() };

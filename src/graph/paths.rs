@@ -28,7 +28,6 @@ impl Wanted {
 ///
 /// # Errors
 /// When it leaves the workspace, is absolute, or is empty.
-pub fn resolve(
 pub(super) fn resolve(
     text: &str,
     package: &WorkspacePath,
