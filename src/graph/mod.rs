@@ -3,3 +3,8 @@
 pub mod manifest;
 pub mod target;
 pub mod slice;
+pub mod followed_sources;
+mod view_error;
+mod view_filter;
+mod view_digest;
+pub mod view;
