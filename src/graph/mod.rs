@@ -27,3 +27,5 @@ pub mod edges;
 pub mod expand;
 pub mod node_views;
 pub mod key;
+pub mod followed_sources;
+mod view_error;

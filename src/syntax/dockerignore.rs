@@ -42,7 +42,8 @@ impl IgnoreRules {
             if line.len() >= LINE_LIMIT {
                 return Err(Diagnostic::error("a line of the ignore file is too long").at(source, span, ""));
             }
-            let Some(text) = pattern_of(line) else { continue };
+            let marked = line.strip_prefix('\u{feff}').filter(|_| span.start == 0);
+            let Some(text) = pattern_of(marked.unwrap_or(line)) else { continue };
             let pattern = PathPatterns::new([&text]).map_err(|error| {
                 describe(Diagnostic::error("invalid pattern in the ignore file"), error.problem).at(
                     source,

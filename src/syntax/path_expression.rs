@@ -1,11 +1,12 @@
 //! The regular expressions that moby/patternmatcher makes of patterns, read as Go's `regexp` does.
 //!
-//! A pattern's `\`, `[` and `]` reach Go's engine as they are, so that `\d` is a digit, `[!a]` holds
-//! an exclamation mark, and `[?]` means something that nobody wants. To agree in those corners too,
-//! a pattern is first turned into the same expression text, and the text is parsed here.
+//! A pattern's `\`, `[`, `]`, `{`, `}` and `|` reach Go's engine as they are, so that `\d` is a digit,
+//! `[!a]` holds an exclamation mark, `a|b*` is a choice, and `[?]` means something that nobody wants.
+//! To agree in those corners too, a pattern is first turned into the same expression text, and the
+//! text is parsed here.
 //!
-//! Only what such a text can hold is understood. The one part that is missing are Unicode classes
-//! (`\pL`): they are refused. Matching follows all possibilities at once: its time is bounded by the
+//! Only what such a text can hold is understood: it has no groups. The one part that is missing are
+//! Unicode classes (`\pL`): they are refused. Matching follows all possibilities at once: its time is bounded by the
 //! length of the name times the length of the pattern, whatever the pattern.
 
 use std::ops::RangeInclusive;
@@ -21,10 +22,13 @@ pub(super) const ANY_TEXT: &str = ".*";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BadExpression;
 
-/// A parsed expression. It matches whole names only.
+/// How often an item may be repeated at most.
+const MOST_REPEATS: usize = 1000;
+
+/// A parsed expression: the sequences of which one must be found in a name.
 #[derive(Clone, Debug)]
 pub(super) struct PathExpression {
-    items: Vec<Item>,
+    choices: Vec<Vec<Item>>,
 }
 
 #[derive(Clone, Debug)]
@@ -38,6 +42,11 @@ enum Item {
     End,
     /// A place where a word begins or ends, or where none does.
     WordEdge(bool),
+    Repeat {
+        item: Box<Self>,
+        least: usize,
+        most: Option<usize>,
+    },
 }
 
 #[derive(Clone, Debug, Default)]
@@ -82,38 +91,38 @@ type Read<'t, Value> = Result<(Value, &'t str), BadExpression>;
 impl PathExpression {
     /// Parses `text`, which begins with `^` and ends with `$` (unless a quotation swallows the `$`).
     pub(super) fn parse(text: &str) -> Result<Self, BadExpression> {
-        let mut items = Vec::new();
+        let mut choices = vec![Vec::new()];
         let mut rest = text;
         while !rest.is_empty() {
-            rest = parse_item(rest, &mut items)?;
+            match (rest.strip_prefix('|'), choices.last_mut()) {
+                (None, Some(items)) => rest = parse_item(rest, items)?,
+                (after, _) => {
+                    choices.push(Vec::new());
+                    rest = after.unwrap_or(rest);
+                }
+            }
         }
-        Ok(Self { items })
+        Ok(Self { choices })
     }
 
     /// The letters with which every name that matches begins.
     pub(super) fn literal_prefix(&self) -> &str {
-        match self.items.as_slice() {
-            [Item::Start, Item::Text(text), ..] => text,
-            _ => "",
-        }
-    }
-
-    /// The letters with which every name that matches ends.
-    fn literal_suffix(&self) -> &str {
-        match self.items.as_slice() {
-            [.., Item::Text(text), Item::End] => text,
+        match self.choices.as_slice() {
+            [items] => prefix(items),
             _ => "",
         }
     }
 
     /// The number of `/` in every name that matches, when it is the same for all.
     pub(super) fn slashes(&self) -> Option<usize> {
+        let [items] = self.choices.as_slice() else { return None };
+        let [Item::Start, items @ .., Item::End] = items.as_slice() else { return None };
         let mut slashes = 0;
-        for item in &self.items {
+        for item in items {
             match item {
                 Item::Text(text) => slashes += text.matches('/').count(),
                 Item::One(class) | Item::Many(class) if class.holds('/') => return None,
-                Item::AnyFolders | Item::AnyText => return None,
+                Item::AnyFolders | Item::AnyText | Item::Repeat { .. } => return None,
                 Item::One(_) | Item::Many(_) | Item::Start | Item::End | Item::WordEdge(_) => {}
             }
         }
@@ -122,20 +131,40 @@ impl PathExpression {
 
     /// Whether `name` matches.
     pub(super) fn matches(&self, name: &[u8]) -> bool {
-        if !name.starts_with(self.literal_prefix().as_bytes())
-            || !name.ends_with(self.literal_suffix().as_bytes())
-        {
+        self.choices.iter().any(|items| found(items, name))
+    }
+}
+
+fn prefix(items: &[Item]) -> &str {
+    match items {
+        [Item::Start, Item::Text(text), ..] => text,
+        _ => "",
+    }
+}
+
+fn suffix(items: &[Item]) -> &str {
+    match items {
+        [.., Item::Text(text), Item::End] => text,
+        _ => "",
+    }
+}
+
+/// Whether the sequence is found anywhere in `name`.
+fn found(items: &[Item], name: &[u8]) -> bool {
+    if !name.starts_with(prefix(items).as_bytes()) || !name.ends_with(suffix(items).as_bytes()) {
+        return false;
+    }
+    let mut places = match items {
+        [Item::Start, ..] => vec![0],
+        _ => run(name, &[0], |_| true),
+    };
+    for item in items {
+        if places.is_empty() {
             return false;
         }
-        let mut places = vec![0];
-        for item in &self.items {
-            places = step(item, name, places);
-            if places.is_empty() {
-                return false;
-            }
-        }
-        true
+        places = step(item, name, places);
     }
+    !places.is_empty()
 }
 
 /// The places of `name` that are reached from `places` through `item`, in order.
@@ -168,8 +197,23 @@ fn step(item: &Item, name: &[u8], mut places: Vec<usize>) -> Vec<usize> {
                 |at: usize| name.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
             places.retain(|at| (word(*at) != (*at > 0 && word(*at - 1))) == *wanted);
         }
+        Item::Repeat { item, least, most } => return repeat(item, *least, *most, name, places),
     }
     places
+}
+
+fn repeat(item: &Item, least: usize, most: Option<usize>, name: &[u8], places: Vec<usize>) -> Vec<usize> {
+    let mut last = (0..least).fold(places, |places, _| step(item, name, places));
+    let mut reached = last.clone();
+    let mut left = most.map(|most| most - least);
+    while !last.is_empty() && left != Some(0) {
+        last = step(item, name, last);
+        last.retain(|at| reached.binary_search(at).is_err());
+        reached.extend(&last);
+        reached.sort_unstable();
+        left = left.map(|left| left - 1);
+    }
+    reached
 }
 
 /// Every place that is reached from one of `places` over characters that are `wanted`.
@@ -228,10 +272,61 @@ fn parse_item<'t>(text: &'t str, items: &mut Vec<Item>) -> Result<&'t str, BadEx
                 }
             });
         }
+        '{' => {
+            if let Some((least, most, rest)) = repetition(rest) {
+                return push_repeat(items, least?, most?).map(|()| rest);
+            }
+            push_literal(items, '{');
+        }
         '\\' => return parse_escaped_item(text, items),
         character => push_literal(items, character),
     }
     Ok(rest)
+}
+
+/// Reads `2}`, `2,}` or `2,3}`. `None` when it is no repetition: then the brace is a character.
+#[expect(clippy::type_complexity, reason = "the two numbers may be wrong each for itself")]
+fn repetition(
+    text: &str,
+) -> Option<(Result<usize, BadExpression>, Result<Option<usize>, BadExpression>, &str)> {
+    let (least, rest) = number(text)?;
+    let (most, rest) = match rest.strip_prefix(',') {
+        None => (least.map(Some), rest),
+        Some(rest) if rest.starts_with('}') => (Ok(None), rest),
+        Some(rest) => number(rest).map(|(most, rest)| (most.map(Some), rest))?,
+    };
+    Some((least, most, rest.strip_prefix('}')?))
+}
+
+/// Reads a number without leading zeros.
+fn number(text: &str) -> Option<(Result<usize, BadExpression>, &str)> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, rest) = text.split_at(digits);
+    if number.is_empty() || (digits > 1 && number.starts_with('0')) {
+        return None;
+    }
+    let number = number.parse().ok().filter(|number| *number <= MOST_REPEATS);
+    Some((number.ok_or(BadExpression), rest))
+}
+
+/// Makes the last item a repeated one. What is repeated already cannot be repeated again.
+fn push_repeat(items: &mut Vec<Item>, least: usize, most: Option<usize>) -> Result<(), BadExpression> {
+    let item = match items.pop().ok_or(BadExpression)? {
+        Item::Many(_) | Item::AnyFolders | Item::AnyText | Item::Repeat { .. } => return Err(BadExpression),
+        Item::Text(mut text) => {
+            let last = text.pop().ok_or(BadExpression)?;
+            if !text.is_empty() {
+                items.push(Item::Text(text));
+            }
+            Item::Text(last.to_string())
+        }
+        item => item,
+    };
+    if most.is_some_and(|most| most < least) {
+        return Err(BadExpression);
+    }
+    items.push(Item::Repeat { item: Box::new(item), least, most });
+    Ok(())
 }
 
 fn parse_escaped_item<'t>(text: &'t str, items: &mut Vec<Item>) -> Result<&'t str, BadExpression> {
@@ -378,10 +473,13 @@ fn parse_octal(first: char, rest: &str) -> Read<'_, char> {
     Ok((char::from_u32(value).ok_or(BadExpression)?, &rest[more..]))
 }
 
-/// Two hexadecimal digits. The form in braces cannot occur: braces are escaped.
+/// Two hexadecimal digits, or any number of them in braces.
 fn parse_hexadecimal(rest: &str) -> Read<'_, char> {
-    let digits = rest.get(..2).ok_or(BadExpression)?;
-    let value = digits.chars().try_fold(0, |value, digit| Some(value * 16 + digit.to_digit(16)?));
-    let character = value.and_then(char::from_u32).ok_or(BadExpression)?;
-    Ok((character, &rest[2..]))
+    let (digits, rest) = match rest.strip_prefix('{') {
+        Some(inner) => inner.split_once('}').ok_or(BadExpression)?,
+        None => rest.split_at_checked(2).ok_or(BadExpression)?,
+    };
+    let add = |value: u32, digit: char| value.checked_mul(16)?.checked_add(digit.to_digit(16)?);
+    let value = digits.chars().try_fold(0, add).filter(|_| !digits.is_empty());
+    Ok((value.and_then(char::from_u32).ok_or(BadExpression)?, rest))
 }

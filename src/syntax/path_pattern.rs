@@ -154,7 +154,9 @@ fn compile(pattern: &str) -> Result<Shape, BadExpression> {
                 expression.push_str("[^/]");
                 found = Found::Expression;
             }
-            '.' | '+' | '(' | ')' | '|' | '{' | '}' | '$' => expression.extend(['\\', character]),
+            // `|`, `{` and `}` are meant to be escaped as well. They are not: the table of the
+            // original has too few bits, and so `a|b*` is a choice and `a{2}*` a repetition.
+            '.' | '+' | '(' | ')' | '$' => expression.extend(['\\', character]),
             '\\' => {
                 expression.push('\\');
                 if let Some(escaped) = characters.next() {

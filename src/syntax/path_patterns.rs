@@ -7,6 +7,7 @@ use std::hash::{Hash, Hasher};
 
 use super::path_pattern::{PathPattern, PatternProblem};
 use super::path_text::clean;
+use crate::types::workspace_path::WorkspacePath;
 
 /// Patterns in their order. Two lists are equal when they say the same after cleaning.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +78,20 @@ impl PathPatterns {
     /// When a pattern that had to be compared is malformed.
     pub fn matches_leaf(&self, path: &[u8], parent: &FolderMatches) -> Result<bool, PatternError> {
         self.evaluate(path, parent, |_| {})
+    }
+
+    /// Whether `path` matches, when nothing was asked of the folders above it.
+    ///
+    /// # Errors
+    /// When a pattern that had to be compared is malformed.
+    pub fn matches_or_parent(&self, path: &WorkspacePath) -> Result<bool, PatternError> {
+        let mut folder = WorkspacePath::root();
+        let (mut matched, mut said) = (false, FolderMatches::default());
+        for name in path.names() {
+            folder = folder.join_name(name);
+            (matched, said) = self.matches(folder.as_bytes(), &said)?;
+        }
+        Ok(matched)
     }
 
     fn evaluate(
