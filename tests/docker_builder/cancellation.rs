@@ -23,8 +23,12 @@ fn wait_until(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-pub fn a_running_step_is_killed(engine: &Engine) {
-    let seconds = format!("9{}{}", std::process::id(), if engine.address.to_string().contains("containerd") { 1 } else { 2 });
+pub(crate) fn a_running_step_is_killed(engine: &Engine) {
+    let seconds = format!(
+        "9{}{}",
+        std::process::id(),
+        if engine.address.to_string().contains("containerd") { 1 } else { 2 }
+    );
     let sleep = format!("sleep {seconds}");
     let dockerfile = format!("FROM {BASE}\nRUN echo begun; {sleep}\n");
     let cancellation = Cancellation::default();
@@ -43,7 +47,7 @@ pub fn a_running_step_is_killed(engine: &Engine) {
     });
 }
 
-pub fn builds_run_side_by_side(engine: &Engine) {
+pub(crate) fn builds_run_side_by_side(engine: &Engine) {
     let start = Instant::now();
     thread::scope(|scope| {
         let builds: Vec<_> = (0..4)
@@ -52,7 +56,13 @@ pub fn builds_run_side_by_side(engine: &Engine) {
                     let view = View::of(&[("number", &number.to_string())]);
                     let dockerfile = format!("FROM {BASE}\nCOPY number /\nRUN sleep 3 && echo {number}\n");
                     let tag = unique("beside");
-                    let case = Case { dockerfile: &dockerfile, context: Some(&view), no_cache: true, tags: &[&tag], ..Case::default() };
+                    let case = Case {
+                        dockerfile: &dockerfile,
+                        context: Some(&view),
+                        no_cache: true,
+                        tags: &[&tag],
+                        ..Case::default()
+                    };
                     case.output(engine);
                     engine.look(&tag, "cat /image/number")
                 })

@@ -17,9 +17,11 @@ fn failed(case: &Case<'_>, engine: &Engine) -> (String, Option<usize>, Vec<Strin
     }
 }
 
-pub fn a_failing_step_names_its_line_and_its_last_lines(engine: &Engine) {
-    let dockerfile = format!("# a comment\nFROM {BASE}\nRUN echo fine\n\nRUN seq 1 30; echo wrong >&2; exit 7\n");
-    let (message, line, tail) = failed(&Case { dockerfile: &dockerfile, no_cache: true, ..Case::default() }, engine);
+pub(crate) fn a_failing_step_names_its_line_and_its_last_lines(engine: &Engine) {
+    let dockerfile =
+        format!("# a comment\nFROM {BASE}\nRUN echo fine\n\nRUN seq 1 30; echo wrong >&2; exit 7\n");
+    let (message, line, tail) =
+        failed(&Case { dockerfile: &dockerfile, no_cache: true, ..Case::default() }, engine);
     assert!(message.contains("exit code: 7") && message.starts_with("process "), "{message}");
     assert_eq!(line, Some(5));
     assert_eq!(tail.len(), 20, "{tail:?}");
@@ -27,7 +29,7 @@ pub fn a_failing_step_names_its_line_and_its_last_lines(engine: &Engine) {
     assert_eq!(tail.first().map(String::as_str), Some("12"));
 }
 
-pub fn a_wrong_dockerfile_names_its_line(engine: &Engine) {
+pub(crate) fn a_wrong_dockerfile_names_its_line(engine: &Engine) {
     let check = |dockerfile: &str, expected: &str, expected_line: Option<usize>| {
         let (message, line, tail) = failed(&Case { dockerfile, ..Case::default() }, engine);
         assert!(message.contains(expected), "{message}");
@@ -39,18 +41,21 @@ pub fn a_wrong_dockerfile_names_its_line(engine: &Engine) {
     check("FROM scratch\n", "", None);
 }
 
-pub fn a_large_dockerfile_can_fail(engine: &Engine) {
+pub(crate) fn a_large_dockerfile_can_fail(engine: &Engine) {
     let comments = "# what a large Dockerfile has many of\n".repeat(5000);
     let dockerfile = format!("FROM {BASE}\n{comments}RUN false\n");
-    let (message, line, _) = failed(&Case { dockerfile: &dockerfile, no_cache: true, ..Case::default() }, engine);
+    let (message, line, _) =
+        failed(&Case { dockerfile: &dockerfile, no_cache: true, ..Case::default() }, engine);
     assert!(message.contains("exit code: 1"), "{message}");
     assert_eq!(line, Some(5002));
 }
 
-pub fn a_file_that_changes_while_it_is_sent_is_no_output(engine: &Engine) {
+pub(crate) fn a_file_that_changes_while_it_is_sent_is_no_output(engine: &Engine) {
     let dockerfile = "FROM scratch\nCOPY . /\n";
     let tag = unique("changed");
-    let build = |view: &View| Case { dockerfile, context: Some(view), tags: &[&tag], ..Case::default() }.run(engine).0;
+    let build = |view: &View| {
+        Case { dockerfile, context: Some(view), tags: &[&tag], ..Case::default() }.run(engine).0
+    };
     let view = View::of(&[("kept", "kept"), ("sub/file", "before")]);
     for change in ["after!", "longer than before", "", "short"] {
         write(view.folder.path(), "sub/file", change);
@@ -68,7 +73,7 @@ pub fn a_file_that_changes_while_it_is_sent_is_no_output(engine: &Engine) {
     assert_eq!(engine.look(&tag, "cat /image/sub/file"), "before");
 }
 
-pub fn an_image_that_cannot_be_fetched_is_named(engine: &Engine) {
+pub(crate) fn an_image_that_cannot_be_fetched_is_named(engine: &Engine) {
     let dockerfile = "FROM localhost:1/no/such:image\n";
     match (Case { dockerfile, ..Case::default() }).run(engine).0 {
         Err(BuildError::Surroundings { message, help }) => {
@@ -79,7 +84,7 @@ pub fn an_image_that_cannot_be_fetched_is_named(engine: &Engine) {
     }
 }
 
-pub fn a_context_must_have_a_name_that_buildkit_finds(engine: &Engine) {
+pub(crate) fn a_context_must_have_a_name_that_buildkit_finds(engine: &Engine) {
     let case = |name| Case {
         dockerfile: "FROM scratch\nCOPY <<EOF /a\nEOF\n",
         contexts: vec![("debian", ContextSource::Image(BASE)), (name, ContextSource::Image(BASE))],
@@ -91,14 +96,14 @@ pub fn a_context_must_have_a_name_that_buildkit_finds(engine: &Engine) {
 
 #[test]
 fn an_engine_that_cannot_be_reached_is_told_with_a_way_out() {
-    let check = |address: &str, expected: &str| {
-        match DockerBuilder::connect(&address.parse::<EngineAddress>().unwrap()) {
-            Err(BuildError::Surroundings { message, help }) => {
-                assert!(message.contains(expected), "{message}");
-                assert!(help.is_some_and(|help| !help.is_empty()));
-            }
-            other => panic!("{other:?}"),
+    let check = |address: &str, expected: &str| match DockerBuilder::connect(
+        &address.parse::<EngineAddress>().unwrap(),
+    ) {
+        Err(BuildError::Surroundings { message, help }) => {
+            assert!(message.contains(expected), "{message}");
+            assert!(help.is_some_and(|help| !help.is_empty()));
         }
+        other => panic!("{other:?}"),
     };
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
@@ -136,7 +141,8 @@ fn answer_as_20_10(mut stream: std::os::unix::net::UnixStream) {
     while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|length| length == 1) {
         request.push(byte[0]);
     }
-    let body = r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12","Os":"linux","Arch":"amd64"}"#;
+    let body =
+        r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12","Os":"linux","Arch":"amd64"}"#;
     let answer = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
