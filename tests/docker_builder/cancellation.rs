@@ -24,6 +24,7 @@ fn wait_until(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) {
 }
 
 pub fn a_running_step_is_killed(engine: &Engine) {
+pub(crate) fn a_running_step_is_killed(engine: &Engine) {
     let seconds = format!(
         "9{}{}",
         std::process::id(),
@@ -47,7 +48,7 @@ pub fn a_running_step_is_killed(engine: &Engine) {
     });
 }
 
-pub fn builds_run_side_by_side(engine: &Engine) {
+pub(crate) fn builds_run_side_by_side(engine: &Engine) {
     let start = Instant::now();
     thread::scope(|scope| {
         let builds: Vec<_> = (0..4)

@@ -24,13 +24,14 @@ fn files(engine: &Engine, view: &View) -> Vec<String> {
 }
 
 pub fn an_image_holds_the_view_and_nothing_else(engine: &Engine) {
+pub(crate) fn an_image_holds_the_view_and_nothing_else(engine: &Engine) {
     let mut view =
         View::of(&[("a-b", "1"), ("a/b", "2"), ("a.c", "3"), ("unwanted", "4"), ("d/unwanted", "5")]);
     view.entries.retain(|entry| !entry.path.to_string().ends_with("unwanted"));
     assert_eq!(files(engine, &view), ["a", "a-b", "a.c", "a/b", "d"]);
 }
 
-pub fn odd_names_kinds_and_permissions_arrive(engine: &Engine) {
+pub(crate) fn odd_names_kinds_and_permissions_arrive(engine: &Engine) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &[u8]| folder.path().join(OsStr::from_bytes(name));
     for name in
@@ -52,7 +53,7 @@ pub fn odd_names_kinds_and_permissions_arrive(engine: &Engine) {
     assert_eq!(stat("empty/inner"), stat("empty/inner"));
     assert!(stat("empty/inner").starts_with("1777 directory"));
     assert!(stat("sp ace").contains("regular file 6"));
-    assert_eq!(engine.look(&tag, "readlink /image/link /image/dangling"), "sp ace\n/no/where\n");
+    assert_eq!(engine.look(&tag, "readlink /image/link; readlink /image/dangling"), "sp ace\n/no/where\n");
     let names = engine.look(&tag, "sh -c 'cd /image; for n in *; do echo \"$n\"; done | od -An -c'");
     let names: String = names.split_whitespace().collect();
     for expected in ["not-377-utf8", "new\\nline", "gr303274303237e", "\\n*\\n", "back\\\\slash", "%41"] {
@@ -61,11 +62,13 @@ pub fn odd_names_kinds_and_permissions_arrive(engine: &Engine) {
             "{expected} in {names}"
         );
     }
+    let expected = "%41\\n*\\nback\\slash\\ndangling\\nempty\\ngr303274303237e\\nlink\\nnew\\nline\\nnot-377-utf8\\nprogram\\nspace\\n";
+    assert_eq!(names, expected);
     let content = engine.look(&tag, "sh -c 'cat /image/not-* | od -An -c'");
     assert_eq!(content.split_whitespace().collect::<String>(), "not-377-utf8");
 }
 
-pub fn a_change_of_the_same_size_and_time_arrives(engine: &Engine) {
+pub(crate) fn a_change_of_the_same_size_and_time_arrives(engine: &Engine) {
     let mut view = View::of(&[("file", "AAAA"), ("other", "same")]);
     let label = format!("//stale:{}", std::process::id());
     let time = fs::metadata(view.folder.path().join("file")).unwrap().modified().unwrap();
@@ -93,7 +96,7 @@ pub fn a_change_of_the_same_size_and_time_arrives(engine: &Engine) {
     assert_eq!(first_digest, third_digest);
 }
 
-pub fn a_large_file_and_many_files_arrive(engine: &Engine) {
+pub(crate) fn a_large_file_and_many_files_arrive(engine: &Engine) {
     let folder = tempfile::tempdir().unwrap();
     let large: Vec<u8> =
         (0..20_000_000_u32).map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
@@ -110,14 +113,14 @@ pub fn a_large_file_and_many_files_arrive(engine: &Engine) {
     assert_eq!(counted, format!("2000\n1007{}  -\n", sum.split(' ').next().unwrap()));
 }
 
-pub fn a_build_without_a_context_works(engine: &Engine) {
+pub(crate) fn a_build_without_a_context_works(engine: &Engine) {
     let tag = unique("none");
     let dockerfile = "FROM scratch\nCOPY <<EOF /file\nfrom here\nEOF\n";
     Case { dockerfile, tags: &[&tag], ..Case::default() }.output(engine);
     assert_eq!(engine.look(&tag, "cat /image/file"), "from here\n");
 }
 
-pub fn what_is_removed_or_changes_its_kind_is_gone(engine: &Engine) {
+pub(crate) fn what_is_removed_or_changes_its_kind_is_gone(engine: &Engine) {
     let mut view = View::of(&[("gone", "1"), ("kind/inner", "2"), ("link", "3"), ("kept", "4")]);
     let label = format!("//kinds:{}", std::process::id());
     let build = |view: &View| {
@@ -151,7 +154,7 @@ pub fn what_is_removed_or_changes_its_kind_is_gone(engine: &Engine) {
     assert!(look(&view).ends_with("\nkind\n"), "a link's target of the same length is another target");
 }
 
-pub fn ignore_files_in_a_view_are_files(engine: &Engine) {
+pub(crate) fn ignore_files_in_a_view_are_files(engine: &Engine) {
     let view = View::of(&[(".dockerignore", "secret\n"), ("secret", "kept, because the view has it")]);
     assert_eq!(files(engine, &view), [".dockerignore", "secret"]);
 }

@@ -8,6 +8,7 @@ use imgraph::types::event::{Event, Stream};
 use crate::support::{BASE, Case, Engine, Recorder, View};
 
 pub fn output_is_seen_while_it_is_written(engine: &Engine) {
+pub(crate) fn output_is_seen_while_it_is_written(engine: &Engine) {
     let dockerfile =
         format!("FROM {BASE}\nRUN echo early; sleep 2; echo late; echo wrong >&2; echo -n unfinished\n");
     let recorder = Recorder::default();
@@ -28,7 +29,7 @@ pub fn output_is_seen_while_it_is_written(engine: &Engine) {
     assert!(streams.contains(&(Stream::Stdout, "unfinished")), "{streams:?}");
 }
 
-pub fn steps_begin_and_end(engine: &Engine) {
+pub(crate) fn steps_begin_and_end(engine: &Engine) {
     let view = View::of(&[("file", "of the steps")]);
     let dockerfile = format!("FROM {BASE}\nCOPY file /\nRUN sleep 1\n");
     let steps = |no_cache| {

@@ -18,6 +18,7 @@ fn failed(case: &Case<'_>, engine: &Engine) -> (String, Option<usize>, Vec<Strin
 }
 
 pub fn a_failing_step_names_its_line_and_its_last_lines(engine: &Engine) {
+pub(crate) fn a_failing_step_names_its_line_and_its_last_lines(engine: &Engine) {
     let dockerfile =
         format!("# a comment\nFROM {BASE}\nRUN echo fine\n\nRUN seq 1 30; echo wrong >&2; exit 7\n");
     let (message, line, tail) =
@@ -29,7 +30,7 @@ pub fn a_failing_step_names_its_line_and_its_last_lines(engine: &Engine) {
     assert_eq!(tail.first().map(String::as_str), Some("12"));
 }
 
-pub fn a_wrong_dockerfile_names_its_line(engine: &Engine) {
+pub(crate) fn a_wrong_dockerfile_names_its_line(engine: &Engine) {
     let check = |dockerfile: &str, expected: &str, expected_line: Option<usize>| {
         let (message, line, tail) = failed(&Case { dockerfile, ..Case::default() }, engine);
         assert!(message.contains(expected), "{message}");
@@ -41,7 +42,7 @@ pub fn a_wrong_dockerfile_names_its_line(engine: &Engine) {
     check("FROM scratch\n", "", None);
 }
 
-pub fn a_large_dockerfile_can_fail(engine: &Engine) {
+pub(crate) fn a_large_dockerfile_can_fail(engine: &Engine) {
     let comments = "# what a large Dockerfile has many of\n".repeat(5000);
     let dockerfile = format!("FROM {BASE}\n{comments}RUN false\n");
     let (message, line, _) =
@@ -50,7 +51,7 @@ pub fn a_large_dockerfile_can_fail(engine: &Engine) {
     assert_eq!(line, Some(5002));
 }
 
-pub fn a_file_that_changes_while_it_is_sent_is_no_output(engine: &Engine) {
+pub(crate) fn a_file_that_changes_while_it_is_sent_is_no_output(engine: &Engine) {
     let dockerfile = "FROM scratch\nCOPY . /\n";
     let tag = unique("changed");
     let build = |view: &View| {
@@ -73,7 +74,7 @@ pub fn a_file_that_changes_while_it_is_sent_is_no_output(engine: &Engine) {
     assert_eq!(engine.look(&tag, "cat /image/sub/file"), "before");
 }
 
-pub fn an_image_that_cannot_be_fetched_is_named(engine: &Engine) {
+pub(crate) fn an_image_that_cannot_be_fetched_is_named(engine: &Engine) {
     let dockerfile = "FROM localhost:1/no/such:image\n";
     match (Case { dockerfile, ..Case::default() }).run(engine).0 {
         Err(BuildError::Surroundings { message, help }) => {
@@ -84,7 +85,7 @@ pub fn an_image_that_cannot_be_fetched_is_named(engine: &Engine) {
     }
 }
 
-pub fn a_context_must_have_a_name_that_buildkit_finds(engine: &Engine) {
+pub(crate) fn a_context_must_have_a_name_that_buildkit_finds(engine: &Engine) {
     let case = |name| Case {
         dockerfile: "FROM scratch\nCOPY <<EOF /a\nEOF\n",
         contexts: vec![("debian", ContextSource::Image(BASE)), (name, ContextSource::Image(BASE))],

@@ -6,7 +6,7 @@ use imgraph::types::platform::Platform;
 
 use crate::support::{BASE, Case, Engine, View, unique};
 
-pub fn outputs_are_in_the_inventory(engine: &Engine) {
+pub(crate) fn outputs_are_in_the_inventory(engine: &Engine) {
     let (one, other) = (unique("listed"), unique("listed").replace("imgraph-test", "imgraph.local"));
     let view = View::of(&[("file", &one)]);
     let dockerfile = "FROM scratch\nCOPY . /\n";
@@ -21,7 +21,7 @@ pub fn outputs_are_in_the_inventory(engine: &Engine) {
     assert!(engine.builder.inventory().unwrap().digests.contains(&unnamed.digest));
 }
 
-pub fn equal_builds_have_equal_digests(engine: &Engine) {
+pub(crate) fn equal_builds_have_equal_digests(engine: &Engine) {
     let build = |content: &str| {
         let view = View::of(&[("file", content)]);
         let dockerfile = format!(
@@ -33,7 +33,7 @@ pub fn equal_builds_have_equal_digests(engine: &Engine) {
     assert_ne!(build("the same"), build("another"));
 }
 
-pub fn images_get_more_names(engine: &Engine) {
+pub(crate) fn images_get_more_names(engine: &Engine) {
     let (first, second) = (unique("first"), unique("second"));
     let view = View::of(&[("file", &first)]);
     let case = Case {
@@ -52,7 +52,7 @@ pub fn images_get_more_names(engine: &Engine) {
     assert!(engine.builder.tag(&digest, "No Name").is_err());
 }
 
-pub fn references_are_resolved(engine: &Engine) {
+pub(crate) fn references_are_resolved(engine: &Engine) {
     let go_on = Cancellation::default();
     let platform = engine.builder.platform();
     let inventory = engine.builder.inventory().unwrap();

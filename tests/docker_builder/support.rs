@@ -22,18 +22,18 @@ use imgraph::types::workspace_path::WorkspacePath;
 use tempfile::TempDir;
 
 /// A shell and its tools, from the machine's own static busybox.
-pub const BASE: &str = "imgraph-test/busybox:1";
+pub(crate) const BASE: &str = "imgraph-test/busybox:1";
 
-pub struct Engine {
-    pub builder: DockerBuilder,
-    pub address: EngineAddress,
+pub(crate) struct Engine {
+    pub(crate) builder: DockerBuilder,
+    pub(crate) address: EngineAddress,
 }
 
-pub fn classic() -> Engine {
+pub(crate) fn classic() -> Engine {
     connect("IMGRAPH_TEST_DOCKER")
 }
 
-pub fn containerd() -> Engine {
+pub(crate) fn containerd() -> Engine {
     connect("IMGRAPH_TEST_DOCKER_CONTAINERD")
 }
 
@@ -77,7 +77,7 @@ impl Engine {
     }
 
     /// Asks the Engine API itself, with the client that the builder uses.
-    pub fn api<Value>(&self, ask: impl AsyncFnOnce(bollard::Docker) -> Value) -> Value {
+    pub(crate) fn api<Value>(&self, ask: impl AsyncFnOnce(bollard::Docker) -> Value) -> Value {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let version = bollard::API_DEFAULT_VERSION;
@@ -112,7 +112,7 @@ impl Engine {
     }
 
     /// What `command` writes, run with the image `reference` at `/image`.
-    pub fn look(&self, reference: &str, command: &str) -> String {
+    pub(crate) fn look(&self, reference: &str, command: &str) -> String {
         let dockerfile = format!("FROM {BASE}\nRUN --mount=from={reference},target=/image {command}\n");
         let case = Case { dockerfile: &dockerfile, no_cache: true, ..Case::default() };
         let (result, events) = case.run(self);
@@ -122,14 +122,14 @@ impl Engine {
 }
 
 /// A folder and the entries of it that are sent.
-pub struct View {
-    pub folder: TempDir,
-    pub entries: Vec<FileEntry>,
+pub(crate) struct View {
+    pub(crate) folder: TempDir,
+    pub(crate) entries: Vec<FileEntry>,
 }
 
 impl View {
     /// A view of files with these contents.
-    pub fn of(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn of(files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (path, content) in files {
             write(folder.path(), path, content);
@@ -138,25 +138,25 @@ impl View {
     }
 
     /// A view of everything in a folder.
-    pub fn whole(folder: TempDir) -> Self {
+    pub(crate) fn whole(folder: TempDir) -> Self {
         let mut view = Self { folder, entries: Vec::new() };
         view.read();
         view
     }
 
     /// Reads the entries again.
-    pub fn read(&mut self) {
+    pub(crate) fn read(&mut self) {
         self.entries.clear();
         walk(self.folder.path(), &WorkspacePath::root(), &mut self.entries);
         self.entries.sort_by(|one, other| one.path.cmp(&other.path));
     }
 
-    pub fn sent(&self) -> SentFolder<'_> {
+    pub(crate) fn sent(&self) -> SentFolder<'_> {
         SentFolder { on_disk: self.folder.path(), entries: &self.entries }
     }
 }
 
-pub fn write(folder: &Path, path: &str, content: &str) {
+pub(crate) fn write(folder: &Path, path: &str, content: &str) {
     let path = folder.join(path);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, content).unwrap();
@@ -184,32 +184,32 @@ fn walk(root: &Path, folder: &WorkspacePath, entries: &mut Vec<FileEntry>) {
 
 /// A request with everything that a test does not speak of left out.
 #[derive(Default)]
-pub struct Case<'r> {
-    pub label: &'r str,
-    pub dockerfile: &'r str,
-    pub stage: Option<&'r str>,
-    pub context: Option<&'r View>,
-    pub contexts: Vec<(&'r str, ContextSource<'r>)>,
-    pub args: &'r [(&'r str, &'r str)],
-    pub labels: &'r [(&'r str, &'r str)],
-    pub secrets: &'r [(&'r str, &'r str)],
+pub(crate) struct Case<'r> {
+    pub(crate) label: &'r str,
+    pub(crate) dockerfile: &'r str,
+    pub(crate) stage: Option<&'r str>,
+    pub(crate) context: Option<&'r View>,
+    pub(crate) contexts: Vec<(&'r str, ContextSource<'r>)>,
+    pub(crate) args: &'r [(&'r str, &'r str)],
+    pub(crate) labels: &'r [(&'r str, &'r str)],
+    pub(crate) secrets: &'r [(&'r str, &'r str)],
     pub no_cache: bool,
-    pub tags: &'r [&'r str],
+    pub(crate) tags: &'r [&'r str],
 }
 
 impl Case<'_> {
-    pub fn run(&self, engine: &Engine) -> (Result<BuildOutput, BuildError>, Vec<Event>) {
+    pub(crate) fn run(&self, engine: &Engine) -> (Result<BuildOutput, BuildError>, Vec<Event>) {
         let recorder = Recorder::default();
         let result = self.run_with(engine, &recorder, &Cancellation::default());
         (result, recorder.events())
     }
 
     /// Builds, and expects it to work.
-    pub fn output(&self, engine: &Engine) -> BuildOutput {
+    pub(crate) fn output(&self, engine: &Engine) -> BuildOutput {
         self.run(engine).0.unwrap_or_else(|error| panic!("{error}: {error:?}"))
     }
 
-    pub fn run_with(
+    pub(crate) fn run_with(
         &self,
         engine: &Engine,
         events: &dyn EventSink,
@@ -244,7 +244,7 @@ impl Case<'_> {
 
 /// Keeps events with the time at which they came.
 #[derive(Default)]
-pub struct Recorder(Mutex<Vec<(Instant, Event)>>);
+pub(crate) struct Recorder(Mutex<Vec<(Instant, Event)>>);
 
 impl EventSink for Recorder {
     fn take(&self, event: &Event) {
@@ -253,12 +253,12 @@ impl EventSink for Recorder {
 }
 
 impl Recorder {
-    pub fn events(&self) -> Vec<Event> {
+    pub(crate) fn events(&self) -> Vec<Event> {
         self.0.lock().unwrap().iter().map(|(_, event)| event.clone()).collect()
     }
 
     /// When a text was first logged.
-    pub fn logged_at(&self, wanted: &str) -> Option<Instant> {
+    pub(crate) fn logged_at(&self, wanted: &str) -> Option<Instant> {
         let events = self.0.lock().unwrap();
         let is_wanted = |event: &Event| matches!(event, Event::Log { text, .. } if text.contains(wanted));
         events.iter().find(|(_, event)| is_wanted(event)).map(|(at, _)| *at)
@@ -266,7 +266,7 @@ impl Recorder {
 }
 
 /// Everything that was logged.
-pub fn logs(events: &[Event]) -> String {
+pub(crate) fn logs(events: &[Event]) -> String {
     let text = |event: &Event| match event {
         Event::Log { text, .. } => Some(text.clone()),
         _ => None,
@@ -275,7 +275,7 @@ pub fn logs(events: &[Event]) -> String {
 }
 
 /// A name that no other test uses.
-pub fn unique(name: &str) -> String {
+pub(crate) fn unique(name: &str) -> String {
     static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();

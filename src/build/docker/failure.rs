@@ -51,7 +51,7 @@ impl Failure {
         // Details that cannot be read leave the message, which says the same in words.
         let details = rpc::Status::decode(status.details()).unwrap_or_default().details;
         for detail in details {
-            match detail.type_url.rsplit('.').next() {
+            match detail.type_url.trim_end_matches("+json").rsplit('.').next() {
                 Some("Source") => failure.line = source_line(&detail.value).or(failure.line),
                 Some("Vertex") => failure.vertex = vertex_digest(&detail.value).or(failure.vertex),
                 _ => {}
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn a_failure_names_the_line_and_the_step() {
         let detail = |name: &str, json: &str| bollard_buildkit_proto::google::protobuf::Any {
-            type_url: format!("github.com/moby/buildkit/errdefs.{name}"),
+            type_url: format!("github.com/moby/buildkit/errdefs.{name}+json"),
             value: json.as_bytes().to_vec(),
         };
         let details = rpc::Status {

@@ -113,7 +113,10 @@ fn solve_request(
     contexts: HashMap<String, String>,
     session: &str,
 ) -> Result<SolveRequest, BuildError> {
-    let exporter_attributes = HashMap::from([("name".to_owned(), names(request.tags)?)]);
+    let names = names(request.tags)?;
+    // A classic store refuses an empty name; an image without names needs none.
+    let exporter_attributes: HashMap<String, String> =
+        (!names.is_empty()).then(|| ("name".to_owned(), names)).into_iter().collect();
     let host = request.network == Some("host");
     Ok(SolveRequest {
         r#ref: identifier::fresh(),
