@@ -6,7 +6,8 @@
 //! - `tree`: one entry a line: `file MODE NAME [CONTENT]`, `dir MODE NAME`, `link NAME TARGET`,
 //!   `hard NAME FILE`. Names and contents know `\xNN`, `\n`, `\r`, `\t`; a content may stand in double
 //!   quotes; without one a file holds its own name. Folders that are not named have mode 0755.
-//! - `ignore`: the `.dockerignore`, as it is; with the word `escaped`, the escapes are known there too.
+//! - `ignore`: the `.dockerignore`, as it is; with the word `escaped`, the escapes are known there too,
+//!   and a backslash at the end of a line takes the newline away.
 //! - `dockerfile`: the Dockerfile; the word is its path, otherwise `Dockerfile`.
 //! - `dockerfile-ignore`: the ignore file beside the Dockerfile.
 //! - `target`: the wanted stage. `args`: build arguments, `NAME=VALUE` a line.
@@ -153,6 +154,10 @@ fn unescape(text: &str) -> Vec<u8> {
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
         let (byte, length) = match (first, after) {
+            (b'\\', [b'\n', after @ ..]) => {
+                rest = after;
+                continue;
+            }
             (b'\\', [b'n', ..]) => (b'\n', 2),
             (b'\\', [b'r', ..]) => (b'\r', 2),
             (b'\\', [b't', ..]) => (b'\t', 2),
