@@ -45,7 +45,7 @@ pub struct Loaded {
     /// The name that `[workspace]` gives.
     pub workspace_name: Option<String>,
     /// Every target without a mistake, sorted by label.
-    pub targets: DenseMap<TargetId, Target>,
+    pub targets: DenseMap<TargetId, Arc<Target>>,
     /// Every name, those of targets with mistakes included.
     pub names: Names,
     /// Everything that is wrong, sorted by file and place, each thing once.
@@ -97,7 +97,7 @@ pub fn load(snapshot: &Snapshot, options: &Options<'_>) -> Loaded {
         diagnostics.extend(wrong);
         if let Some(target) = target {
             let label = target.label.clone();
-            names.identify(&label, targets.push(target));
+            names.identify(&label, targets.push(Arc::new(target)));
         }
     }
     diagnostics.extend(select::check_groups(&targets, &names));
@@ -169,7 +169,7 @@ fn defaults_above<'p>(
 }
 
 /// No two targets publish one repository: a `FROM` of it would mean either.
-fn check_publications(targets: &DenseMap<TargetId, Target>) -> Vec<Diagnostic> {
+fn check_publications(targets: &DenseMap<TargetId, Arc<Target>>) -> Vec<Diagnostic> {
     let mut firsts: BTreeMap<&str, (&Target, &Located<String>)> = BTreeMap::new();
     let mut diagnostics = Vec::new();
     for target in targets.values() {

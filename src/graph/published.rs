@@ -4,6 +4,7 @@
 //! whatever the tag; one that pins a digest means exactly that image, and nothing of ours.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::target::{Definition, Target};
 use crate::syntax::image_reference::ImageReference;
@@ -39,10 +40,10 @@ pub enum Meaning {
 
 impl Published {
     /// The index of `targets`.
-    pub fn new<T: AsRef<Target>>(targets: &DenseMap<TargetId, T>) -> Self {
+    pub fn new(targets: &DenseMap<TargetId, Arc<Target>>) -> Self {
         let mut published = Self::default();
         for (id, target) in targets.iter() {
-            match &target.as_ref().definition {
+            match &target.definition {
                 Definition::External(image) => published.declare(id, &image.value),
                 Definition::Built(build) => {
                     let publishes = build.publishes.iter().map(|repository| repository.value.clone());

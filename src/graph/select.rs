@@ -21,7 +21,7 @@ use crate::types::workspace_path::WorkspacePath;
 /// # Errors
 /// Everything that is no pattern, or names nothing.
 pub fn select(
-    targets: &DenseMap<TargetId, Target>,
+    targets: &DenseMap<TargetId, Arc<Target>>,
     names: &Names,
     patterns: &[impl AsRef<str>],
     current: &Arc<WorkspacePath>,
@@ -71,7 +71,7 @@ fn nothing(selection: &Selection) -> Diagnostic {
 }
 
 /// What is wrong with the groups: patterns that match nothing, and groups that hold themselves.
-pub(super) fn check_groups(targets: &DenseMap<TargetId, Target>, names: &Names) -> Vec<Diagnostic> {
+pub(super) fn check_groups(targets: &DenseMap<TargetId, Arc<Target>>, names: &Names) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     for member in targets.values().iter().flat_map(members_of) {
         // A label that names nothing was reported when the group was resolved.
@@ -103,7 +103,7 @@ fn members_of(target: &Target) -> &[Located<TargetPattern>] {
 
 /// Groups that are being expanded, so that one that holds itself ends.
 struct Expansion<'l> {
-    targets: &'l DenseMap<TargetId, Target>,
+    targets: &'l DenseMap<TargetId, Arc<Target>>,
     names: &'l Names,
     open: BTreeSet<TargetId>,
 }
