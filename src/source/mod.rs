@@ -9,3 +9,4 @@ mod origin;
 mod disk;
 mod folder;
 pub mod snapshot;
+pub mod packages;
