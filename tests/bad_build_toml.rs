@@ -21,8 +21,9 @@ struct Fixture {
 }
 
 fn take_apart(text: &str) -> Fixture {
-    let mut fixture = Fixture::default();
     let mut current = "BUILD.toml".to_owned();
+    let files = BTreeMap::from([(current.clone(), String::new())]);
+    let mut fixture = Fixture { files, ..Fixture::default() };
     for line in text.split_inclusive('\n') {
         let Some(directive) = line.strip_prefix("#--- ").map(str::trim) else {
             fixture.files.entry(current.clone()).or_default().push_str(line);
