@@ -148,16 +148,13 @@ impl Names {
     /// What is not there, and what is near.
     pub fn check(&self, selection: &Selection) -> Result<(), Diagnostic> {
         let message = format!("`{selection}` matches no target");
-        let only_groups = |what: &str, folder: &WorkspacePath| {
-            Diagnostic::error(message.clone())
-                .help(format!("{what} `//{folder}` declares anything but groups"))
-        };
+        let only_groups = |help: String| Err(Diagnostic::error(message.clone()).help(help));
         match selection {
             Selection::One(label) if self.meaning(label) == Meaning::Missing => Err(self.not_found(label)),
             Selection::One(_) => Ok(()),
             Selection::Package(package) if self.may_build(package) => Ok(()),
             Selection::Package(package) if self.is_package(package) => {
-                Err(only_groups("nothing in the `BUILD.toml` of", package))
+                only_groups(format!("the `BUILD.toml` of `//{package}` declares no target but groups"))
             }
             Selection::Package(package) => Err(self.no_package(package, &message, None)),
             Selection::Below(folder) => {
@@ -168,7 +165,7 @@ impl Names {
                 if below.any(|package| self.may_build(package)) {
                     return Ok(());
                 }
-                Err(only_groups("no package in or below", folder))
+                only_groups(format!("the packages in and below `//{folder}` declare no target but groups"))
             }
         }
     }
@@ -212,14 +209,13 @@ impl Names {
     pub fn no_package_below(&self, folder: &WorkspacePath, message: &str) -> Diagnostic {
         let diagnostic =
             Diagnostic::error(message).help(format!("there is no `BUILD.toml` below `//{folder}`"));
-        let wanted = format!("//{folder}");
         let above = |package: &Arc<WorkspacePath>| {
-            std::iter::successors(Some((**package).clone()), WorkspacePath::parent).collect::<Vec<_>>()
+            let folders = std::iter::successors(Some((**package).clone()), WorkspacePath::parent);
+            folders.filter(|folder| !folder.is_root()).map(|folder| folder.to_string()).collect::<Vec<_>>()
         };
-        let folders: BTreeSet<String> =
-            self.packages.keys().flat_map(above).map(|folder| format!("//{folder}")).collect();
-        match nearest(&wanted, folders.iter().map(String::as_str)) {
-            Some(near) => diagnostic.help(format!("did you mean `{near}/...`?")),
+        let folders: BTreeSet<String> = self.packages.keys().flat_map(above).collect();
+        match nearest(&folder.to_string(), folders.iter().map(String::as_str)) {
+            Some(near) => diagnostic.help(format!("did you mean `//{near}/...`?")),
             None => diagnostic,
         }
     }
