@@ -100,7 +100,7 @@ pub fn load(snapshot: &Snapshot, options: &Options<'_>) -> Loaded {
             names.identify(&label, targets.push(Arc::new(target)));
         }
     }
-    diagnostics.extend(select::check_groups(&targets, &names));
+    diagnostics.extend(select::check_cycles(&targets, &names));
     diagnostics.extend(check_publications(&targets));
     diagnostics.extend(packages.into_iter().flat_map(|package| package.diagnostics));
     Loaded { workspace_name, targets, names, diagnostics: in_order(diagnostics) }
@@ -145,7 +145,9 @@ fn resolve_all(
 
 /// The targets of a package by name; of two with one name the first.
 fn tables_of(package: &Package) -> impl Iterator<Item = (&Arc<WorkspacePath>, &TargetTable)> {
-    let mut tables: Vec<&TargetTable> = package.file.targets.iter().collect();
+    // Of a file that is no TOML the names are good enough, the fields are not.
+    let readable = if package.file.well_formed { package.file.targets.as_slice() } else { &[] };
+    let mut tables: Vec<&TargetTable> = readable.iter().collect();
     tables.sort_by_key(|table| table.name.value.as_str());
     tables.dedup_by_key(|table| table.name.value.as_str());
     tables.into_iter().map(move |table| (&package.folder, table))
