@@ -13,23 +13,67 @@ mod file_tree;
 #[path = "support/view_case.rs"]
 mod view_case;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use engine::Engine;
-use file_tree::{FileTree, differences};
+use file_tree::{Entry, FileTree, differences};
+use imgraph::graph::dockerfiles::Dockerfiles;
+use imgraph::graph::slice::{SliceRequest, slice};
+use imgraph::graph::view::{ReadSources, ViewSpec};
+use imgraph::source::snapshot::Snapshot;
+use imgraph::types::diagnostic::Diagnostic;
+use imgraph::types::file_entry::{FileEntry, FileKind};
+use imgraph::types::workspace_path::WorkspacePath;
 use view_case::{Expectation, ViewCase};
 
 /// How many cases are built at a time.
 const WORKERS: usize = 4;
 
+/// Every Dockerfile of the examples: the folder that is its context, and where it lies in it.
+const EXAMPLES: [(&str, &str); 12] = [
+    ("quickstart/theme", "Dockerfile"),
+    ("quickstart/site", "Dockerfile"),
+    ("quickstart/docs", "Dockerfile"),
+    ("quickstart/status", "Dockerfile"),
+    ("market/docker", "builder-base.dockerfile"),
+    ("market", "docker/builders.dockerfile"),
+    ("market", "slasher/Dockerfile"),
+    ("market", "distributor/Dockerfile"),
+    ("market", "order-stream/stream.dockerfile"),
+    ("market", "order-generator/Dockerfile"),
+    ("market", "indexer/indexer.dockerfile"),
+    ("market", "indexer/backfill/Dockerfile"),
+];
+
 #[test]
 fn images_hold_exactly_the_view() {
-    let engine = Engine::classic();
     let cases = view_case::all();
     assert!(cases.len() >= 45, "only {} cases", cases.len());
+    check_all(&cases);
+}
+
+#[test]
+fn whole_contexts_of_the_examples_are_their_views() {
+    check_all(&EXAMPLES.map(|(context, dockerfile)| example(context, dockerfile)));
+}
+
+/// A case that copies the whole context of an example's Dockerfile.
+fn example(context: &str, dockerfile: &str) -> ViewCase {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(context);
+    let mut tree = file_tree::read(&folder);
+    let replaced = tree.insert(dockerfile.into(), Entry::File(0o644, b"FROM scratch\nCOPY . /\n".into()));
+    assert!(replaced.is_some(), "{context} has no {dockerfile}");
+    let name = format!("{context} {dockerfile}");
+    let dockerfile = dockerfile.to_owned();
+    ViewCase { name, tree, dockerfile, expectation: Expectation::WholeView, ..ViewCase::default() }
+}
+
+fn check_all(cases: &[ViewCase]) {
+    let engine = Engine::classic();
     let next = AtomicUsize::new(0);
     let work = || {
         let mut failures = Vec::new();
@@ -115,7 +159,42 @@ fn build(
     Ok(file_tree::read(into))
 }
 
+/// What imgraph says that the build can read, as the files of the context that it names.
 fn view_of(case: &ViewCase, context: &Path) -> Result<FileTree, String> {
-    let _ = (case, context);
-    Ok(file_tree::read(context))
+    let snapshot = Snapshot::of_disk(context).map_err(|error| error.to_string())?;
+    let dockerfiles = Dockerfiles::new(&snapshot);
+    let path = WorkspacePath::root().resolve(case.dockerfile.as_bytes()).unwrap();
+    let parsed = dockerfiles.dockerfile(&path).map_err(messages)?;
+    let platform = "linux/amd64".parse().unwrap();
+    let request = SliceRequest {
+        stage: case.target.as_deref(),
+        args: &case.args.iter().cloned().collect(),
+        platform: &platform,
+        build_platform: &platform,
+        contexts: &BTreeSet::new(),
+    };
+    let slice = slice(&parsed.dockerfile, &request).map_err(messages)?;
+    let sources = if slice.widened.is_some() { ReadSources::Whole } else { ReadSources::from(&slice.sources) };
+    let ignore = dockerfiles.ignore_file(&WorkspacePath::root(), Some(&path)).map_err(messages)?.rules;
+    let spec = ViewSpec { context: WorkspacePath::root(), ignore, sources, inputs: None };
+    let view = spec.view(&snapshot).map_err(|error| error.to_string())?;
+    Ok(view.entries.iter().map(|entry| (entry.path.as_bytes().to_vec(), file_of(entry, context))).collect())
+}
+
+/// The entry as the view has it. A file's bytes are read anew, and must be those that were hashed.
+fn file_of(entry: &FileEntry, context: &Path) -> Entry {
+    match &entry.kind {
+        FileKind::Folder => Entry::Folder(entry.permissions),
+        FileKind::Link { target } => Entry::Link(target.to_vec()),
+        FileKind::File { size, content } => {
+            let bytes = fs::read(entry.path.on_disk(context)).unwrap();
+            assert_eq!(*size, bytes.len() as u64, "{}", entry.path);
+            assert_eq!(content.as_bytes(), blake3::hash(&bytes).as_bytes(), "{}", entry.path);
+            Entry::File(entry.permissions, bytes)
+        }
+    }
+}
+
+fn messages(diagnostics: Vec<Diagnostic>) -> String {
+    diagnostics.into_iter().map(|diagnostic| diagnostic.message).collect::<Vec<_>>().join("; ")
 }
