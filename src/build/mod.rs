@@ -4,3 +4,4 @@
 //! knows no graph and no cache. tokio and bollard stay inside, behind blocking functions.
 
 pub mod builder;
+pub mod docker;

@@ -5,7 +5,7 @@
 //!
 //! **Invariant:** a pure function: the same graph and durations give the same priorities.
 
-use crate::types::ids::{DenseId, DenseMap, NodeId};
+use crate::types::ids::{DenseMap, NodeId};
 
 /// The priority of each node: its own duration and those of the longest chain of dependents.
 ///
@@ -56,6 +56,7 @@ fn dependencies_first(dependents: &DenseMap<NodeId, Vec<NodeId>>) -> Vec<NodeId>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::ids::DenseId;
 
     fn check(dependents: &[&[usize]], durations: &[Option<u64>], expected: &[u64]) {
         let ids = |list: &&[usize]| list.iter().copied().map(NodeId::from_index).collect();

@@ -10,3 +10,5 @@ mod disk;
 mod folder;
 pub mod snapshot;
 pub mod packages;
+pub mod workspace_root;
+pub mod git_facts;

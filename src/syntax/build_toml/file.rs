@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use toml::de::{DeTable, DeValue, Error};
+use toml::de::{DeTable, Error};
 
 use crate::types::diagnostic::Diagnostic;
 use crate::types::span::{Located, SourceText, Span};
@@ -67,13 +67,6 @@ pub fn has_workspace(text: &str) -> bool {
     DeTable::parse_recoverable(text).0.get_ref().contains_key("workspace")
 }
 
-/// The name that the `[workspace]` table of a text gives, when it has both.
-pub fn workspace_name(text: &str) -> Option<String> {
-    let (document, _errors) = DeTable::parse_recoverable(text);
-    let DeValue::Table(workspace) = document.get_ref().get("workspace")?.get_ref() else { return None };
-    workspace.get("name")?.get_ref().as_str().map(str::to_owned)
-}
-
 fn defaults(reader: &Reader, root: &mut Table<'_, '_>) -> Vec<(TargetKind, BuildFields)> {
     let Some(entry) = root.take("defaults") else { return Vec::new() };
     let expected = "a table of defaults, such as `[defaults.image]`";
@@ -125,6 +118,17 @@ fn report_duplicates(reader: &Reader, targets: &[TargetTable]) {
 fn syntax_error(source: &Arc<SourceText>, error: &Error) -> Diagnostic {
     let span = error.span().map_or_else(Span::default, Span::from);
     let (message, expected) = error.message().split_once(", expected ").unwrap_or((error.message(), ""));
-    let said = if expected.is_empty() { String::new() } else { format!("expected {expected}") };
-    Diagnostic::error(message.to_owned()).at(source, span, said)
+    let no_value = || source.text[span.start..].trim_start_matches(' ').starts_with(['\n', '\r']);
+    let (message, said) = match (message, expected) {
+        ("duplicate key", _) => ("a key or table is written twice", "stands above already".to_owned()),
+        ("string values must be quoted", _) if no_value() => {
+            ("a key without a value", "expected a value".to_owned())
+        }
+        ("invalid basic string", "`\"`") => {
+            ("a string without its closing quote", "expected `\"`".to_owned())
+        }
+        (message, "") => (message, String::new()),
+        (message, expected) => (message, format!("expected {expected}")),
+    };
+    Diagnostic::error(format!("not TOML: {message}")).at(source, span, said)
 }

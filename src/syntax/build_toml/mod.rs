@@ -6,15 +6,9 @@
 //! **Invariant:** nothing here knows another file, a variable's value, or what exists on a disk.
 
 mod table;
-
 pub mod requirement;
-
 pub mod workspace;
-
 pub mod variables;
-
 pub mod build_fields;
-
 pub mod targets;
-
 pub mod file;

@@ -2,23 +2,24 @@
 //!
 //! It agrees with BuildKit's parser on everything that decides what a stage reads, what it is based
 //! on, and what is refused. It expands nothing: that needs the arguments of a build, which
-//! `graph/slice` has.
+//! `graph/slice` has. The way of a text through the modules: `lines` joins physical lines, `words`
+//! and `arguments` cut them, `commands` give them meaning, `parser` gathers stages.
 
 pub mod keyword;
 pub mod model;
-
-use std::sync::Arc;
+mod lines;
+mod directives;
+mod pattern;
+pub mod expansion;
+mod heredoc;
+mod words;
+pub mod go_numbers;
+pub mod mount;
+mod site;
+mod flags;
+mod arguments;
+mod commands;
+mod parser;
 
 pub use model::Dockerfile;
-
-use crate::types::diagnostic::Diagnostic;
-use crate::types::span::SourceText;
-
-/// Reads a Dockerfile.
-///
-/// # Errors
-/// Every mistake of the file that BuildKit refuses before it looks at a stage, in file order.
-pub fn parse(source: &Arc<SourceText>) -> Result<Dockerfile, Vec<Diagnostic>> {
-    let _ = source;
-    Err(Vec::new())
-}
+pub use parser::{declared_arguments, parse, parse_trigger};

@@ -1,0 +1,147 @@
+//! The Docker Engine as a [`Builder`].
+//!
+//! It owns a small tokio runtime, on which sessions and connections live; calls block in it from
+//! whatever thread they come. It must not be called from inside another tokio runtime.
+
+use std::future::Future;
+use std::time::Duration;
+
+use bollard::models::SystemInfo;
+use tokio::runtime::Runtime;
+
+use super::address::EngineAddress;
+use super::connection::{self, Connection};
+use super::{images, solve, version};
+use crate::build::builder::{BuildError, BuildOutput, BuildRequest, Builder, Inventory};
+use crate::types::cancellation::Cancellation;
+use crate::types::digest::OutputDigest;
+use crate::types::event::EventSink;
+use crate::types::platform::Platform;
+
+/// How often a cancellation is looked for.
+const CANCELLATION_INTERVAL: Duration = Duration::from_millis(25);
+/// What an engine says of itself when images lie in containerd.
+const CONTAINERD_STORE: &str = "io.containerd.snapshotter.v1";
+
+/// A Docker Engine that answers and is new enough.
+#[derive(Debug)]
+pub struct DockerBuilder {
+    runtime: Runtime,
+    connection: Connection,
+    family: &'static str,
+    description: String,
+    platform: Platform,
+}
+
+impl DockerBuilder {
+    /// Connects to the engine at `address`.
+    ///
+    /// # Errors
+    /// [`BuildError::Surroundings`] when it cannot be reached, is too old or is not Docker's.
+    pub fn connect(address: &EngineAddress) -> Result<Self, BuildError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("imgraph-docker")
+            .enable_all()
+            .build()
+            .map_err(|error| BuildError::Surroundings {
+                message: format!("cannot start threads: {error}"),
+                help: None,
+            })?;
+        let (connection, version, info) = runtime.block_on(async {
+            let connection = Connection::open(address).await?;
+            let no_engine = |error| connection::no_engine(address, &error);
+            let version = connection.api.version().await.map_err(no_engine)?;
+            version::check(&version).map_err(|message| BuildError::Surroundings {
+                message,
+                help: Some("update Docker Engine: https://docs.docker.com/engine/install/".to_owned()),
+            })?;
+            let info = connection.api.info().await.map_err(no_engine)?;
+            Ok((connection, version, info))
+        })?;
+        let platform = format!("{}/{}", version.os.unwrap_or_default(), version.arch.unwrap_or_default());
+        Ok(Self {
+            runtime,
+            connection,
+            family: family(&info),
+            description: description(&version.version.unwrap_or_default(), &info),
+            platform: platform.parse().unwrap_or_else(|_unknown| Platform::local()),
+        })
+    }
+
+    /// Waits for `work`, or for somebody to ask to stop: then `work` is dropped.
+    fn run<Value>(
+        &self,
+        work: impl Future<Output = Result<Value, BuildError>>,
+        cancellation: &Cancellation,
+    ) -> Result<Value, BuildError> {
+        let cancelled = async {
+            while !cancellation.is_cancelled() {
+                tokio::time::sleep(CANCELLATION_INTERVAL).await;
+            }
+        };
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = cancelled => Err(BuildError::Cancelled),
+                result = work => result,
+            }
+        })
+    }
+}
+
+impl Builder for DockerBuilder {
+    fn family(&self) -> &str {
+        self.family
+    }
+
+    fn description(&self) -> &str {
+        &self.description
+    }
+
+    fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    fn inventory(&self) -> Result<Inventory, BuildError> {
+        self.runtime.block_on(images::inventory(&self.connection))
+    }
+
+    fn resolve(
+        &self,
+        reference: &str,
+        platform: &Platform,
+        cancellation: &Cancellation,
+    ) -> Result<OutputDigest, BuildError> {
+        self.run(images::resolve(&self.connection, reference, platform), cancellation)
+    }
+
+    fn build(
+        &self,
+        request: &BuildRequest<'_>,
+        events: &dyn EventSink,
+        cancellation: &Cancellation,
+    ) -> Result<BuildOutput, BuildError> {
+        self.run(solve::build(&self.connection, request, events), cancellation)
+    }
+
+    fn tag(&self, digest: &OutputDigest, name: &str) -> Result<(), BuildError> {
+        self.runtime.block_on(images::tag(&self.connection, digest, name))
+    }
+}
+
+fn has_containerd_store(info: &SystemInfo) -> bool {
+    let facts = info.driver_status.as_deref().unwrap_or_default();
+    facts.iter().any(|fact| fact.iter().any(|part| part == CONTAINERD_STORE))
+}
+
+/// The two stores name an image differently, so that their keys must differ too.
+fn family(info: &SystemInfo) -> &'static str {
+    if has_containerd_store(info) { "docker-containerd" } else { "docker" }
+}
+
+fn description(version: &str, info: &SystemInfo) -> String {
+    let driver = info.driver.as_deref().unwrap_or("unknown storage");
+    let store = if has_containerd_store(info) { ", containerd store" } else { "" };
+    format!("Docker Engine {version} ({driver}{store})")
+}

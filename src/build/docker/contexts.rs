@@ -1,0 +1,74 @@
+//! What a build is told of its contexts: names for BuildKit, and the folders behind them.
+//!
+//! A build has folders under names that BuildKit asks for (`context`, `dockerfile`, one for each named
+//! folder) and attributes that say what a name in the Dockerfile stands for.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::file_sync::Served;
+use super::image_name::ImageName;
+use crate::build::builder::{BuildError, BuildRequest, ContextSource};
+
+/// The folders and attributes of one build.
+#[derive(Debug, Default)]
+pub(super) struct Contexts<'r> {
+    /// What BuildKit may ask for, by the name that it asks for.
+    pub(super) folders: BTreeMap<String, Served<'r>>,
+    /// Attributes of the frontend.
+    pub(super) attributes: HashMap<String, String>,
+}
+
+impl<'r> Contexts<'r> {
+    /// # Errors
+    /// When the name or the image of a context is none.
+    pub(super) fn of(request: &BuildRequest<'r>) -> Result<Self, BuildError> {
+        let mut contexts = Self::default();
+        let main = request.context.map_or(Served::Empty, Served::Folder);
+        contexts.folders.insert("context".to_owned(), main);
+        let dockerfile =
+            Served::File { name: dockerfile_name(request.dockerfile_name), bytes: request.dockerfile };
+        contexts.folders.insert("dockerfile".to_owned(), dockerfile);
+        for (name, source) in &request.contexts {
+            contexts.add(name, *source)?;
+        }
+        Ok(contexts)
+    }
+
+    fn add(&mut self, name: &str, source: ContextSource<'r>) -> Result<(), BuildError> {
+        let Some(key) = ImageName::parse(name).map(|name| name.context_key()) else {
+            return Err(wrong(format!(
+                "`{name}` cannot be the name of a context: BuildKit takes lower-case names as images have them"
+            )));
+        };
+        let value = match source {
+            ContextSource::Image(reference) => format!("docker-image://{}", image(name, reference)?),
+            ContextSource::Folder(folder) => {
+                let local = format!("named-{key}");
+                self.folders.insert(local.clone(), Served::Folder(folder));
+                format!("local:{local}")
+            }
+        };
+        match self.attributes.insert(format!("context:{key}"), value) {
+            None => Ok(()),
+            Some(_) => Err(wrong(format!("two contexts are named `{key}`"))),
+        }
+    }
+}
+
+/// The name under which BuildKit reads the Dockerfile: its own, so that messages show it.
+pub(super) fn dockerfile_name(path: &str) -> &str {
+    path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("Dockerfile")
+}
+
+fn image(context: &str, reference: &str) -> Result<String, BuildError> {
+    let name = ImageName::parse(reference);
+    name.map(|name| name.full()).ok_or_else(|| {
+        wrong(format!(
+            "the context `{context}` is to be the image `{reference}`, which is not an image reference"
+        ))
+    })
+}
+
+fn wrong(message: String) -> BuildError {
+    BuildError::Failed { message, line: None, log_tail: Vec::new() }
+}

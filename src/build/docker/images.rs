@@ -1,0 +1,184 @@
+//! The images that an engine has: listing, finding, fetching and naming them.
+//!
+//! An image is named by what the engine lists as its `Id`: of its configuration on a classic store, of
+//! its manifest (or of the index over several) on a containerd store.
+
+use bollard::errors::Error;
+use bollard::models::{ImageInspect, ImageSummary};
+use bollard::query_parameters::{CreateImageOptionsBuilder, ListImagesOptions, TagImageOptionsBuilder};
+use futures_util::TryStreamExt;
+
+use super::connection::Connection;
+use super::failure;
+use super::image_name::ImageName;
+use crate::build::builder::{BuildError, Inventory};
+use crate::types::digest::OutputDigest;
+use crate::types::platform::Platform;
+
+/// Everything that the engine has, in one request.
+pub(super) async fn inventory(connection: &Connection) -> Result<Inventory, BuildError> {
+    let images = connection.api.list_images(None::<ListImagesOptions>).await;
+    let images = images.map_err(|error| engine_failed("cannot list the images", &error))?;
+    let mut inventory = Inventory::default();
+    for image in &images {
+        add(&mut inventory, image)?;
+    }
+    Ok(inventory)
+}
+
+fn add(inventory: &mut Inventory, image: &ImageSummary) -> Result<(), BuildError> {
+    let digest = digest_of(&image.id)?;
+    for reference in image.repo_tags.iter().chain(&image.repo_digests) {
+        // `<none>:<none>` is no reference, and is how an image without a name is listed.
+        if let Some(name) = ImageName::parse(reference) {
+            inventory.references.insert(name.listed(), digest.clone());
+        }
+    }
+    inventory.digests.insert(digest);
+    Ok(())
+}
+
+/// The digest of the image `reference` for `platform`, which is fetched when it is not there.
+pub(super) async fn resolve(
+    connection: &Connection,
+    reference: &str,
+    platform: &Platform,
+) -> Result<OutputDigest, BuildError> {
+    let name = ImageName::parse(reference).ok_or_else(|| BuildError::Failed {
+        message: format!("`{reference}` is not an image reference"),
+        line: None,
+        log_tail: Vec::new(),
+    })?;
+    if let Some(image) = inspect(connection, &name).await?.filter(|image| is_for(image, platform)) {
+        return digest_of(image.id.as_deref().unwrap_or_default());
+    }
+    fetch(connection, reference, &name, platform).await?;
+    match inspect(connection, &name).await?.filter(|image| is_for(image, platform)) {
+        Some(image) => digest_of(image.id.as_deref().unwrap_or_default()),
+        None => Err(cannot_fetch(reference, &format!("there is none for {platform}"))),
+    }
+}
+
+async fn inspect(connection: &Connection, name: &ImageName) -> Result<Option<ImageInspect>, BuildError> {
+    match connection.api.inspect_image(&name.listed()).await {
+        Ok(image) => Ok(Some(image)),
+        Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+        Err(error) => Err(engine_failed(&format!("cannot look at {}", name.listed()), &error)),
+    }
+}
+
+/// An image that does not say what it is for (an import, an index) is taken for any platform.
+fn is_for(image: &ImageInspect, platform: &Platform) -> bool {
+    let said = |part: &Option<String>| part.clone().filter(|part| !part.is_empty());
+    let (Some(os), Some(architecture)) = (said(&image.os), said(&image.architecture)) else { return true };
+    let variant = said(&image.variant).map_or_else(String::new, |variant| format!("/{variant}"));
+    let found = format!("{os}/{architecture}{variant}").parse::<Platform>();
+    found.is_ok_and(|found| {
+        (&found.os, &found.architecture) == (&platform.os, &platform.architecture)
+            && (found.variant.is_none() || platform.variant.is_none() || found.variant == platform.variant)
+    })
+}
+
+async fn fetch(
+    connection: &Connection,
+    reference: &str,
+    name: &ImageName,
+    platform: &Platform,
+) -> Result<(), BuildError> {
+    let options =
+        CreateImageOptionsBuilder::new().from_image(&name.listed()).platform(&platform.to_string()).build();
+    let progress = connection.api.create_image(Some(options), None, None);
+    progress.try_for_each(|_progress| std::future::ready(Ok(()))).await.map_err(|error| match error {
+        Error::DockerResponseServerError { message, .. } | Error::DockerStreamError { error: message } => {
+            cannot_fetch(reference, &message)
+        }
+        error => engine_failed(&format!("cannot fetch {reference}"), &error),
+    })
+}
+
+fn cannot_fetch(reference: &str, reason: &str) -> BuildError {
+    BuildError::Surroundings {
+        message: format!("cannot fetch {reference}: {}", reason.trim()),
+        help: Some("check the name and the network, or pull or build the image beforehand".to_owned()),
+    }
+}
+
+/// Gives the image `digest` the name `name` too.
+pub(super) async fn tag(
+    connection: &Connection,
+    digest: &OutputDigest,
+    name: &str,
+) -> Result<(), BuildError> {
+    let parsed = ImageName::parse(name).filter(|name| name.digest().is_none());
+    let parsed = parsed.ok_or_else(|| BuildError::Surroundings {
+        message: format!("`{name}` cannot be the name of an image"),
+        help: None,
+    })?;
+    let options = TagImageOptionsBuilder::new().repo(&parsed.repository()).tag(parsed.tag()).build();
+    match connection.api.tag_image(digest.as_str(), Some(options)).await {
+        Ok(()) => Ok(()),
+        Err(Error::DockerResponseServerError { status_code: 404, .. }) => Err(BuildError::Surroundings {
+            message: format!("the image {digest} is gone from Docker Engine"),
+            help: Some("build it again".to_owned()),
+        }),
+        Err(error) => Err(engine_failed(&format!("cannot name an image {name}"), &error)),
+    }
+}
+
+fn digest_of(id: &str) -> Result<OutputDigest, BuildError> {
+    id.parse().map_err(|error| BuildError::Surroundings {
+        message: format!("Docker Engine lists an image without a digest: {error}"),
+        help: None,
+    })
+}
+
+fn engine_failed(what: &str, error: &Error) -> BuildError {
+    match error {
+        Error::DockerResponseServerError { message, .. } => {
+            BuildError::Surroundings { message: format!("{what}: {message}"), help: None }
+        }
+        error => failure::lost_connection(&format!("{what}: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(os: &str, architecture: &str, variant: &str, platform: &str, expected: bool) {
+        let text = |text: &str| Some(text.to_owned());
+        let image = ImageInspect {
+            os: text(os),
+            architecture: text(architecture),
+            variant: text(variant),
+            ..ImageInspect::default()
+        };
+        assert_eq!(is_for(&image, &platform.parse().unwrap()), expected, "{os}/{architecture}/{variant}");
+    }
+
+    #[test]
+    fn an_image_of_another_platform_is_another_image() {
+        check("linux", "amd64", "", "linux/amd64", true);
+        check("linux", "arm64", "v8", "linux/arm64", true);
+        check("linux", "arm64", "", "linux/amd64", false);
+        check("linux", "arm", "v6", "linux/arm/v7", false);
+        check("windows", "amd64", "", "linux/amd64", false);
+        check("", "", "", "linux/amd64", true);
+    }
+
+    #[test]
+    fn what_is_listed_becomes_references() {
+        let id = format!("sha256:{}", "a".repeat(64));
+        let image = ImageSummary {
+            id: id.clone(),
+            repo_tags: vec!["debian:12".to_owned(), "<none>:<none>".to_owned()],
+            repo_digests: vec![format!("debian@{id}"), "<none>@<none>".to_owned()],
+            ..ImageSummary::default()
+        };
+        let mut inventory = Inventory::default();
+        add(&mut inventory, &image).unwrap();
+        let references: Vec<&String> = inventory.references.keys().collect();
+        assert_eq!(references, ["debian:12", &format!("debian@{id}")]);
+        assert!(inventory.digests.contains(&id.parse().unwrap()));
+    }
+}

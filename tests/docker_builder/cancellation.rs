@@ -1,0 +1,76 @@
+//! Stopping builds, and several at once.
+
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use imgraph::build::builder::BuildError;
+use imgraph::types::cancellation::Cancellation;
+
+use crate::support::{BASE, Case, Engine, Recorder, View, unique};
+
+/// Whether a process of this machine has `word` in its command line. The engine runs on this machine.
+fn runs(word: &str) -> bool {
+    let processes = Command::new("ps").args(["-eo", "args"]).output().unwrap();
+    String::from_utf8_lossy(&processes.stdout).lines().any(|line| line.contains(word))
+}
+
+fn wait_until(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < limit, "{what} took more than {limit:?}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+pub(crate) fn a_running_step_is_killed(engine: &Engine) {
+    let seconds = format!(
+        "9{}{}",
+        std::process::id(),
+        if engine.address.to_string().contains("containerd") { 1 } else { 2 }
+    );
+    let sleep = format!("sleep {seconds}");
+    let dockerfile = format!("FROM {BASE}\nRUN echo begun; {sleep}\n");
+    let cancellation = Cancellation::default();
+    let recorder = Recorder::default();
+    thread::scope(|scope| {
+        let case = Case { dockerfile: &dockerfile, no_cache: true, ..Case::default() };
+        let (cancel, events) = (&cancellation, &recorder);
+        let build = scope.spawn(move || case.run_with(engine, events, cancel));
+        wait_until("the step", Duration::from_secs(30), || recorder.logged_at("begun").is_some());
+        assert!(runs(&sleep));
+        let start = Instant::now();
+        cancellation.cancel();
+        assert!(matches!(build.join().unwrap(), Err(BuildError::Cancelled)));
+        assert!(start.elapsed() < Duration::from_secs(1), "the answer took {:?}", start.elapsed());
+        wait_until("the end of the step", Duration::from_secs(2), || !runs(&sleep));
+    });
+}
+
+pub(crate) fn builds_run_side_by_side(engine: &Engine) {
+    let start = Instant::now();
+    thread::scope(|scope| {
+        let builds: Vec<_> = (0..4)
+            .map(|number| {
+                scope.spawn(move || {
+                    let view = View::of(&[("number", &number.to_string())]);
+                    let dockerfile = format!("FROM {BASE}\nCOPY number /\nRUN sleep 3 && echo {number}\n");
+                    let tag = unique("beside");
+                    let case = Case {
+                        dockerfile: &dockerfile,
+                        context: Some(&view),
+                        no_cache: true,
+                        tags: &[&tag],
+                        ..Case::default()
+                    };
+                    case.output(engine);
+                    engine.look(&tag, "cat /image/number")
+                })
+            })
+            .collect();
+        for (number, build) in builds.into_iter().enumerate() {
+            assert_eq!(build.join().unwrap(), number.to_string());
+        }
+    });
+    assert!(start.elapsed() < Duration::from_secs(11), "four times three seconds took {:?}", start.elapsed());
+}
