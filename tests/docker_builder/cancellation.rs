@@ -36,7 +36,7 @@ pub(crate) fn a_running_step_is_killed(engine: &Engine) {
     thread::scope(|scope| {
         let case = Case { dockerfile: &dockerfile, no_cache: true, ..Case::default() };
         let (cancel, events) = (&cancellation, &recorder);
-        let build = scope.spawn(move || case.run_with(engine, events, cancel));
+        let build = scope.spawn(move || case.run_with(&engine.builder, events, cancel));
         wait_until("the step", Duration::from_secs(30), || recorder.logged_at("begun").is_some());
         assert!(runs(&sleep));
         let start = Instant::now();
@@ -73,4 +73,15 @@ pub(crate) fn builds_run_side_by_side(engine: &Engine) {
         }
     });
     assert!(start.elapsed() < Duration::from_secs(11), "four times three seconds took {:?}", start.elapsed());
+}
+
+pub(crate) fn builds_of_one_target_run_side_by_side(engine: &Engine) {
+    let view = View::of(&[("file", "the same"), ("folder/other", "too")]);
+    let dockerfile = "FROM scratch\nCOPY . /\n";
+    thread::scope(|scope| {
+        let build = || Case { dockerfile, context: Some(&view), ..Case::default() }.output(engine);
+        let builds: Vec<_> = (0..6).map(|_| scope.spawn(build)).collect();
+        let digests: Vec<_> = builds.into_iter().map(|build| build.join().unwrap().digest).collect();
+        assert!(digests.windows(2).all(|pair| pair[0] == pair[1]), "{digests:?}");
+    });
 }

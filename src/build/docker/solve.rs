@@ -18,6 +18,7 @@ use super::failure::{self, Failure};
 use super::file_sync::{self, TransferDesk};
 use super::identifier;
 use super::image_name::ImageName;
+use super::images;
 use super::redaction::Redactor;
 use super::session::Session;
 use super::status::Progress;
@@ -37,7 +38,11 @@ pub(super) async fn build(
     request: &BuildRequest<'_>,
     events: &dyn EventSink,
 ) -> Result<BuildOutput, BuildError> {
-    let contexts = Contexts::of(request)?;
+    let mut contexts = Contexts::of(request)?;
+    for (attribute, image) in &contexts.images {
+        let name = images::name_for_build(connection, image, &request.subject.platform).await?;
+        contexts.attributes.insert(attribute.clone(), format!("docker-image://{name}"));
+    }
     let (desk, transfers) = mpsc::channel(8);
     let session =
         Session::open(connection, &shared_key(request), TransferDesk(desk), request.secrets).await?;
