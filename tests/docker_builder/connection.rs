@@ -52,10 +52,10 @@ pub(crate) fn a_lost_connection_is_not_the_targets_fault(engine: &Engine) {
     }
 }
 
-/// BuildKit gives up on a session that does not answer for some 20 seconds.
+/// BuildKit looks every five seconds whether a session is alive, and gives up after two failures.
 pub(crate) fn a_long_step_keeps_its_session(engine: &Engine) {
     let dockerfile = format!(
-        "FROM {BASE}\nRUN sleep 25\nRUN --mount=type=secret,id=late test -s /run/secrets/late && echo there\n"
+        "FROM {BASE}\nRUN sleep 14\nRUN --mount=type=secret,id=late test -s /run/secrets/late && echo there\n"
     );
     let case =
         Case { dockerfile: &dockerfile, secrets: &[("late", "value")], no_cache: true, ..Case::default() };

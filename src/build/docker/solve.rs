@@ -27,6 +27,8 @@ use crate::types::event::EventSink;
 
 /// The exporter that leaves an image in the engine's own store, of either kind.
 const EXPORTER: &str = "moby";
+/// How often a solve is tried that loses a race against an equal one.
+const MOST_TRIES: usize = 5;
 /// How long progress may be silent after the answer has come, before it is left.
 const SILENCE_AFTER_ANSWER: Duration = Duration::from_secs(2);
 /// As above, when there was no progress at all: the solve was refused before it began.
@@ -51,12 +53,29 @@ pub(super) async fn build(
     let mut progress = Progress::new(request.subject, events, &redactor);
     let solve = solve_request(request, contexts.attributes, &session.id)?;
     let answer = tokio::select! {
-        answer = answer(control, solve, &mut progress) => answer,
+        answer = answer_in_the_end(&control, solve, &mut progress) => answer,
         error = file_sync::serve(&contexts.folders, transfers) => return Err(error),
     };
     match answer {
         Ok(response) => output(&response.into_inner()),
         Err(status) => Err(explain(&status, &progress, &redactor)),
+    }
+}
+
+/// Solves again when another build of the same image got in the way of naming it. Everything is in
+/// BuildKit's cache by then.
+async fn answer_in_the_end(
+    control: &ControlClient<Channel>,
+    mut request: SolveRequest,
+    progress: &mut Progress<'_>,
+) -> Result<Response<SolveResponse>, Status> {
+    let mut tries = 1;
+    loop {
+        match answer(control.clone(), request.clone(), progress).await {
+            Err(status) if failure::is_lost_race(&status) && tries < MOST_TRIES => tries += 1,
+            answer => return answer,
+        }
+        request.r#ref = identifier::fresh();
     }
 }
 
