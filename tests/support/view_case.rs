@@ -11,9 +11,12 @@
 //! - `dockerfile`: the Dockerfile; the word is its path, otherwise `Dockerfile`.
 //! - `dockerfile-ignore`: the ignore file beside the Dockerfile.
 //! - `target`: the wanted stage. `args`: build arguments, `NAME=VALUE` a line.
+//! - `view`: the paths that BuildKit's client sends, one a line, as were found in an engine's copy of the
+//!   context (Engine 26.1); but for cache mounts, which read nothing.
 //! - `expect`: `whole`: the image holds exactly the view. `refused`: nothing can be built. Without it,
 //!   a build of the view's files alone gives the same image.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -46,6 +49,8 @@ pub(crate) struct ViewCase {
     pub(crate) args: Vec<(String, String)>,
     /// What is to hold.
     pub(crate) expectation: Expectation,
+    /// The paths of the view, where they are known.
+    pub(crate) view: Option<BTreeSet<Vec<u8>>>,
     /// Second names of files: the name, and the file.
     pub(crate) hard_links: Vec<(Vec<u8>, Vec<u8>)>,
 }
@@ -84,6 +89,7 @@ impl ViewCase {
                 let path = format!("{}.dockerignore", self.dockerfile);
                 self.file(path.into_bytes(), body.as_bytes().to_vec());
             }
+            ("view", "") => self.view = Some(body.lines().map(unescape).collect()),
             ("target", "") => self.target = Some(body.trim_end().to_owned()),
             ("args", "") => self.args.extend(body.lines().map(argument)),
             ("expect", "whole") => self.expectation = Expectation::WholeView,
