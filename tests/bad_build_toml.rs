@@ -1,59 +1,14 @@
 //! What is said of `BUILD.toml` files that are wrong: one snapshot beside each fixture.
 //!
-//! A fixture is the root's `BUILD.toml`, and after a line `#--- path` another file of the workspace.
-//! Lines `#--- set NAME=VALUE` and `#--- env NAME=VALUE` give what no file holds. An empty
-//! `Dockerfile` is in every workspace.
+//! A fixture is a workspace as `support/workspace.rs` reads it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use imgraph::cli::diagnostics::draw;
-use imgraph::graph::load::{Options, load};
-use imgraph::source::snapshot::Snapshot;
-use imgraph::types::environment::Environment;
+use workspace::Workspace;
 
-/// A fixture, taken apart.
-#[derive(Default)]
-struct Fixture {
-    files: BTreeMap<String, String>,
-    set: BTreeMap<String, String>,
-    environment: BTreeMap<String, String>,
-}
-
-fn take_apart(text: &str) -> Fixture {
-    let mut fixture = Fixture::default();
-    let mut current = "BUILD.toml".to_owned();
-    for line in text.split_inclusive('\n') {
-        let Some(directive) = line.strip_prefix("#--- ").map(str::trim) else {
-            fixture.files.entry(current.clone()).or_default().push_str(line);
-            continue;
-        };
-        let pair = |rest: &str| rest.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
-        if let Some((name, value)) = directive.strip_prefix("set ").and_then(pair) {
-            fixture.set.insert(name, value);
-        } else if let Some((name, value)) = directive.strip_prefix("env ").and_then(pair) {
-            fixture.environment.insert(name, value);
-        } else {
-            current = directive.to_owned();
-            fixture.files.entry(current.clone()).or_default();
-        }
-    }
-    fixture
-}
-
-fn said_of(fixture: Fixture) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("Dockerfile"), "FROM scratch\n").unwrap();
-    for (path, text) in &fixture.files {
-        let path = folder.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-    let environment: Environment = fixture.environment.into_iter().collect();
-    let options = Options { set: &fixture.set, environment: &environment, version: "0.1.0" };
-    let loaded = load(&Snapshot::of_disk(folder.path()).unwrap(), &options);
-    draw(&loaded.diagnostics, false)
-}
+#[path = "support/workspace.rs"]
+mod workspace;
 
 #[test]
 fn every_mistake_is_told_with_its_place() {
@@ -69,7 +24,7 @@ fn every_mistake_is_told_with_its_place() {
     settings.bind(|| {
         for path in paths {
             let text = std::fs::read_to_string(&path).unwrap();
-            let said = said_of(take_apart(&text));
+            let said = draw(&Workspace::of(&text).load().diagnostics, false);
             let name = path.file_stem().unwrap().to_str().unwrap();
             assert!(said.contains("error") || said.contains("warning"), "{name}: nothing is said");
             insta::assert_snapshot!(name, said);

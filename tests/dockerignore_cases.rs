@@ -1,6 +1,12 @@
 //! 3,000 ignore files over three small trees, answered by BuildKit's own walker: what a view of the
 //! whole context holds must be exactly that.
 
+#![allow(
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test stops where it cannot go on; a shared file is a module"
+)]
+
 #[path = "support/recorded_trees.rs"]
 mod recorded_trees;
 

@@ -1,6 +1,12 @@
 //! 2,000 Dockerfiles over one small tree, answered by BuildKit: given the sources that BuildKit asks
 //! for and the ignore file, a view must hold what BuildKit's client sends.
 
+#![allow(
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test stops where it cannot go on; a shared file is a module"
+)]
+
 #[path = "support/recorded_trees.rs"]
 mod recorded_trees;
 

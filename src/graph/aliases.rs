@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::graph::cycles;
-use crate::graph::names::{Meaning, Names};
+use crate::graph::names::{self, Meaning, Names};
 use crate::types::diagnostic::Diagnostic;
 use crate::types::label::Label;
 use crate::types::span::{Located, Location};
@@ -52,9 +52,7 @@ fn read(
     package: &Arc<WorkspacePath>,
 ) -> Result<(Label, Alias), Diagnostic> {
     let label = |text: &Located<String>| {
-        Label::parse(&text.value, package).map_err(|error| {
-            Diagnostic::error(error.to_string()).at_location(&text.location, "expected a label")
-        })
+        Label::parse(&text.value, package).map_err(|error| names::no_label(&error, text, "expected a label"))
     };
     Ok((label(key)?, Alias { location: key.location.clone(), meaning: value.with(label(value)?) }))
 }
@@ -91,7 +89,7 @@ fn report_cycles(aliases: &mut BTreeMap<Label, Alias>) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     for cycle in cycles::find(&edges) {
         let names: Vec<&str> = cycle.iter().map(|step| texts[step.node].as_str()).collect();
-        diagnostics.push(cycles::describe("aliases", &names, &cycle));
+        diagnostics.push(cycles::describe("aliases", "stands for", &names, &cycle));
         for step in &cycle {
             aliases.remove(&labels[step.node]);
         }

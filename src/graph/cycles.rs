@@ -24,13 +24,15 @@ pub(super) fn find(edges: &[Vec<(usize, Location)>]) -> Vec<Vec<Step>> {
 }
 
 /// Says which things lead back to themselves, with every place.
-pub(super) fn describe(what: &str, names: &[&str], cycle: &[Step]) -> Diagnostic {
+///
+/// `what` are the things ("variables") and `verb` what one does to the next ("needs").
+pub(super) fn describe(what: &str, verb: &str, names: &[&str], cycle: &[Step]) -> Diagnostic {
     let first = names.first().copied().unwrap_or_default();
     let chain: Vec<String> = names.iter().chain([&first]).map(|name| format!("`{name}`")).collect();
     let mut diagnostic = Diagnostic::error(format!("{what} lead back to themselves: {}", chain.join(" → ")));
     for (index, step) in cycle.iter().enumerate() {
         let next = names[(index + 1) % names.len()];
-        let said = format!("`{}` needs `{next}`", names[index]);
+        let said = format!("`{}` {verb} `{next}`", names[index]);
         diagnostic = if index == 0 {
             diagnostic.at_location(&step.location, said)
         } else {

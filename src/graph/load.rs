@@ -45,7 +45,7 @@ pub struct Loaded {
     /// The name that `[workspace]` gives.
     pub workspace_name: Option<String>,
     /// Every target without a mistake, sorted by label.
-    pub targets: DenseMap<TargetId, Target>,
+    pub targets: DenseMap<TargetId, Arc<Target>>,
     /// Every name, those of targets with mistakes included.
     pub names: Names,
     /// Everything that is wrong, sorted by file and place, each thing once.
@@ -97,10 +97,10 @@ pub fn load(snapshot: &Snapshot, options: &Options<'_>) -> Loaded {
         diagnostics.extend(wrong);
         if let Some(target) = target {
             let label = target.label.clone();
-            names.identify(&label, targets.push(target));
+            names.identify(&label, targets.push(Arc::new(target)));
         }
     }
-    diagnostics.extend(select::check_groups(&targets, &names));
+    diagnostics.extend(select::check_cycles(&targets, &names));
     diagnostics.extend(check_publications(&targets));
     diagnostics.extend(packages.into_iter().flat_map(|package| package.diagnostics));
     Loaded { workspace_name, targets, names, diagnostics: in_order(diagnostics) }
@@ -145,7 +145,9 @@ fn resolve_all(
 
 /// The targets of a package by name; of two with one name the first.
 fn tables_of(package: &Package) -> impl Iterator<Item = (&Arc<WorkspacePath>, &TargetTable)> {
-    let mut tables: Vec<&TargetTable> = package.file.targets.iter().collect();
+    // Of a file that is no TOML the names are good enough, the fields are not.
+    let readable = if package.file.well_formed { package.file.targets.as_slice() } else { &[] };
+    let mut tables: Vec<&TargetTable> = readable.iter().collect();
     tables.sort_by_key(|table| table.name.value.as_str());
     tables.dedup_by_key(|table| table.name.value.as_str());
     tables.into_iter().map(move |table| (&package.folder, table))
@@ -169,7 +171,7 @@ fn defaults_above<'p>(
 }
 
 /// No two targets publish one repository: a `FROM` of it would mean either.
-fn check_publications(targets: &DenseMap<TargetId, Target>) -> Vec<Diagnostic> {
+fn check_publications(targets: &DenseMap<TargetId, Arc<Target>>) -> Vec<Diagnostic> {
     let mut firsts: BTreeMap<&str, (&Target, &Located<String>)> = BTreeMap::new();
     let mut diagnostics = Vec::new();
     for target in targets.values() {

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use crate::syntax::build_toml::targets::TargetKind;
 use crate::types::diagnostic::{Diagnostic, nearest};
 use crate::types::ids::TargetId;
-use crate::types::label::Label;
+use crate::types::label::{Label, LabelError};
+use crate::types::span::Located;
+use crate::types::target_pattern::Selection;
 use crate::types::workspace_path::WorkspacePath;
 
 /// The names of a workspace.
@@ -140,6 +142,34 @@ impl Names {
         })
     }
 
+    /// Checks that a selection names something.
+    ///
+    /// # Errors
+    /// What is not there, and what is near.
+    pub fn check(&self, selection: &Selection) -> Result<(), Diagnostic> {
+        let message = format!("`{selection}` matches no target");
+        let only_groups = |help: String| Err(Diagnostic::error(message.clone()).help(help));
+        match selection {
+            Selection::One(label) if self.meaning(label) == Meaning::Missing => Err(self.not_found(label)),
+            Selection::One(_) => Ok(()),
+            Selection::Package(package) if self.may_build(package) => Ok(()),
+            Selection::Package(package) if self.is_package(package) => {
+                only_groups(format!("the `BUILD.toml` of `//{package}` declares no target but groups"))
+            }
+            Selection::Package(package) => Err(self.no_package(package, &message, None)),
+            Selection::Below(folder) => {
+                let mut below = self.packages_below(folder).peekable();
+                if below.peek().is_none() {
+                    return Err(self.no_package_below(folder, &message));
+                }
+                if below.any(|package| self.may_build(package)) {
+                    return Ok(());
+                }
+                only_groups(format!("the packages in and below `//{folder}` declare no target but groups"))
+            }
+        }
+    }
+
     /// Says that nothing is called `label`: what the package has instead, or which package is near.
     pub fn not_found(&self, label: &Label) -> Diagnostic {
         let Some(package) = self.packages.get(&label.package) else {
@@ -179,14 +209,13 @@ impl Names {
     pub fn no_package_below(&self, folder: &WorkspacePath, message: &str) -> Diagnostic {
         let diagnostic =
             Diagnostic::error(message).help(format!("there is no `BUILD.toml` below `//{folder}`"));
-        let wanted = format!("//{folder}");
         let above = |package: &Arc<WorkspacePath>| {
-            std::iter::successors(Some((**package).clone()), WorkspacePath::parent).collect::<Vec<_>>()
+            let folders = std::iter::successors(Some((**package).clone()), WorkspacePath::parent);
+            folders.filter(|folder| !folder.is_root()).map(|folder| folder.to_string()).collect::<Vec<_>>()
         };
-        let folders: BTreeSet<String> =
-            self.packages.keys().flat_map(above).map(|folder| format!("//{folder}")).collect();
-        match nearest(&wanted, folders.iter().map(String::as_str)) {
-            Some(near) => diagnostic.help(format!("did you mean `{near}/...`?")),
+        let folders: BTreeSet<String> = self.packages.keys().flat_map(above).collect();
+        match nearest(&folder.to_string(), folders.iter().map(String::as_str)) {
+            Some(near) => diagnostic.help(format!("did you mean `//{near}/...`?")),
             None => diagnostic,
         }
     }
@@ -201,6 +230,15 @@ impl Names {
             return None;
         }
         Some(Label::new(Arc::clone(package), name))
+    }
+}
+
+/// Says that `text` is no label, or whatever else was `expected`.
+pub(super) fn no_label(error: &LabelError, text: &Located<String>, expected: &str) -> Diagnostic {
+    let diagnostic = Diagnostic::error(error.to_string()).at_location(&text.location, expected);
+    match text.value.strip_prefix('/') {
+        Some(rest) if !rest.starts_with('/') => diagnostic.help(format!("did you mean `//{rest}`?")),
+        _ => diagnostic,
     }
 }
 

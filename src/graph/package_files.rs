@@ -39,7 +39,9 @@ pub(super) fn read_root(snapshot: &Snapshot, version: &str) -> Result<Package, D
     if let (Some(requires), Some(version)) = (&workspace.requires, Version::parse(version))
         && !requires.value.holds(version)
     {
-        let message = format!("this is imgraph {version}, and the workspace requires another version");
+        let Span { start, end } = requires.location.span;
+        let wanted = root.file.source.text[start..end].trim_matches(['"', '\'']);
+        let message = format!("this is imgraph {version}, and the workspace requires `{wanted}`");
         let diagnostic = Diagnostic::error(message).at_location(&requires.location, "required here");
         return Err(diagnostic.help("install a version of imgraph that satisfies it"));
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::graph::defaults::Layers;
 use crate::graph::field_values;
-use crate::graph::names::{Meaning, Names};
+use crate::graph::names::{self, Meaning, Names};
 use crate::graph::paths::{self, Wanted};
 use crate::graph::target::{
     ArgumentValue, BuildDefinition, Definition, NamedContext, Network, Secret, SecretSource, Tag, Target,
@@ -41,6 +41,8 @@ pub(super) struct Resolver<'l> {
     surroundings: Surroundings<'l>,
     scope: Scope<'l>,
     header: &'l Located<String>,
+    /// Whether a field that is not there was not written.
+    table_is_whole: bool,
     diagnostics: RefCell<Vec<Diagnostic>>,
 }
 
@@ -55,7 +57,13 @@ pub(super) fn resolve<'l>(
     defaults: &[&'l BuildFields],
 ) -> Resolution {
     let Some(content) = &table.content else { return (None, Vec::new()) };
-    let resolver = Resolver { surroundings, scope, header: &table.name, diagnostics: RefCell::default() };
+    let resolver = Resolver {
+        surroundings,
+        scope,
+        header: &table.name,
+        table_is_whole: table.whole,
+        diagnostics: RefCell::default(),
+    };
     let definition = match content {
         TargetContent::External(image) => resolver.image(image, "image").map(Definition::External),
         TargetContent::Group(members) => Some(Definition::Group(resolver.members(members))),
@@ -67,7 +75,7 @@ pub(super) fn resolve<'l>(
     let diagnostics = resolver.diagnostics.into_inner();
     let wrong = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     let label = Label::new(Arc::clone(scope.package), table.name.value.as_str());
-    let target = definition.filter(|_definition| !wrong).map(|definition| Target {
+    let target = definition.filter(|_definition| table.whole && !wrong).map(|definition| Target {
         label,
         kind: table.kind,
         location: table.name.location.clone(),
@@ -127,7 +135,7 @@ impl Resolver<'_> {
             let message = format!("`{name}` in `{field}` makes the target dirty at every commit");
             self.report(
                 Diagnostic::warning(message)
-                    .at_location(location, "enters the key")
+                    .at_location(location, "this field enters the key")
                     .help("`stamp` gives it to the build without entering the key"),
             );
         }
@@ -193,9 +201,9 @@ impl Resolver<'_> {
     /// The label of a target that gives an image.
     fn label(&self, template: &Template, field: &str) -> Option<Located<Label>> {
         let text = self.text(template, field)?;
-        let label = self.accept(Label::parse(&text.value, self.scope.package).map_err(|error| {
-            Diagnostic::error(error.to_string()).at_location(&text.location, "expected a label")
-        }))?;
+        let parsed = Label::parse(&text.value, self.scope.package);
+        let label =
+            self.accept(parsed.map_err(|error| names::no_label(&error, &text, "expected a label")))?;
         let names = self.surroundings.names;
         if names.meaning(&label) == Meaning::Missing {
             self.report(names.not_found(&label).at_location(&text.location, "no such target"));
@@ -216,6 +224,9 @@ impl Resolver<'_> {
             if field == "context" { (Wanted::Folder, ".") } else { (Wanted::File, "Dockerfile") };
         if let Some(template) = template {
             return self.existing(&self.text(template, field)?, wanted);
+        }
+        if !self.table_is_whole {
+            return None;
         }
         let text = self.header.with(usual.to_owned());
         let path = self.accept(paths::resolve(&text.value, self.scope.package, &text.location))?;
@@ -321,14 +332,13 @@ impl Resolver<'_> {
     fn member(&self, text: &Located<String>) -> Option<Located<TargetPattern>> {
         let names = self.surroundings.names;
         let parsed = TargetPattern::parse(&text.value, self.scope.package);
-        let mut pattern = self.accept(parsed.map_err(|error| {
-            Diagnostic::error(error.to_string()).at_location(&text.location, "expected a target pattern")
-        }))?;
+        let mut pattern =
+            self.accept(parsed.map_err(|error| names::no_label(&error, text, "expected a target pattern")))?;
+        let checked = names.check(&pattern.selection);
+        self.accept(
+            checked.map_err(|diagnostic| diagnostic.at_location(&text.location, "nothing is there")),
+        )?;
         if let Selection::One(label) = &pattern.selection {
-            if names.meaning(label) == Meaning::Missing {
-                self.report(names.not_found(label).at_location(&text.location, "no such target"));
-                return None;
-            }
             pattern.selection = Selection::One(names.follow(label).clone());
         }
         Some(text.with(pattern))

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::graph::cycles;
-use crate::graph::names::{Meaning, Names};
+use crate::graph::names::Names;
 use crate::graph::target::{Definition, Target, TargetKind};
 use crate::types::diagnostic::Diagnostic;
 use crate::types::ids::{DenseId, DenseMap, TargetId};
@@ -21,7 +21,7 @@ use crate::types::workspace_path::WorkspacePath;
 /// # Errors
 /// Everything that is no pattern, or names nothing.
 pub fn select(
-    targets: &DenseMap<TargetId, Target>,
+    targets: &DenseMap<TargetId, Arc<Target>>,
     names: &Names,
     patterns: &[impl AsRef<str>],
     current: &Arc<WorkspacePath>,
@@ -31,7 +31,7 @@ pub fn select(
     for text in patterns {
         let pattern = TargetPattern::parse(text.as_ref(), current);
         let checked = pattern.map_err(|error| Diagnostic::error(error.to_string())).and_then(|pattern| {
-            check(names, &pattern.selection)?;
+            names.check(&pattern.selection)?;
             Ok(pattern)
         });
         match checked {
@@ -46,50 +46,20 @@ pub fn select(
     Ok(expansion.of(parsed.iter()).into_iter().collect())
 }
 
-/// Checks that a selection names something.
-fn check(names: &Names, selection: &Selection) -> Result<(), Diagnostic> {
-    match selection {
-        Selection::One(label) if names.meaning(label) == Meaning::Missing => Err(names.not_found(label)),
-        Selection::One(_) => Ok(()),
-        Selection::Package(package) if names.may_build(package) => Ok(()),
-        Selection::Package(package) if names.is_package(package) => Err(nothing(selection)
-            .help(format!("the `BUILD.toml` of `//{package}` declares no target but groups"))),
-        Selection::Package(package) => Err(names.no_package(package, &nothing(selection).message, None)),
-        Selection::Below(folder) if names.packages_below(folder).any(|package| names.may_build(package)) => {
-            Ok(())
-        }
-        Selection::Below(folder) if names.packages_below(folder).next().is_some() => {
-            Err(nothing(selection)
-                .help(format!("the packages below `//{folder}` declare no target but groups")))
-        }
-        Selection::Below(folder) => Err(names.no_package_below(folder, &nothing(selection).message)),
-    }
-}
-
-fn nothing(selection: &Selection) -> Diagnostic {
-    Diagnostic::error(format!("`{selection}` matches no target"))
-}
-
-/// What is wrong with the groups: patterns that match nothing, and groups that hold themselves.
-pub(super) fn check_groups(targets: &DenseMap<TargetId, Target>, names: &Names) -> Vec<Diagnostic> {
-    let mut diagnostics = Vec::new();
-    for member in targets.values().iter().flat_map(members_of) {
-        // A label that names nothing was reported when the group was resolved.
-        if let Err(diagnostic) = check(names, &member.value.selection) {
-            diagnostics.push(diagnostic.at_location(&member.location, "nothing is there"));
-        }
-    }
+/// The groups that hold themselves.
+pub(super) fn check_cycles(targets: &DenseMap<TargetId, Arc<Target>>, names: &Names) -> Vec<Diagnostic> {
     let edge = |member: &Located<TargetPattern>| match &member.value.selection {
         Selection::One(label) => Some((names.target(label)?.index(), member.location.clone())),
         Selection::Package(_) | Selection::Below(_) => None,
     };
     let edges: Vec<Vec<(usize, Location)>> =
         targets.values().iter().map(|target| members_of(target).iter().filter_map(edge).collect()).collect();
+    let mut diagnostics = Vec::new();
     for cycle in cycles::find(&edges) {
         let labels: Vec<String> =
             cycle.iter().map(|step| targets.values()[step.node].label.to_string()).collect();
         let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
-        diagnostics.push(cycles::describe("groups", &labels, &cycle));
+        diagnostics.push(cycles::describe("groups", "holds", &labels, &cycle));
     }
     diagnostics
 }
@@ -103,7 +73,7 @@ fn members_of(target: &Target) -> &[Located<TargetPattern>] {
 
 /// Groups that are being expanded, so that one that holds itself ends.
 struct Expansion<'l> {
-    targets: &'l DenseMap<TargetId, Target>,
+    targets: &'l DenseMap<TargetId, Arc<Target>>,
     names: &'l Names,
     open: BTreeSet<TargetId>,
 }

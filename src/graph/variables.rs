@@ -179,7 +179,7 @@ impl<'g> Variables<'g> {
         for cycle in cycles::find(&edges) {
             let names: Vec<_> =
                 cycle.iter().map(|step| definitions[step.node].variable.name.value.as_str()).collect();
-            let diagnostic = cycles::describe("variables", &names, &cycle);
+            let diagnostic = cycles::describe("variables", "needs", &names, &cycle);
             for step in &cycle {
                 definitions[step.node].value.get_or_init(|| Err(diagnostic.clone()));
             }
@@ -362,7 +362,7 @@ impl Scope<'_> {
         let name = &reference.name;
         let diagnostic =
             |message: String| Diagnostic::error(message).at_location(&reference.location, "used here");
-        let fallback = format!("or write what to take instead: `${{{name}:-…}}`");
+        let fallback = format!("write what to take instead: `${{{name}:-…}}`");
         let Some(definition) = self.variables.find(name, self.package) else {
             return diagnostic(self.why_git_is_unset(name)).help(fallback);
         };
@@ -373,7 +373,7 @@ impl Scope<'_> {
         }
         diagnostic(format!("`{name}` has no value"))
             .see_location(&declared.location, "declared here, without a `default`")
-            .help(format!("{}, {fallback}", ways.join(", ")))
+            .help(format!("{}, or {fallback}", ways.join(", ")))
     }
 
     fn why_git_is_unset(&self, name: &str) -> String {

@@ -23,7 +23,6 @@ fn wait_until(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-pub fn a_running_step_is_killed(engine: &Engine) {
 pub(crate) fn a_running_step_is_killed(engine: &Engine) {
     let seconds = format!(
         "9{}{}",

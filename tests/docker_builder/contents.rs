@@ -23,7 +23,6 @@ fn files(engine: &Engine, view: &View) -> Vec<String> {
     lines
 }
 
-pub fn an_image_holds_the_view_and_nothing_else(engine: &Engine) {
 pub(crate) fn an_image_holds_the_view_and_nothing_else(engine: &Engine) {
     let mut view =
         View::of(&[("a-b", "1"), ("a/b", "2"), ("a.c", "3"), ("unwanted", "4"), ("d/unwanted", "5")]);
@@ -56,12 +55,6 @@ pub(crate) fn odd_names_kinds_and_permissions_arrive(engine: &Engine) {
     assert_eq!(engine.look(&tag, "readlink /image/link; readlink /image/dangling"), "sp ace\n/no/where\n");
     let names = engine.look(&tag, "sh -c 'cd /image; for n in *; do echo \"$n\"; done | od -An -c'");
     let names: String = names.split_whitespace().collect();
-    for expected in ["not-377-utf8", "new\\nline", "gr303274303237e", "\\n*\\n", "back\\\\slash", "%41"] {
-        assert!(
-            names.contains(expected) || names.starts_with(expected.trim_start_matches("\\n")),
-            "{expected} in {names}"
-        );
-    }
     let expected = "%41\\n*\\nback\\slash\\ndangling\\nempty\\ngr303274303237e\\nlink\\nnew\\nline\\nnot-377-utf8\\nprogram\\nspace\\n";
     assert_eq!(names, expected);
     let content = engine.look(&tag, "sh -c 'cat /image/not-* | od -An -c'");

@@ -7,7 +7,6 @@ use imgraph::types::event::{Event, Stream};
 
 use crate::support::{BASE, Case, Engine, Recorder, View};
 
-pub fn output_is_seen_while_it_is_written(engine: &Engine) {
 pub(crate) fn output_is_seen_while_it_is_written(engine: &Engine) {
     let dockerfile =
         format!("FROM {BASE}\nRUN echo early; sleep 2; echo late; echo wrong >&2; echo -n unfinished\n");

@@ -17,7 +17,6 @@ fn failed(case: &Case<'_>, engine: &Engine) -> (String, Option<usize>, Vec<Strin
     }
 }
 
-pub fn a_failing_step_names_its_line_and_its_last_lines(engine: &Engine) {
 pub(crate) fn a_failing_step_names_its_line_and_its_last_lines(engine: &Engine) {
     let dockerfile =
         format!("# a comment\nFROM {BASE}\nRUN echo fine\n\nRUN seq 1 30; echo wrong >&2; exit 7\n");

@@ -1,7 +1,5 @@
 //! The small trees of `tests/data/trees.json`, made in temporary folders, and the recorded answers.
 
-#![allow(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

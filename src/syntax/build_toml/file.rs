@@ -118,6 +118,17 @@ fn report_duplicates(reader: &Reader, targets: &[TargetTable]) {
 fn syntax_error(source: &Arc<SourceText>, error: &Error) -> Diagnostic {
     let span = error.span().map_or_else(Span::default, Span::from);
     let (message, expected) = error.message().split_once(", expected ").unwrap_or((error.message(), ""));
-    let said = if expected.is_empty() { String::new() } else { format!("expected {expected}") };
-    Diagnostic::error(message.to_owned()).at(source, span, said)
+    let no_value = || source.text[span.start..].trim_start_matches(' ').starts_with(['\n', '\r']);
+    let (message, said) = match (message, expected) {
+        ("duplicate key", _) => ("a key or table is written twice", "stands above already".to_owned()),
+        ("string values must be quoted", _) if no_value() => {
+            ("a key without a value", "expected a value".to_owned())
+        }
+        ("invalid basic string", "`\"`") => {
+            ("a string without its closing quote", "expected `\"`".to_owned())
+        }
+        (message, "") => (message, String::new()),
+        (message, expected) => (message, format!("expected {expected}")),
+    };
+    Diagnostic::error(format!("not TOML: {message}")).at(source, span, said)
 }

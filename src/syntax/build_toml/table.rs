@@ -15,6 +15,9 @@ use crate::syntax::interpolation::{Place, Template};
 use crate::types::diagnostic::{Diagnostic, nearest};
 use crate::types::span::{Located, Location, SourceText, Span};
 
+/// What a boolean is called where one is expected.
+const BOOLEAN: &str = "true or false";
+
 /// The file that is read, and what is wrong with it so far.
 pub(super) struct Reader {
     source: Arc<SourceText>,
@@ -30,6 +33,8 @@ pub(super) struct Table<'r, 't> {
     what: String,
     entries: &'t DeTable<'t>,
     known: Vec<&'static str>,
+    /// What is to be said of keys that are missing, unless an unknown key explains it.
+    missing: Vec<Diagnostic>,
 }
 
 /// A field of a table: its key and its value.
@@ -40,6 +45,8 @@ pub(super) struct Entry<'t> {
     pub(super) value: &'t DeValue<'t>,
     /// The place of the value.
     pub(super) location: Location,
+    /// What the value is called in messages.
+    pub(super) called: String,
 }
 
 impl Reader {
@@ -55,7 +62,7 @@ impl Reader {
         self.diagnostics.borrow_mut().push(diagnostic);
     }
 
-    /// Whether anything was reported since there were `before` diagnostics.
+    /// How much was reported so far.
     pub(super) fn count(&self) -> usize {
         self.diagnostics.borrow().len()
     }
@@ -75,24 +82,31 @@ impl Reader {
         value: &'t Spanned<DeValue<'t>>,
     ) -> Entry<'t> {
         Entry {
+            called: format!("`{}`", key.get_ref()),
             key: Located { value: key.get_ref().to_string(), location: self.location(key.span()) },
             value: value.get_ref(),
             location: self.location(value.span()),
         }
     }
 
-    fn wrong_type(&self, entry: &Entry<'_>, expected: &str) {
+    pub(super) fn wrong_type(&self, entry: &Entry<'_>, expected: &str) {
         let found = type_name(entry.value);
-        let message = format!("`{}` is {found}, expected {expected}", entry.key.value);
-        let diagnostic = self.error(message, &entry.location, &format!("expected {expected}"));
-        self.report(match (entry.value, expected.contains("string")) {
-            (DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_), true) => {
-                let text = &self.source.text[entry.location.span.start..entry.location.span.end];
+        let message = format!("{} is {found}, expected {expected}", entry.called);
+        let diagnostic = self.error(message, &entry.location, &format!("this is {found}"));
+        let text = &self.source.text[entry.location.span.start..entry.location.span.end];
+        self.report(match entry.value {
+            DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_)
+                if expected.starts_with("a string") =>
+            {
                 diagnostic.help(format!("write it as a string: `\"{text}\"`"))
             }
-            (DeValue::String(_), false) if expected.starts_with("a list") => {
-                let text = &self.source.text[entry.location.span.start..entry.location.span.end];
+            DeValue::String(_) if expected.starts_with("a list") => {
                 diagnostic.help(format!("write a list: `[{text}]`"))
+            }
+            DeValue::String(_)
+                if expected == BOOLEAN && matches!(text.trim_matches(['"', '\'']), "true" | "false") =>
+            {
+                diagnostic.help("write it without quotes")
             }
             _ => diagnostic,
         });
@@ -121,7 +135,7 @@ impl Reader {
         if let DeValue::Boolean(value) = entry.value {
             return Some(Located { value: *value, location: entry.location.clone() });
         }
-        self.wrong_type(entry, "true or false");
+        self.wrong_type(entry, BOOLEAN);
         None
     }
 
@@ -137,6 +151,7 @@ impl Reader {
             return None;
         };
         let element = |value: &'t Spanned<DeValue<'t>>| Entry {
+            called: format!("an element of `{}`", entry.key.value),
             key: entry.key.clone(),
             value: value.get_ref(),
             location: self.location(value.span()),
@@ -175,20 +190,36 @@ impl Reader {
             return None;
         };
         let location = entry.key.location.clone();
-        Some(Table { reader: self, location, what: what.to_owned(), entries, known: Vec::new() })
+        Some(Table {
+            reader: self,
+            location,
+            what: what.to_owned(),
+            entries,
+            known: Vec::new(),
+            missing: Vec::new(),
+        })
     }
 
     /// Opens the file's own table.
     pub(super) fn root<'r, 't>(&'r self, entries: &'t DeTable<'t>) -> Table<'r, 't> {
-        let what = "a BUILD.toml".to_owned();
-        Table { reader: self, location: self.location(0..0), what, entries, known: Vec::new() }
+        let what = "a `BUILD.toml`".to_owned();
+        Table {
+            reader: self,
+            location: self.location(0..0),
+            what,
+            entries,
+            known: Vec::new(),
+            missing: Vec::new(),
+        }
     }
 }
 
 impl<'t> Table<'_, 't> {
     /// The field `key`, when it is written.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Entry<'t>> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         let (key, value) = self.entries.get_key_value(key)?;
         Some(self.reader.entry(key, value))
     }
@@ -226,34 +257,37 @@ impl<'t> Table<'_, 't> {
     }
 
     /// Says that `key` is missing. `example` shows how it is written.
-    pub(super) fn missing(&self, key: &str, example: &str) {
+    pub(super) fn missing(&mut self, key: &str, example: &str) {
         let said = format!("`{key}` is missing");
         let diagnostic = self.reader.error(format!("{} needs `{key}`", self.what), &self.location, &said);
-        self.reader.report(diagnostic.help(format!("write `{example}`")));
+        self.missing.push(diagnostic.help(format!("write `{example}`")));
     }
 
-    /// Reports the keys that nobody asked for.
+    /// Reports the keys that nobody asked for; where there is none, the keys that are missing.
     pub(super) fn finish(self) {
-        for (key, value) in self.entries {
-            if !self.known.iter().any(|known| *known == key.get_ref().as_ref()) {
-                self.unknown(&self.reader.entry(key, value).key);
-            }
+        let known = |key: &str| self.known.contains(&key);
+        let unknown: Vec<_> = self.entries.iter().filter(|(key, _value)| !known(key.get_ref())).collect();
+        for (key, value) in &unknown {
+            self.report_unknown(&self.reader.entry(key, value).key);
+        }
+        if unknown.is_empty() {
+            self.missing.into_iter().for_each(|diagnostic| self.reader.report(diagnostic));
         }
     }
 
-    fn unknown(&self, key: &Located<String>) {
+    fn report_unknown(&self, key: &Located<String>) {
         let message = format!("unknown key `{}` in {}", key.value, self.what);
         let diagnostic = self.reader.error(message, &key.location, "unknown key");
-        let help = nearest(&key.value, self.known.iter().copied()).map_or_else(
-            || format!("the keys are {}", quoted_list(self.known.iter().copied())),
-            |near| format!("did you mean `{near}`?"),
-        );
-        self.reader.report(diagnostic.help(help));
+        let near = nearest(&key.value, self.known.iter().copied());
+        self.reader.report(match near {
+            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+            None => diagnostic.help(format!("the keys are {}", quoted_list(self.known.iter().copied()))),
+        });
     }
 }
 
 /// The names in backquotes, with commas between.
-pub(super) fn quoted_list<'n>(names: impl Iterator<Item = &'n str>) -> String {
+fn quoted_list<'n>(names: impl Iterator<Item = &'n str>) -> String {
     names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
@@ -261,7 +295,7 @@ fn type_name(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) | DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "true or false",
+        DeValue::Boolean(_) => "a boolean",
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",

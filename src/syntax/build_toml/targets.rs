@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use toml::de::DeValue;
+
 use crate::syntax::interpolation::Template;
 use crate::types::label::is_target_name;
 use crate::types::span::Located;
@@ -50,8 +52,11 @@ pub struct TargetTable {
     pub kind: TargetKind,
     /// The word after it.
     pub name: Located<String>,
-    /// What the table says; `None` when something in it is wrong, which has been reported.
+    /// What the table says, as far as it can be read.
     pub content: Option<TargetContent>,
+    /// Whether all of it could be read. When not, what is wrong has been reported, and a field that
+    /// is not in `content` may be written all the same.
+    pub whole: bool,
 }
 
 /// What a target's table says.
@@ -78,6 +83,12 @@ fn target(reader: &Reader, kind: TargetKind, entry: &Entry<'_>) -> TargetTable {
     check_name(reader, kind, &name);
     let article = if kind == TargetKind::Image { "an" } else { "a" };
     let what = format!("{article} {kind}");
+    if KEYS.contains(&name.value.as_str()) && !matches!(entry.value, DeValue::Table(_)) {
+        let message = format!("`{}` stands outside of a target", name.value);
+        let diagnostic = reader.error(message, &name.location, &format!("a field of {what}"));
+        reader.report(diagnostic.help(format!("a target has a name: write `[{kind}.api]` above its fields")));
+        return TargetTable { kind, name, content: None, whole: false };
+    }
     let content =
         reader.table(entry, &what, &format!("a table `[{kind}.{}]`", name.value)).and_then(|mut table| {
             let content = match kind {
@@ -88,7 +99,7 @@ fn target(reader: &Reader, kind: TargetKind, entry: &Entry<'_>) -> TargetTable {
             table.finish();
             content
         });
-    TargetTable { kind, name, content: content.filter(|_content| reader.count() == before) }
+    TargetTable { kind, name, content, whole: reader.count() == before }
 }
 
 fn built(table: &mut Table<'_, '_>) -> TargetContent {
