@@ -59,7 +59,13 @@ impl Engine {
 
 fn unpack(archive: &Path, into: &Path) {
     std::fs::create_dir(into).unwrap();
-    let status = Command::new("tar").arg("-xpf").arg(archive).arg("-C").arg(into).status().unwrap();
+    let status = Command::new("tar")
+        .args(["--warning=no-timestamp", "-xpf"])
+        .arg(archive)
+        .arg("-C")
+        .arg(into)
+        .status()
+        .unwrap();
     assert!(status.success(), "tar could not unpack {}", archive.display());
     std::fs::remove_file(archive).unwrap();
 }
