@@ -1,5 +1,6 @@
-//! What other programs and people are given: pictures of the graph, documents.
+//! What other programs read: documents, and pictures of the graph.
 //!
-//! **Invariant:** nothing here decides or prints; each function turns values into text.
+//! **Invariant:** nothing here prints; each function gives a text.
 
 pub mod graph_picture;
+pub mod documents;

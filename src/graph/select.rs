@@ -21,7 +21,7 @@ use crate::types::workspace_path::WorkspacePath;
 /// # Errors
 /// Everything that is no pattern, or names nothing.
 pub fn select(
-    targets: &DenseMap<TargetId, Target>,
+    targets: &DenseMap<TargetId, Arc<Target>>,
     names: &Names,
     patterns: &[impl AsRef<str>],
     current: &Arc<WorkspacePath>,
@@ -47,7 +47,7 @@ pub fn select(
 }
 
 /// The groups that hold themselves.
-pub(super) fn check_cycles(targets: &DenseMap<TargetId, Target>, names: &Names) -> Vec<Diagnostic> {
+pub(super) fn check_cycles(targets: &DenseMap<TargetId, Arc<Target>>, names: &Names) -> Vec<Diagnostic> {
     let edge = |member: &Located<TargetPattern>| match &member.value.selection {
         Selection::One(label) => Some((names.target(label)?.index(), member.location.clone())),
         Selection::Package(_) | Selection::Below(_) => None,
@@ -73,7 +73,7 @@ fn members_of(target: &Target) -> &[Located<TargetPattern>] {
 
 /// Groups that are being expanded, so that one that holds itself ends.
 struct Expansion<'l> {
-    targets: &'l DenseMap<TargetId, Target>,
+    targets: &'l DenseMap<TargetId, Arc<Target>>,
     names: &'l Names,
     open: BTreeSet<TargetId>,
 }

@@ -9,5 +9,6 @@ mod origin;
 mod disk;
 mod folder;
 pub mod snapshot;
+pub mod packages;
 pub mod workspace_root;
 pub mod git_facts;
