@@ -11,7 +11,7 @@ use super::arguments::Everywhere;
 use super::diagnostics;
 use super::exit::Exit;
 use super::terminal::{self, Terminal};
-use crate::build::builder::{BuildError, Builder};
+use crate::build::builder::BuildError;
 use crate::build::docker::{DockerBuilder, EngineAddress};
 use crate::cache::folder::CacheFolder;
 use crate::graph::expand::{self, Wanted};
@@ -49,7 +49,7 @@ impl Session {
         };
         let shown: Vec<Diagnostic> = found.iter().filter(counts).cloned().collect();
         if !shown.is_empty() {
-            terminal::message(&diagnostics::render(&shown, self.terminal.colour_err));
+            terminal::message(&diagnostics::draw(&shown, self.terminal.colour_err));
         }
     }
 
@@ -160,11 +160,6 @@ impl Session {
                 Err(self.fail(&[problem.help("name one with --cache-dir or IMGRAPH_CACHE_DIR")], Exit::Surroundings))
             }
         }
-    }
-
-    /// The platform of `builder`.
-    pub(crate) fn platform_of(builder: &dyn Builder) -> &Platform {
-        builder.platform()
     }
 }
 

@@ -12,8 +12,6 @@ use crate::types::environment::Environment;
 /// How to show things.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terminal {
-    /// Whether results may be coloured.
-    pub(crate) colour_out: bool,
     /// Whether messages may be coloured.
     pub(crate) colour_err: bool,
     /// Whether standard error can be redrawn.
@@ -38,7 +36,6 @@ impl Terminal {
         let error_is_terminal = std::io::stderr().is_terminal();
         let columns = environment.get("COLUMNS").and_then(|columns| columns.parse().ok());
         Self {
-            colour_out: allowed(std::io::stdout().is_terminal()),
             colour_err: allowed(error_is_terminal),
             redraw: error_is_terminal && !dumb,
             columns: columns.or_else(measured_columns).unwrap_or(COLUMNS).max(40),

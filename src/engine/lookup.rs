@@ -91,9 +91,9 @@ impl Known<'_> {
     /// builder has an image of that name.
     pub fn reference_digest(&self, reference: &str) -> Option<OutputDigest> {
         let parsed = reference.parse::<ImageReference>().ok()?;
-        match parsed.digest() {
+        match &parsed.digest {
             Some(digest) => digest.parse().ok(),
-            None => self.inventory.references.get(&parsed.familiar()).cloned(),
+            None => self.inventory.references.get(&parsed.with_default_tag().familiar()).cloned(),
         }
     }
 }

@@ -119,9 +119,10 @@ pub(super) fn draft(
     Ok(Draft { build, needs, warnings })
 }
 
-/// Whether the parsed text does not say all that the bytes say to whoever builds them.
+/// Whether the parsed text may not say all that the bytes say to whoever builds them: a foreign
+/// frontend is one reason for which a slice is widened.
 fn needs_bytes(parsed: &ParsedDockerfile, slice: &Slice) -> bool {
-    std::str::from_utf8(&parsed.bytes).is_err() || slice.is_foreign
+    std::str::from_utf8(&parsed.bytes).is_err() || slice.widened.is_some()
 }
 
 fn content_hash(bytes: &[u8]) -> ContentHash {
@@ -149,7 +150,10 @@ fn keyed_arguments(
 ) -> Result<BTreeMap<String, Option<String>>, Vec<Diagnostic>> {
     let values = |slice: &Slice| {
         let arguments = slice.arguments.iter().map(|(name, argument)| (name.clone(), argument.value.clone()));
-        arguments.filter(|(name, _)| !definition.stamp.contains_key(name)).collect()
+        // Where the text does not decide what is read, anything that is given may be.
+        let given = request.args.iter().filter(|_| slice.widened.is_some());
+        let given = given.map(|(name, value)| (name.clone(), Some(value.clone())));
+        given.chain(arguments).filter(|(name, _)| !definition.stamp.contains_key(name)).collect()
     };
     if !definition.stamp.keys().any(|stamp| slice.arguments.contains_key(stamp)) {
         return Ok(values(slice));

@@ -59,9 +59,10 @@ impl Published {
 
     fn declare(&mut self, id: TargetId, text: &str) {
         if let Ok(reference) = text.parse::<ImageReference>() {
-            self.bases.entry(reference.to_string()).or_insert(id);
+            self.bases.entry(full_name(&reference)).or_insert(id);
             // `FROM debian:12` means the base that pins `debian:12@sha256:…`.
-            self.bases.entry(reference.without_digest().to_string()).or_insert(id);
+            let unpinned = ImageReference { digest: None, ..reference };
+            self.bases.entry(full_name(&unpinned)).or_insert(id);
         }
     }
 
@@ -76,7 +77,7 @@ impl Published {
 
     /// What `reference` stands for.
     pub fn meaning(&self, reference: &ImageReference) -> Meaning {
-        let claims = self.repositories.get(&reference.repository()).filter(|_| reference.digest().is_none());
+        let claims = self.repositories.get(&reference.repository()).filter(|_| reference.digest.is_none());
         if let Some(claims) = claims {
             let claimants = if claims.publishers.is_empty() { &claims.taggers } else { &claims.publishers };
             return match claimants.as_slice() {
@@ -84,6 +85,11 @@ impl Published {
                 several => Meaning::Ambiguous(several.to_vec()),
             };
         }
-        self.bases.get(&reference.to_string()).map_or(Meaning::Unknown, |id| Meaning::Base(*id))
+        self.bases.get(&full_name(reference)).map_or(Meaning::Unknown, |id| Meaning::Base(*id))
     }
+}
+
+/// `debian` and `debian:latest` are one name.
+fn full_name(reference: &ImageReference) -> String {
+    reference.clone().with_default_tag().to_string()
 }

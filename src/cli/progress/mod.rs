@@ -3,10 +3,10 @@
 //! Each form is an event sink, so that what is shown and what `--events` writes cannot disagree.
 
 mod duration;
-mod json;
 mod plain;
 mod terminal;
 
+use crate::engine::event_log::EventLog;
 use crate::types::event::{EventSink, Silence};
 
 pub(crate) use duration::shown as shown_duration;
@@ -33,6 +33,6 @@ pub(crate) fn sink(form: Form, colour: bool) -> Box<dyn EventSink> {
         Form::Terminal => Box::new(terminal::TerminalProgress::new(colour)),
         Form::Plain { verbose } => Box::new(plain::PlainProgress::new(verbose)),
         Form::Quiet => Box::new(Silence),
-        Form::Json => Box::new(json::JsonProgress),
+        Form::Json => Box::new(EventLog::new(std::io::stderr())),
     }
 }
