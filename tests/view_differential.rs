@@ -174,7 +174,8 @@ fn view_of(case: &ViewCase, context: &Path) -> Result<FileTree, String> {
         contexts: &BTreeSet::new(),
     };
     let slice = slice(&parsed.dockerfile, &request).map_err(messages)?;
-    let sources = if slice.widened.is_some() { ReadSources::Whole } else { ReadSources::from(&slice.sources) };
+    let sources =
+        if slice.widened.is_some() { ReadSources::Whole } else { ReadSources::from(&slice.sources) };
     let ignore = dockerfiles.ignore_file(&WorkspacePath::root(), Some(&path)).map_err(messages)?.rules;
     let spec = ViewSpec { context: WorkspacePath::root(), ignore, sources, inputs: None };
     let view = spec.view(&snapshot).map_err(|error| error.to_string())?;

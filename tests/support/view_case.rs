@@ -104,7 +104,8 @@ impl ViewCase {
                 self.tree.insert(name.clone(), Entry::File(mode(permissions), name));
             }
             ["file", permissions, name, content] => {
-                let content = content.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(content);
+                let content =
+                    content.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(content);
                 self.tree.insert(unescape(name), Entry::File(mode(permissions), unescape(content)));
             }
             ["dir", permissions, name] => {

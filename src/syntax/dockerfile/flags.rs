@@ -107,7 +107,8 @@ fn one(
     word: &Word,
     before: &Flags,
 ) -> Result<(&'static str, Spanned<String>), Diagnostic> {
-    let (written, value) = word.text.split_once('=').map_or((word.text.as_str(), None), |(n, v)| (n, Some(v)));
+    let (written, value) =
+        word.text.split_once('=').map_or((word.text.as_str(), None), |(n, v)| (n, Some(v)));
     let known = known(keyword);
     let bare = written.strip_prefix("--").unwrap_or(written);
     let Some((name, kind)) = known.iter().find(|(name, _)| *name == bare) else {
