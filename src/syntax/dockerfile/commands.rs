@@ -34,7 +34,7 @@ impl Draft<'_> {
     }
 
     /// The flags, where BuildKit reads them.
-    pub fn read_flags(&self, diagnostics: &mut Vec<Diagnostic>) -> Flags {
+    pub(super) fn read_flags(&self, diagnostics: &mut Vec<Diagnostic>) -> Flags {
         if flags::are_read(self.keyword) {
             flags::read(self.site, self.keyword, self.flags, diagnostics)
         } else {
