@@ -1,3 +1,7 @@
 //! The `imgraph` program: hands over to the command line.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    imgraph::cli::main()
+}

@@ -1,1 +1,51 @@
-//! cli
+//! Arguments to requests, commands, progress, what a person reads.
+//!
+//! **Invariant:** it is the only layer that prints, reads the environment, or exits.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::types::environment::Environment;
+
+mod arguments;
+mod exit;
+pub mod diagnostics;
+mod terminal;
+mod progress;
+mod session;
+mod prepared;
+mod reasons;
+mod summary;
+mod failures;
+mod signals;
+mod commands;
+
+use arguments::{Arguments, Command};
+use session::Session;
+use terminal::Terminal;
+
+/// Runs the program with the process's arguments and environment.
+pub fn main() -> ExitCode {
+    let Arguments { everywhere, command } = Arguments::parse();
+    // A variable that is not UTF-8 cannot be asked for by name in a BUILD.toml.
+    let variables = std::env::vars_os();
+    let variables = variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment: Environment = variables.collect();
+    let terminal = Terminal::of_process(everywhere.color, &environment);
+    let session = Session { everywhere, environment, terminal };
+    let exit = run(&session, &command).unwrap_or_else(|exit| exit);
+    ExitCode::from(exit.code())
+}
+
+fn run(session: &Session, command: &Command) -> Result<exit::Exit, exit::Exit> {
+    match command {
+        Command::Build(arguments) => commands::build::run(session, arguments),
+        Command::Plan(arguments) => commands::plan::run(session, arguments),
+        Command::Inputs(arguments) => commands::inputs::run(session, arguments),
+        Command::Explain(arguments) => commands::explain::run(session, arguments),
+        Command::Graph(arguments) => commands::graph::run(session, arguments),
+        Command::Cache(arguments) => commands::cache::run(session, arguments),
+        Command::Completions(arguments) => commands::completions::run(arguments),
+    }
+}

@@ -1,1 +1,17 @@
-//! engine
+//! The engine: what runs, in which order, and what is told of it.
+//!
+//! **Invariant:** the scheduler decides without I/O; the runner around it does the work.
+
+pub mod critical_path;
+pub mod scheduler;
+pub mod event_log;
+pub mod log_sink;
+pub mod tee;
+pub mod lookup;
+pub mod plan;
+pub mod explain;
+pub mod report;
+mod secrets;
+pub mod request;
+mod worker;
+pub mod runner;

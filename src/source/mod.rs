@@ -1,1 +1,14 @@
-//! source
+//! The only reader of workspace bytes: the folder walk, content hashes, snapshots, packages.
+//!
+//! **Invariant:** nothing above this layer opens a file of the workspace. What was looked at once is
+//! never looked at again: a snapshot gives the same answer for as long as it lives.
+
+pub mod read_error;
+pub mod stat;
+mod origin;
+mod disk;
+mod folder;
+pub mod snapshot;
+pub mod packages;
+pub mod workspace_root;
+pub mod git_facts;

@@ -63,11 +63,30 @@ impl Diagnostic {
         self.annotate(source, span.into(), message.into(), false)
     }
 
+    /// As [`Self::at`], for a place that is known as one value.
+    #[must_use]
+    pub fn at_location(self, location: &Location, message: impl Into<String>) -> Self {
+        self.at(&location.source, location.span, message)
+    }
+
+    /// As [`Self::see`], for a place that is known as one value.
+    #[must_use]
+    pub fn see_location(self, location: &Location, message: impl Into<String>) -> Self {
+        self.see(&location.source, location.span, message)
+    }
+
     /// Says how to put it right.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
         self
+    }
+
+    /// What to sort by: the file and the place, then what is said. Those without a place come first.
+    pub fn order(&self) -> impl Ord {
+        let place = self.annotations.first().map(|first| &first.location);
+        let place = place.map(|location| (location.source.path.clone(), location.span));
+        (place, std::cmp::Reverse(self.severity), self.message.clone())
     }
 
     fn annotate(mut self, source: &Arc<SourceText>, span: Span, message: String, primary: bool) -> Self {

@@ -89,6 +89,24 @@ pub struct Location {
     pub span: Span,
 }
 
+/// A value with the text and the place that it was read from: a [`Spanned`] that may leave its file.
+///
+/// A value that nobody wrote (a default of imgraph itself) has the place of what it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located<Value> {
+    /// The value.
+    pub value: Value,
+    /// Where it is written.
+    pub location: Location,
+}
+
+impl<Value> Located<Value> {
+    /// Another value with the same place.
+    pub fn with<Other>(&self, value: Other) -> Located<Other> {
+        Located { value, location: self.location.clone() }
+    }
+}
+
 impl Location {
     /// `path:line` as people write it.
     pub fn path_line(&self) -> String {

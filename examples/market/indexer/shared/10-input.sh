@@ -1,0 +1,3 @@
+# Every indexer reads events from its standard input and leaves out those that are not valid.
+USAGE="<events"
+cli "$@"

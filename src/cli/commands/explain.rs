@@ -1,0 +1,70 @@
+//! `imgraph explain`: why a target is dirty.
+
+use crate::cli::arguments::{self, Format};
+use crate::cli::exit::Exit;
+use crate::cli::prepared::Prepared;
+use crate::cli::reasons;
+use crate::cli::session::Session;
+use crate::cli::terminal;
+use crate::engine::explain;
+use crate::engine::plan::{self, Plan, State};
+use crate::export::documents::{self, Document, PlanTarget};
+use crate::graph::node::Graph;
+use crate::types::ids::NodeId;
+
+/// How many reasons fit on a screen.
+const SCREEN: usize = 20;
+
+/// Runs the command.
+pub(crate) fn run(session: &Session, arguments: &arguments::Explain) -> Result<Exit, Exit> {
+    let prepared = Prepared::new(session, std::slice::from_ref(&arguments.target), &[])?;
+    let last_builds = prepared.last_builds();
+    let known = prepared.known(&last_builds, &[]);
+    let plan = plan::plan(known);
+    let mut warnings = plan.warnings.clone();
+    let mut texts = Vec::new();
+    let mut targets = Vec::new();
+    for id in &prepared.graph.roots {
+        let (node, planned) = (&prepared.graph.nodes[*id], &plan.nodes[*id]);
+        let Some(label) = node.label() else { continue };
+        let explained = explain::explain(known, &prepared.workspace.snapshot, *id, planned, &mut warnings);
+        let key = prepared.source_keys[*id];
+        targets.push(PlanTarget::new(&prepared.graph, node, label, key, planned, &explained));
+        let most = if arguments.all { usize::MAX } else { SCREEN };
+        let columns = if arguments.all { usize::MAX } else { session.terminal.columns - 2 };
+        let mut text = format!("{label} is {}\n", headline(&planned.state));
+        text.extend(reasons::lines(&explained, most, columns).iter().map(|line| format!("  {line}\n")));
+        text.push_str(&causes(&prepared.graph, &plan, *id));
+        texts.push(text);
+    }
+    session.show(&warnings);
+    terminal::result(&match arguments.format {
+        Format::Json => Document::new(targets).text(),
+        Format::Text => texts.join("\n"),
+    })?;
+    Ok(Exit::Done)
+}
+
+fn headline(state: &State) -> String {
+    match state {
+        State::Cached { digest, .. } => format!("cached: its output is {digest}"),
+        State::Dirty => "dirty: it will be built".to_owned(),
+        State::Waits => "waiting: it is built if the output of a dirty dependency changes".to_owned(),
+    }
+}
+
+/// The ways from a target to the dirty ones that it needs.
+fn causes(graph: &Graph, plan: &Plan, id: NodeId) -> String {
+    let node = &graph.nodes[id];
+    let mut lines = String::new();
+    for dependency in &node.dependencies {
+        let needed = &graph.nodes[dependency.node];
+        let state = &plan.nodes[dependency.node].state;
+        if matches!(state, State::Cached { .. }) || needed.label().is_none() {
+            continue;
+        }
+        let word = documents::state_word(state);
+        lines.push_str(&format!("  it needs {}, which is {word} ({})\n", needed.name(), dependency.location.path_line()));
+    }
+    lines
+}

@@ -1,0 +1,71 @@
+//! What `build`, `plan` and `explain` have in common: the graph, its views and keys, the builder, and
+//! what both know.
+
+use super::exit::Exit;
+use super::session::{Session, Workspace};
+use crate::build::builder::{Builder, Inventory};
+use crate::build::docker::DockerBuilder;
+use crate::cache::folder::CacheFolder;
+use crate::cache::last_build::LastBuilds;
+use crate::engine::lookup::Known;
+use crate::graph::key::Keyed;
+use crate::graph::node::Graph;
+use crate::graph::node_views::NodeViews;
+use crate::types::digest::SourceKey;
+use crate::types::ids::{DenseMap, NodeId};
+
+/// Everything that is known before something runs.
+pub(crate) struct Prepared {
+    pub(crate) workspace: Workspace,
+    pub(crate) graph: Graph,
+    pub(crate) views: NodeViews,
+    pub(crate) source_keys: DenseMap<NodeId, SourceKey>,
+    pub(crate) builder: DockerBuilder,
+    pub(crate) inventory: Inventory,
+    pub(crate) cache: CacheFolder,
+}
+
+impl Prepared {
+    /// Loads, connects and asks. The engine is asked while files are hashed.
+    pub(crate) fn new(session: &Session, patterns: &[String], platforms: &[String]) -> Result<Self, Exit> {
+        let cache = session.cache()?;
+        let platforms = session.platforms(platforms)?;
+        let workspace = session.workspace()?;
+        let targets = session.select(&workspace, patterns)?;
+        let connected = std::thread::scope(|scope| {
+            let asked = scope.spawn(|| {
+                let builder = session.builder()?;
+                let inventory = builder.inventory().map_err(|error| session.surroundings(&error))?;
+                Ok((builder, inventory))
+            });
+            let graph = session.graph(&workspace, &targets, &platforms, &Session::local_platform());
+            let made = graph.and_then(|graph| {
+                let views = session.views(&workspace, &graph)?;
+                let source_keys = Keyed { graph: &graph, views: &views }.source_keys();
+                Ok((graph, views, source_keys))
+            });
+            let asked = asked.join().unwrap_or(Err(Exit::Bug));
+            made.and_then(|made| Ok((made, asked?)))
+        });
+        let ((graph, views, source_keys), (builder, inventory)) = connected?;
+        Ok(Self { workspace, graph, views, source_keys, builder, inventory, cache })
+    }
+
+    /// The last successes of this workspace's targets.
+    pub(crate) fn last_builds(&self) -> LastBuilds<'_> {
+        LastBuilds::new(&self.cache, self.workspace.snapshot.root_on_disk())
+    }
+
+    /// What is known, with `forced` built in any case.
+    pub(crate) fn known<'p>(&'p self, last_builds: &'p LastBuilds<'p>, forced: &'p [NodeId]) -> Known<'p> {
+        Known {
+            graph: &self.graph,
+            views: &self.views,
+            family: self.builder.family(),
+            inventory: &self.inventory,
+            cache: &self.cache,
+            last_builds,
+            forced,
+        }
+    }
+}

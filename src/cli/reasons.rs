@@ -1,0 +1,62 @@
+//! Reasons as lines that a person reads: what changed, from what to what, and where it comes in.
+
+use crate::engine::explain::Explained;
+use crate::graph::manifest::{Change, Reason};
+
+/// How many letters of a value are shown.
+const VALUE: usize = 60;
+
+/// At most `most` lines of at most `columns` letters, the last of which counts what was left out.
+pub(crate) fn lines(explained: &[Explained], most: usize, columns: usize) -> Vec<String> {
+    let shown = if explained.len() > most { most.saturating_sub(1) } else { explained.len() };
+    let mut lines: Vec<String> = explained[..shown].iter().map(|one| cut(&line(one), columns)).collect();
+    if explained.len() > shown {
+        lines.push(format!("… and {} more", explained.len() - shown));
+    }
+    lines
+}
+
+/// One reason in a line.
+fn line(explained: &Explained) -> String {
+    let place = explained.place.as_ref().map(|place| place.path_line());
+    let said = sentence(&explained.reason);
+    match place {
+        Some(place) if !said.contains(&place) => format!("{said} ({place})"),
+        _ => said,
+    }
+}
+
+fn sentence(reason: &Reason) -> String {
+    let fact = &reason.fact;
+    let value = |value: &Option<String>| value.as_deref().map(short).unwrap_or_default();
+    let (old, new) = (value(&reason.old), value(&reason.new));
+    match reason.change {
+        Change::NeverBuilt => "never built".to_owned(),
+        Change::Added if new.is_empty() => format!("{fact} was added"),
+        Change::Added => format!("{fact} was added: {new}"),
+        Change::Removed if new.is_empty() => format!("{fact} was removed: {old}"),
+        Change::Removed => format!("{fact} {new}: {old}"),
+        Change::Changed if old.is_empty() => format!("{fact}: {new}"),
+        Change::Changed => format!("{fact} changed: {old} → {new}"),
+    }
+}
+
+/// The first line of a value, cut where it is long; a digest by its first digits.
+fn short(value: &str) -> String {
+    if let Some(digits) = value.strip_prefix("sha256:").filter(|digits| digits.len() == 64) {
+        return format!("sha256:{}", &digits[..12]);
+    }
+    let first = value.lines().next().unwrap_or_default();
+    let whole = first.len() == value.trim_end().len();
+    let text = cut(first, VALUE);
+    if whole || text.ends_with('…') { text } else { format!("{text} …") }
+}
+
+/// `text` in at most `columns` letters.
+pub(crate) fn cut(text: &str, columns: usize) -> String {
+    if text.chars().count() <= columns {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(columns.saturating_sub(1)).collect();
+    format!("{kept}…")
+}

@@ -1,0 +1,171 @@
+//! One run of the program: where it stands, what it may use, and what the workspace holds.
+//!
+//! Commands ask the session for the next thing that they need (the loaded workspace, the graph, the
+//! builder), and each is made once. What is wrong is shown here, so that all commands say it alike.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::arguments::Everywhere;
+use super::diagnostics;
+use super::exit::Exit;
+use super::terminal::{self, Terminal};
+use crate::build::builder::BuildError;
+use crate::build::docker::{DockerBuilder, EngineAddress};
+use crate::cache::folder::CacheFolder;
+use crate::graph::expand::{self, Wanted};
+use crate::graph::load::{self, Loaded, Options};
+use crate::graph::node::Graph;
+use crate::graph::node_views::NodeViews;
+use crate::source::snapshot::Snapshot;
+use crate::source::workspace_root;
+use crate::types::diagnostic::{Diagnostic, Severity};
+use crate::types::environment::Environment;
+use crate::types::ids::TargetId;
+use crate::types::platform::Platform;
+use crate::types::workspace_path::WorkspacePath;
+
+/// One run of the program.
+pub(crate) struct Session {
+    pub(crate) everywhere: Everywhere,
+    pub(crate) environment: Environment,
+    pub(crate) terminal: Terminal,
+}
+
+/// A workspace that was read without an error.
+pub(crate) struct Workspace {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) loaded: Loaded,
+    /// The folder in which the user stands.
+    pub(crate) current: Arc<WorkspacePath>,
+}
+
+impl Session {
+    /// Shows diagnostics on standard error: all of them, or with `--quiet` the errors.
+    pub(crate) fn show(&self, found: &[Diagnostic]) {
+        let counts = |diagnostic: &&Diagnostic| {
+            !self.everywhere.quiet || diagnostic.severity == Severity::Error
+        };
+        let shown: Vec<Diagnostic> = found.iter().filter(counts).cloned().collect();
+        if !shown.is_empty() {
+            terminal::message(&diagnostics::draw(&shown, self.terminal.colour_err));
+        }
+    }
+
+    /// Shows what is wrong and gives `exit`.
+    pub(crate) fn fail(&self, found: &[Diagnostic], exit: Exit) -> Exit {
+        self.show(found);
+        exit
+    }
+
+    /// Reads the workspace around the folder in which the user stands.
+    pub(crate) fn workspace(&self) -> Result<Workspace, Exit> {
+        let directory = self.everywhere.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+        let directory = directory.canonicalize().map_err(|cause| {
+            let problem = Diagnostic::error(format!("cannot work in `{}`: {cause}", directory.display()));
+            self.fail(&[problem], Exit::Usage)
+        })?;
+        let root = workspace_root::find(&directory).map_err(|problem| self.fail(&[problem], Exit::Usage))?;
+        let unreadable = |cause: String| self.fail(&[Diagnostic::error(cause)], Exit::Surroundings);
+        let snapshot = Snapshot::of_disk(&root).map_err(|error| unreadable(error.to_string()))?;
+        let current = current_folder(&directory, &snapshot).unwrap_or_default();
+        let set: BTreeMap<String, String> = self.everywhere.set.iter().cloned().collect();
+        let version = env!("CARGO_PKG_VERSION");
+        let options = Options { set: &set, environment: &self.environment, version };
+        let loaded = load::load(&snapshot, &options);
+        self.show(&loaded.diagnostics);
+        if loaded.has_errors() {
+            return Err(Exit::Usage);
+        }
+        Ok(Workspace { snapshot, loaded, current: Arc::new(current) })
+    }
+
+    /// The targets that `patterns` name.
+    pub(crate) fn select(&self, workspace: &Workspace, patterns: &[String]) -> Result<Vec<TargetId>, Exit> {
+        let selected = workspace.loaded.select(patterns, &workspace.current);
+        selected.map_err(|problems| self.fail(&problems, Exit::Usage))
+    }
+
+    /// The graph of `targets`.
+    pub(crate) fn graph(
+        &self,
+        workspace: &Workspace,
+        targets: &[TargetId],
+        platforms: &[Platform],
+        build_platform: &Platform,
+    ) -> Result<Graph, Exit> {
+        let wanted = Wanted { targets, platforms, build_platform };
+        let (graph, problems) = expand::expand(&workspace.snapshot, &workspace.loaded, wanted);
+        self.show(&problems);
+        if problems.iter().any(|problem| problem.severity == Severity::Error) {
+            return Err(Exit::Usage);
+        }
+        Ok(graph)
+    }
+
+    /// What the nodes of `graph` read.
+    pub(crate) fn views(&self, workspace: &Workspace, graph: &Graph) -> Result<NodeViews, Exit> {
+        let views = NodeViews::new(graph, &workspace.snapshot);
+        views.map_err(|problems| self.fail(&problems, Exit::Usage))
+    }
+
+    /// The platforms that `--platform` names.
+    pub(crate) fn platforms(&self, texts: &[String]) -> Result<Vec<Platform>, Exit> {
+        let parse = |text: &String| {
+            text.parse::<Platform>().map_err(|error| {
+                self.fail(&[Diagnostic::error(error.to_string())], Exit::Usage)
+            })
+        };
+        texts.iter().map(parse).collect()
+    }
+
+    /// The builder.
+    pub(crate) fn builder(&self) -> Result<DockerBuilder, Exit> {
+        let address = match &self.everywhere.docker_host {
+            Some(text) if !text.is_empty() => text.parse::<EngineAddress>().map_err(|error| {
+                let problem = Diagnostic::error(format!("the address of the Docker Engine is wrong: {error}"));
+                self.fail(&[problem.help("set --docker-host or DOCKER_HOST to unix:///path or tcp://host:port")], Exit::Usage)
+            })?,
+            _ => EngineAddress::default(),
+        };
+        DockerBuilder::connect(&address).map_err(|error| self.surroundings(&error))
+    }
+
+    /// Shows what the builder could not do for no fault of a target.
+    pub(crate) fn surroundings(&self, error: &BuildError) -> Exit {
+        let mut problem = Diagnostic::error(error.to_string());
+        if let BuildError::Surroundings { help: Some(help), .. } = error {
+            problem = problem.help(help.clone());
+        }
+        self.fail(&[problem], Exit::Surroundings)
+    }
+
+    /// The platform that is built for when nobody says otherwise, without asking a builder.
+    pub(crate) fn local_platform() -> Platform {
+        Platform::local()
+    }
+
+    /// The caches of this user.
+    pub(crate) fn cache(&self) -> Result<CacheFolder, Exit> {
+        let named = self.everywhere.cache_dir.clone().filter(|folder| !folder.as_os_str().is_empty());
+        let variable = |name: &str| self.environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let folder = named
+            .or_else(|| variable("XDG_CACHE_HOME").map(|folder| folder.join("imgraph")))
+            .or_else(|| variable("HOME").map(|home| home.join(".cache/imgraph")));
+        match folder {
+            Some(folder) => Ok(CacheFolder::new(&folder)),
+            None => {
+                let problem = Diagnostic::error("there is no place for the caches: HOME is not set");
+                Err(self.fail(&[problem.help("name one with --cache-dir or IMGRAPH_CACHE_DIR")], Exit::Surroundings))
+            }
+        }
+    }
+}
+
+/// The folder in which the user stands, from the workspace's root.
+fn current_folder(directory: &std::path::Path, snapshot: &Snapshot) -> Option<WorkspacePath> {
+    use std::os::unix::ffi::OsStrExt;
+    let below = directory.strip_prefix(snapshot.root_on_disk()).ok()?;
+    WorkspacePath::root().resolve(below.as_os_str().as_bytes()).ok()
+}

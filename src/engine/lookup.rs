@@ -1,0 +1,99 @@
+//! One question to the action cache: is the output of this node known and still there?
+//!
+//! The plan and the runner ask it in the same words, so that what a plan promises is what a run does.
+
+use crate::build::builder::Inventory;
+use crate::cache::action_record::ActionRecord;
+use crate::cache::folder::CacheFolder;
+use crate::cache::last_build::LastBuilds;
+use crate::graph::key::{Keyed, Outputs};
+use crate::graph::manifest::Fact;
+use crate::graph::node::{Build, Graph, Node};
+use crate::graph::node_views::NodeViews;
+use crate::syntax::image_reference::ImageReference;
+use crate::types::diagnostic::Diagnostic;
+use crate::types::digest::{ActionKey, OutputDigest};
+use crate::types::ids::NodeId;
+
+/// What is known before anything runs.
+#[derive(Clone, Copy)]
+pub struct Known<'k> {
+    /// What is wanted.
+    pub graph: &'k Graph,
+    /// What its nodes read.
+    pub views: &'k NodeViews,
+    /// The family of the builder.
+    pub family: &'k str,
+    /// Which images the builder has.
+    pub inventory: &'k Inventory,
+    /// The action cache.
+    pub cache: &'k CacheFolder,
+    /// The last success of each target.
+    pub last_builds: &'k LastBuilds<'k>,
+    /// Nodes that are built even if they are cached.
+    pub forced: &'k [NodeId],
+}
+
+/// What the action cache knows of a key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// The output, and it is there.
+    Output(Box<ActionRecord>),
+    /// The output was built, but the builder no longer has it.
+    Gone(Box<ActionRecord>),
+    /// Nothing.
+    Nothing,
+}
+
+impl Known<'_> {
+    fn keyed(&self) -> Keyed<'_> {
+        Keyed { graph: self.graph, views: self.views }
+    }
+
+    /// The action key of the build `id`, whose dependencies have the outputs `outputs`.
+    pub fn key(&self, id: NodeId, build: &Build, outputs: Outputs<'_>) -> ActionKey {
+        self.keyed().action_key(id, build, self.family, outputs)
+    }
+
+    /// The facts behind [`Known::key`].
+    pub fn facts(&self, id: NodeId, build: &Build, outputs: Outputs<'_>) -> Vec<Fact> {
+        self.keyed().action_facts(id, build, self.family, outputs)
+    }
+
+    /// The facts of the build `id` that no other output decides.
+    pub fn static_facts(&self, id: NodeId, build: &Build) -> Vec<Fact> {
+        self.keyed().static_facts(id, build, self.family)
+    }
+
+    /// What the cache knows of `key`.
+    pub fn look_up(&self, key: &ActionKey, warnings: &mut Vec<Diagnostic>) -> Found {
+        match ActionRecord::load(self.cache, key).value(warnings) {
+            None => Found::Nothing,
+            Some(record) if self.inventory.digests.contains(&record.digest) => {
+                Found::Output(Box::new(record))
+            }
+            Some(record) => Found::Gone(Box::new(record)),
+        }
+    }
+
+    /// Whether a node is built whatever the cache knows.
+    pub fn is_forced(&self, id: NodeId) -> bool {
+        self.forced.contains(&id) || self.graph.nodes[id].build().is_some_and(Build::no_cache)
+    }
+
+    /// The record of the last success of the node's target.
+    pub fn last_record(&self, node: &Node, warnings: &mut Vec<Diagnostic>) -> Option<ActionRecord> {
+        let last = self.last_builds.load(&node.subject()?).value(warnings)?;
+        ActionRecord::load(self.cache, &last.action_key).value(warnings)
+    }
+
+    /// The digest that `reference` stands for, when nobody has to be asked: it is pinned, or the
+    /// builder has an image of that name.
+    pub fn reference_digest(&self, reference: &str) -> Option<OutputDigest> {
+        let parsed = reference.parse::<ImageReference>().ok()?;
+        match &parsed.digest {
+            Some(digest) => digest.parse().ok(),
+            None => self.inventory.references.get(&parsed.with_default_tag().familiar()).cloned(),
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The JSON documents that other programs read.
+//!
+//! Each carries `"schema": 1`, names paths from the workspace's root, and lists in order of labels.
+//! Fields are only ever added.
+
+use serde::Serialize;
+
+use crate::engine::explain::Explained;
+use crate::engine::plan::{Planned, State};
+use crate::engine::report::{Ended, Ending, Report};
+use crate::graph::manifest::Change;
+use crate::graph::node::{Build, Graph, Node};
+use crate::graph::node_views::NodeViews;
+use crate::graph::slice::Sources;
+use crate::types::digest::{ActionKey, OutputDigest, SourceKey};
+use crate::types::file_entry::{FileEntry, FileKind};
+use crate::types::ids::{DenseMap, NodeId};
+use crate::types::label::Label;
+use crate::types::platform::Platform;
+
+/// The version of the documents.
+const SCHEMA: u32 = 1;
+
+/// A document that lists targets.
+#[derive(Debug, Serialize)]
+pub struct Document<Target> {
+    schema: u32,
+    targets: Vec<Target>,
+}
+
+impl<Target> Document<Target> {
+    /// The document of `targets`.
+    pub fn new(targets: Vec<Target>) -> Self {
+        Self { schema: SCHEMA, targets }
+    }
+}
+
+impl<Target: Serialize> Document<Target> {
+    /// The text, with a line end.
+    pub fn text(&self) -> String {
+        let text = serde_json::to_string_pretty(self).expect("documents have text keys only");
+        format!("{text}\n")
+    }
+}
+
+/// The nodes that are targets, in order of label and platform.
+pub fn in_order(graph: &Graph) -> Vec<(NodeId, &Node, &Label)> {
+    let labelled = graph.nodes.iter().filter_map(|(id, node)| Some((id, node, node.label()?)));
+    let mut nodes: Vec<(NodeId, &Node, &Label)> = labelled.collect();
+    nodes.sort_by(|(_, a, a_label), (_, b, b_label)| (a_label, &a.platform).cmp(&(b_label, &b.platform)));
+    nodes
+}
+
+/// The labels of the targets that `node` needs, sorted, each once.
+pub fn dependency_labels(graph: &Graph, node: &Node) -> Vec<Label> {
+    let labels = node.dependencies.iter().filter_map(|dependency| graph.nodes[dependency.node].label());
+    let mut labels: Vec<Label> = labels.cloned().collect();
+    labels.sort();
+    labels.dedup();
+    labels
+}
+
+/// A target of a plan.
+#[derive(Debug, Serialize)]
+pub struct PlanTarget {
+    label: Label,
+    kind: &'static str,
+    platform: Platform,
+    state: &'static str,
+    source_key: SourceKey,
+    reasons: Vec<ReasonDocument>,
+    dependencies: Vec<Label>,
+}
+
+/// A reason.
+#[derive(Debug, Serialize)]
+pub struct ReasonDocument {
+    fact: String,
+    change: Change,
+    old: Option<String>,
+    new: Option<String>,
+    /// `path:line` of the line through which the fact comes in.
+    place: Option<String>,
+}
+
+impl From<&Explained> for ReasonDocument {
+    fn from(explained: &Explained) -> Self {
+        let reason = &explained.reason;
+        Self {
+            fact: reason.fact.clone(),
+            change: reason.change,
+            old: reason.old.clone(),
+            new: reason.new.clone(),
+            place: explained.place.as_ref().map(|place| place.path_line()),
+        }
+    }
+}
+
+/// The word for a state.
+pub fn state_word(state: &State) -> &'static str {
+    match state {
+        State::Cached { .. } => "cached",
+        State::Dirty => "dirty",
+        State::Waits => "waits",
+    }
+}
+
+impl PlanTarget {
+    /// The target `label`, planned as `planned`.
+    pub fn new(
+        graph: &Graph,
+        node: &Node,
+        label: &Label,
+        source_key: SourceKey,
+        planned: &Planned,
+        explained: &[Explained],
+    ) -> Self {
+        Self {
+            label: label.clone(),
+            kind: node.kind().as_str(),
+            platform: node.platform.clone(),
+            state: state_word(&planned.state),
+            source_key,
+            reasons: explained.iter().map(ReasonDocument::from).collect(),
+            dependencies: dependency_labels(graph, node),
+        }
+    }
+}
+
+/// A target of `inputs`.
+#[derive(Debug, Serialize)]
+pub struct InputsTarget {
+    label: Label,
+    kind: &'static str,
+    platform: Platform,
+    dockerfile: String,
+    stage: Option<String>,
+    contexts: Vec<ContextDocument>,
+    arguments: std::collections::BTreeMap<String, Option<String>>,
+    bases: Vec<String>,
+    dependencies: Vec<Label>,
+}
+
+/// A folder that a target reads.
+#[derive(Debug, Serialize)]
+pub struct ContextDocument {
+    name: String,
+    dir: String,
+    ignore_file: Option<String>,
+    whole: bool,
+    sources: Vec<SourceDocument>,
+    files: Vec<FileDocument>,
+}
+
+/// What the Dockerfile asks for, and where.
+#[derive(Debug, Serialize)]
+pub struct SourceDocument {
+    pattern: String,
+    place: String,
+}
+
+/// An entry of a view.
+#[derive(Debug, Serialize)]
+pub struct FileDocument {
+    path: String,
+    kind: &'static str,
+    mode: String,
+    digest: Option<String>,
+    target: Option<String>,
+}
+
+impl From<&FileEntry> for FileDocument {
+    fn from(entry: &FileEntry) -> Self {
+        let (kind, digest, target) = match &entry.kind {
+            FileKind::Folder => ("dir", None, None),
+            FileKind::File { content, .. } => ("file", Some(content.to_string()), None),
+            FileKind::Link { target } => ("link", None, Some(String::from_utf8_lossy(target).into_owned())),
+        };
+        let mode = format!("{:04o}", entry.permissions);
+        Self { path: entry.path.to_string(), kind, mode, digest, target }
+    }
+}
+
+impl InputsTarget {
+    /// What the build `id` reads.
+    pub fn new(graph: &Graph, views: &NodeViews, id: NodeId, node: &Node, build: &Build) -> Self {
+        let definition = build.definition();
+        let context = |(name, context): (&str, &crate::graph::node::Context)| ContextDocument {
+            name: name.to_owned(),
+            dir: context.spec.context.to_string(),
+            ignore_file: context.ignore_file.as_ref().map(ToString::to_string),
+            whole: context.spec.sources == crate::graph::view::ReadSources::Whole,
+            sources: context.sources.iter().map(|source| SourceDocument {
+                pattern: String::from_utf8_lossy(&source.pattern).into_owned(),
+                place: build.location(source.span).path_line(),
+            }).collect(),
+            files: views.view(id, name).entries.iter().map(FileDocument::from).collect(),
+        };
+        let bases = node.dependencies.iter().filter_map(|dependency| match &graph.nodes[dependency.node].work {
+            crate::graph::node::Work::External(external) => Some(external.reference.clone()),
+            crate::graph::node::Work::Build(_) => None,
+        });
+        let mut bases: Vec<String> = bases.collect();
+        bases.sort();
+        bases.dedup();
+        Self {
+            label: build.target.label.clone(),
+            kind: node.kind().as_str(),
+            platform: node.platform.clone(),
+            dockerfile: definition.dockerfile.value.to_string(),
+            stage: definition.stage.as_ref().map(|stage| stage.value.clone()),
+            contexts: build.contexts().map(context).collect(),
+            arguments: build.arguments.clone(),
+            bases,
+            dependencies: dependency_labels(graph, node),
+        }
+    }
+
+    /// Whether the Dockerfile reads nothing of the main context.
+    pub fn reads_nothing(build: &Build) -> bool {
+        build.slice.sources == Sources::Nothing
+    }
+}
+
+/// A target of a build that ended.
+#[derive(Debug, Serialize)]
+pub struct BuildTarget {
+    label: Label,
+    kind: &'static str,
+    platform: Platform,
+    state: &'static str,
+    source_key: SourceKey,
+    action_key: Option<ActionKey>,
+    digest: Option<OutputDigest>,
+    /// The local names of the image.
+    tags: Vec<String>,
+    /// References that a deploy may be given. Nothing is pushed by a build, so there are none.
+    refs: Vec<String>,
+    seconds: f64,
+    message: Option<String>,
+    log: Option<String>,
+}
+
+/// The word for an ending.
+pub fn ending_word(ending: &Ending) -> &'static str {
+    match ending {
+        Ending::Built => "built",
+        Ending::Cached => "cached",
+        Ending::Failed(_) => "failed",
+        Ending::Skipped { .. } => "skipped",
+    }
+}
+
+impl BuildTarget {
+    fn new(node: &Node, label: &Label, source_key: SourceKey, ended: &Ended) -> Self {
+        let message = match &ended.ending {
+            Ending::Failed(failure) => Some(failure.message.clone()),
+            Ending::Skipped { reason } => Some(reason.clone()),
+            Ending::Built | Ending::Cached => None,
+        };
+        Self {
+            label: label.clone(),
+            kind: node.kind().as_str(),
+            platform: node.platform.clone(),
+            state: ending_word(&ended.ending),
+            source_key,
+            action_key: ended.action_key,
+            digest: ended.digest.clone(),
+            tags: ended.tags.clone(),
+            refs: Vec::new(),
+            seconds: (ended.seconds * 1000.0).round() / 1000.0,
+            message,
+            log: ended.log.as_ref().map(|log| log.display().to_string()),
+        }
+    }
+}
+
+/// The document of a build that ended.
+pub fn build_document(
+    graph: &Graph,
+    keys: &DenseMap<NodeId, SourceKey>,
+    report: &Report,
+) -> Document<BuildTarget> {
+    let targets = in_order(graph)
+        .into_iter()
+        .map(|(id, node, label)| BuildTarget::new(node, label, keys[id], &report.nodes[id]));
+    Document::new(targets.collect())
+}

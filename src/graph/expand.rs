@@ -1,0 +1,195 @@
+//! From what is wanted to the graph of everything that it needs.
+//!
+//! The frontier of unexplored targets is drafted in parallel, level by level; ids are given between
+//! levels, in order, so that the same workspace gives the same graph with any number of threads.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+
+use super::dockerfiles::Dockerfiles;
+use super::edges::{self, Draft, Needed, Surroundings};
+use super::load::Loaded;
+use super::node::{Dependency, External, Graph, Node, Work};
+use super::order;
+use super::published::Published;
+use super::target::Definition;
+use crate::source::snapshot::Snapshot;
+use crate::types::diagnostic::Diagnostic;
+use crate::types::ids::{DenseMap, NodeId, TargetId};
+use crate::types::platform::Platform;
+
+/// Which targets, for which platforms.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'w> {
+    /// The targets; no groups.
+    pub targets: &'w [TargetId],
+    /// The platforms to build for; empty: what each target declares, else the builder's own.
+    pub platforms: &'w [Platform],
+    /// What the builder itself runs on.
+    pub build_platform: &'w Platform,
+}
+
+type Key = (Needed, Platform);
+
+struct Expansion<'e> {
+    surroundings: Surroundings<'e>,
+    ids: HashMap<Key, NodeId>,
+    keys: DenseMap<NodeId, Key>,
+    nodes: Vec<Option<Node>>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// The graph of `wanted`, and everything that is wrong with it. With an error among the diagnostics
+/// the graph is empty.
+pub fn expand(snapshot: &Snapshot, loaded: &Loaded, wanted: Wanted<'_>) -> (Graph, Vec<Diagnostic>) {
+    let dockerfiles = Dockerfiles::new(snapshot);
+    let published = Published::new(&loaded.targets);
+    let surroundings = Surroundings {
+        loaded,
+        published: &published,
+        dockerfiles: &dockerfiles,
+        build_platform: wanted.build_platform,
+    };
+    let mut expansion = Expansion {
+        surroundings,
+        ids: HashMap::new(),
+        keys: DenseMap::default(),
+        nodes: Vec::new(),
+        diagnostics: Vec::new(),
+    };
+    let roots = expansion.roots(wanted);
+    expansion.explore();
+    expansion.finish(roots)
+}
+
+impl Expansion<'_> {
+    fn roots(&mut self, wanted: Wanted<'_>) -> Vec<NodeId> {
+        let mut roots = Vec::new();
+        for id in wanted.targets {
+            let declared = self.surroundings.loaded.targets[*id].build();
+            let declared = declared.map(|build| build.platforms.iter().map(|platform| &platform.value));
+            let mut platforms: Vec<&Platform> = match declared {
+                _ if !wanted.platforms.is_empty() => wanted.platforms.iter().collect(),
+                Some(declared) => declared.collect(),
+                None => Vec::new(),
+            };
+            if platforms.is_empty() {
+                platforms.push(wanted.build_platform);
+            }
+            for platform in platforms {
+                let root = self.intern((Needed::Target(*id), platform.clone()));
+                if !roots.contains(&root) {
+                    roots.push(root);
+                }
+            }
+        }
+        roots
+    }
+
+    fn intern(&mut self, key: Key) -> NodeId {
+        if let Some(id) = self.ids.get(&key) {
+            return *id;
+        }
+        let id = self.keys.push(key.clone());
+        self.ids.insert(key, id);
+        id
+    }
+
+    fn explore(&mut self) {
+        while self.nodes.len() < self.keys.len() {
+            let frontier = &self.keys.values()[self.nodes.len()..];
+            let surroundings = &self.surroundings;
+            let drafts: Vec<_> = frontier.par_iter().map(|key| draft(surroundings, key)).collect();
+            for drafted in drafts {
+                let node = self.settle(drafted);
+                self.nodes.push(node);
+            }
+        }
+    }
+
+    /// Gives ids to what a draft needs. `None` stands for a node that has errors.
+    fn settle(&mut self, drafted: Result<Drafted, Vec<Diagnostic>>) -> Option<Node> {
+        match drafted {
+            Err(problems) => {
+                self.diagnostics.extend(problems);
+                None
+            }
+            Ok(Drafted::External(external, platform)) => {
+                Some(Node { platform, work: Work::External(external), dependencies: Vec::new() })
+            }
+            Ok(Drafted::Build(draft, platform)) => {
+                self.diagnostics.extend(draft.warnings);
+                let mut dependencies = Vec::new();
+                for need in draft.needs {
+                    let node = self.intern((need.needed, need.platform));
+                    dependencies.push(Dependency { node, role: need.role, location: need.location });
+                }
+                Some(Node { platform, work: Work::Build(draft.build), dependencies })
+            }
+        }
+    }
+
+    fn finish(mut self, roots: Vec<NodeId>) -> (Graph, Vec<Diagnostic>) {
+        dedup(&mut self.diagnostics);
+        let complete: Option<DenseMap<NodeId, Node>> =
+            self.nodes.into_iter().collect::<Option<Vec<_>>>().map(DenseMap::from_iter);
+        let Some(nodes) = complete else {
+            return (Graph::default(), self.diagnostics);
+        };
+        match order::order(&nodes) {
+            Ok(order) => (Graph { nodes, roots, order }, self.diagnostics),
+            Err(cycles) => {
+                self.diagnostics.extend(cycles);
+                (Graph::default(), self.diagnostics)
+            }
+        }
+    }
+}
+
+/// A node before its dependencies have ids.
+enum Drafted {
+    External(External, Platform),
+    Build(Draft, Platform),
+}
+
+fn draft(surroundings: &Surroundings<'_>, (needed, platform): &Key) -> Result<Drafted, Vec<Diagnostic>> {
+    let id = match needed {
+        Needed::Undeclared(reference) => {
+            let external = External { reference: reference.clone(), target: None, label: None };
+            return Ok(Drafted::External(external, platform.clone()));
+        }
+        Needed::Target(id) => *id,
+    };
+    let target = &surroundings.loaded.targets[id];
+    match &target.definition {
+        Definition::External(image) => {
+            let label = Some(target.label.clone());
+            let external = External { reference: image.value.clone(), target: Some(id), label };
+            Ok(Drafted::External(external, platform.clone()))
+        }
+        Definition::Built(definition) => {
+            let draft = edges::draft(surroundings, target, definition, platform)?;
+            Ok(Drafted::Build(draft, platform.clone()))
+        }
+        Definition::Group(_) => {
+            let problem =
+                Diagnostic::error(format!("{} is a group and cannot be built by itself", target.label));
+            Err(vec![problem.at(&target.location.source, target.location.span, "")])
+        }
+    }
+}
+
+/// Keeps the first of equal diagnostics: several targets of one Dockerfile find the same mistake.
+fn dedup(diagnostics: &mut Vec<Diagnostic>) {
+    let mut kept: Vec<Diagnostic> = Vec::with_capacity(diagnostics.len());
+    let same = |a: &Diagnostic, b: &Diagnostic| {
+        a.message == b.message && a.annotations.first() == b.annotations.first()
+    };
+    for diagnostic in diagnostics.drain(..) {
+        if !kept.iter().any(|other| same(other, &diagnostic)) {
+            kept.push(diagnostic);
+        }
+    }
+    *diagnostics = kept;
+}

@@ -1,0 +1,187 @@
+//! What decides an output: the one writer of manifests.
+//!
+//! | enters | as the fact | why |
+//! |---|---|---|
+//! | version of this table | `format` | a new rule must not meet an old key |
+//! | kind of the target | `kind` | a stage and an image of equal facts are told apart in reports |
+//! | platform | `platform` | decides `TARGETARCH`, bases, what runs |
+//! | builder's family (action key only) | `builder` | families do not give the same bytes |
+//! | foreign frontend | `frontend` | it may read the file in its own way |
+//! | reached instructions, normalised | `instruction N` | they are the recipe |
+//! | bytes of the Dockerfile, when they are not UTF-8 or the frontend is foreign | `dockerfile bytes` | the parsed text does not say all |
+//! | arguments that reached stages can see, with values | `argument NAME` | a `RUN` can read them |
+//! | names of stamps that reached stages can see | `stamp NAME` | with or without it, the output differs |
+//! | digest of the view, per context | `files`, `files NAME` | what is copied |
+//! | each dependency's key or output digest | `image NAME`, `image argument NAME` | what it is based on |
+//! | labels, network, `no-cache` | `label NAME`, `network`, `no-cache` | the output shows them |
+//!
+//! | never enters | why |
+//! |---|---|
+//! | tags, cache locations | they say where an output goes, not what it is |
+//! | values of stamps | that is their purpose |
+//! | values of secrets | a key is public |
+//! | arguments and contexts that no reached stage sees | the output cannot show them |
+//! | comments, unreached stages, spacing | the builder does not see them |
+//! | times, owners, host paths, order of a directory | two checkouts of one commit are the same |
+//!
+//! **Invariant:** a source key is a function of the workspace's files, its pinned bases and its
+//! variables. **Invariant:** an action key exists only when every dependency's output is known.
+
+use super::manifest::{Fact, FactSink, HashSink, INSTRUCTION, ListSink};
+use super::node::{Build, Dependency, External, Graph, Node, Role, Work};
+use super::node_views::NodeViews;
+use crate::types::digest::{ActionKey, OutputDigest, SourceKey};
+use crate::types::ids::{DenseMap, NodeId};
+
+/// The version of the table above.
+const FORMAT: &str = "1";
+
+/// The outputs of the nodes that a node depends on.
+pub type Outputs<'o> = &'o dyn Fn(NodeId) -> OutputDigest;
+
+/// What a manifest is written from.
+#[derive(Clone, Copy, Debug)]
+pub struct Keyed<'k> {
+    /// The nodes.
+    pub graph: &'k Graph,
+    /// What they read.
+    pub views: &'k NodeViews,
+}
+
+impl Keyed<'_> {
+    /// The source keys of all nodes.
+    pub fn source_keys(&self) -> DenseMap<NodeId, SourceKey> {
+        let mut keys: DenseMap<NodeId, Option<SourceKey>> = DenseMap::filled(self.graph.nodes.len(), None);
+        for id in &self.graph.order {
+            let key = |dependency: NodeId| keys[dependency].expect("the order has dependencies first");
+            keys[*id] = Some(self.source_key(*id, key));
+        }
+        keys.values().iter().map(|key| key.expect("the order of a graph holds all its nodes")).collect()
+    }
+
+    fn source_key(&self, id: NodeId, key: impl Fn(NodeId) -> SourceKey) -> SourceKey {
+        let node = &self.graph.nodes[id];
+        let mut sink = HashSink::new("imgraph 2026-11 source key");
+        match &node.work {
+            Work::External(external) => external_facts(node, external, &mut sink),
+            Work::Build(build) => {
+                self.own_facts(id, build, &mut sink);
+                dependency_facts(node, &mut sink, |dependency| key(dependency.node).to_string());
+            }
+        }
+        SourceKey::from_bytes(sink.finish())
+    }
+
+    /// The action key of the build `id`, whose dependencies have the outputs that `outputs` gives.
+    pub fn action_key(&self, id: NodeId, build: &Build, family: &str, outputs: Outputs<'_>) -> ActionKey {
+        let mut sink = HashSink::new("imgraph 2026-11 action key");
+        self.write_action(id, build, family, outputs, &mut sink);
+        ActionKey::from_bytes(sink.finish())
+    }
+
+    /// The facts behind [`Keyed::action_key`].
+    pub fn action_facts(&self, id: NodeId, build: &Build, family: &str, outputs: Outputs<'_>) -> Vec<Fact> {
+        let mut sink = ListSink::default();
+        self.write_action(id, build, family, outputs, &mut sink);
+        sink.0
+    }
+
+    /// The facts of a build that no other output decides: all of [`Keyed::action_facts`] but the images.
+    pub fn static_facts(&self, id: NodeId, build: &Build, family: &str) -> Vec<Fact> {
+        let mut sink = ListSink::default();
+        sink.fact("builder", family);
+        self.own_facts(id, build, &mut sink);
+        sink.0
+    }
+
+    fn write_action(
+        &self,
+        id: NodeId,
+        build: &Build,
+        family: &str,
+        outputs: Outputs<'_>,
+        sink: &mut impl FactSink,
+    ) {
+        sink.fact("builder", family);
+        self.own_facts(id, build, sink);
+        let node = &self.graph.nodes[id];
+        dependency_facts(node, sink, |dependency| outputs(dependency.node).to_string());
+    }
+
+    fn own_facts(&self, id: NodeId, build: &Build, sink: &mut impl FactSink) {
+        recipe_facts(&self.graph.nodes[id], build, sink);
+        argument_facts(build, sink);
+        for (name, label) in &build.definition().labels {
+            sink.fact(&format!("label {name}"), &label.value);
+        }
+        for (name, _) in build.contexts() {
+            let fact = if name.is_empty() { FILES.to_owned() } else { format!("{FILES} {name}") };
+            sink.fact(&fact, &self.views.view(id, name).digest.to_string());
+        }
+    }
+}
+
+/// The name of the fact about the view of the main context; a named one's name follows it.
+pub const FILES: &str = "files";
+
+/// Whether `fact` speaks of the output of a dependency.
+pub fn is_image_fact(fact: &str) -> bool {
+    fact.starts_with("image ")
+}
+
+/// The name of the fact about a dependency.
+pub fn image_fact_name(role: &Role) -> String {
+    match role {
+        Role::Argument { name } => format!("image argument {name}"),
+        Role::Reference { name, platform: None } => format!("image {name}"),
+        Role::Reference { name, platform: Some(platform) } => format!("image {name} {platform}"),
+    }
+}
+
+fn dependency_facts(node: &Node, sink: &mut impl FactSink, value: impl Fn(&Dependency) -> String) {
+    let mut dependencies: Vec<&Dependency> = node.dependencies.iter().collect();
+    dependencies.sort_by(|a, b| a.role.cmp(&b.role));
+    for dependency in dependencies {
+        sink.fact(&image_fact_name(&dependency.role), &value(dependency));
+    }
+}
+
+/// An image from elsewhere is its reference, which a pin makes exact.
+fn external_facts(node: &Node, external: &External, sink: &mut impl FactSink) {
+    sink.fact("format", FORMAT);
+    sink.fact("external", &external.reference);
+    sink.fact("platform", &node.platform.to_string());
+}
+
+fn recipe_facts(node: &Node, build: &Build, sink: &mut impl FactSink) {
+    sink.fact("format", FORMAT);
+    sink.fact("kind", build.target.kind.as_str());
+    sink.fact("platform", &node.platform.to_string());
+    if let Some(frontend) = &build.slice.frontend {
+        sink.fact("frontend", frontend);
+    }
+    if let Some(bytes) = build.dockerfile_bytes {
+        sink.fact("dockerfile bytes", &bytes.to_string());
+    }
+    if let Some(network) = &build.definition().network {
+        sink.fact("network", network.value.as_str());
+    }
+    if build.no_cache() {
+        sink.fact("no-cache", "true");
+    }
+    for (number, instruction) in build.slice.instructions.iter().enumerate() {
+        sink.fact(&format!("{INSTRUCTION} {number}"), &format!("{} {}", instruction.stage, instruction.text));
+    }
+}
+
+fn argument_facts(build: &Build, sink: &mut impl FactSink) {
+    for (name, value) in &build.arguments {
+        match value {
+            Some(value) => sink.fact(&format!("argument {name}"), value),
+            None => sink.fact(&format!("argument {name} without a value"), ""),
+        }
+    }
+    for name in build.definition().stamp.keys().filter(|name| build.slice.arguments.contains_key(*name)) {
+        sink.fact(&format!("stamp {name}"), "");
+    }
+}

@@ -1,0 +1,190 @@
+//! From a snapshot to every target of its workspace, and everything that is wrong with them.
+//!
+//! Files are read and parsed in parallel, then names are collected, then targets are resolved in
+//! parallel against them. A load never stops at a mistake: it returns what could be made out *and*
+//! all diagnostics, and the caller decides what they forbid.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::graph::aliases;
+use crate::graph::names::Names;
+use crate::graph::package_files::{self, Package};
+use crate::graph::resolve::{self, Resolution, Surroundings};
+use crate::graph::select;
+use crate::graph::target::{Target, TargetKind};
+use crate::graph::variables::{Givens, Scope, Variables};
+use crate::source::git_facts::GitFacts;
+use crate::source::snapshot::Snapshot;
+use crate::syntax::build_toml::build_fields::BuildFields;
+use crate::syntax::build_toml::file::BuildFile;
+use crate::syntax::build_toml::targets::TargetTable;
+use crate::types::diagnostic::{Diagnostic, Severity};
+use crate::types::environment::Environment;
+use crate::types::ids::{DenseMap, TargetId};
+use crate::types::label::Label;
+use crate::types::span::Located;
+use crate::types::workspace_path::WorkspacePath;
+
+/// What a load depends on besides the files.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'o> {
+    /// What `--set NAME=VALUE` gave.
+    pub set: &'o BTreeMap<String, String>,
+    /// The environment.
+    pub environment: &'o Environment,
+    /// The version of imgraph, such as `0.1.0`.
+    pub version: &'o str,
+}
+
+/// A workspace that was loaded.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The name that `[workspace]` gives.
+    pub workspace_name: Option<String>,
+    /// Every target without a mistake, sorted by label.
+    pub targets: DenseMap<TargetId, Arc<Target>>,
+    /// Every name, those of targets with mistakes included.
+    pub names: Names,
+    /// Everything that is wrong, sorted by file and place, each thing once.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Loaded {
+    /// Whether something is wrong that forbids to go on.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// The targets that `patterns`, typed in the folder `current`, name: sorted by label, no groups.
+    ///
+    /// # Errors
+    /// As [`select::select`].
+    pub fn select(
+        &self,
+        patterns: &[impl AsRef<str>],
+        current: &Arc<WorkspacePath>,
+    ) -> Result<Vec<TargetId>, Vec<Diagnostic>> {
+        select::select(&self.targets, &self.names, patterns, current)
+    }
+}
+
+/// Loads the workspace whose root is the snapshot's.
+pub fn load(snapshot: &Snapshot, options: &Options<'_>) -> Loaded {
+    let root = match package_files::read_root(snapshot, options.version) {
+        Ok(root) => root,
+        Err(diagnostics) => return Loaded { diagnostics: in_order(diagnostics), ..Loaded::default() },
+    };
+    let workspace_name = workspace_name(&root.file);
+    let (packages, mut diagnostics) = package_files::read_all(snapshot, root);
+    let git = GitFacts::of(snapshot.root_on_disk());
+    let givens = Givens { set: options.set, environment: options.environment, git: &git };
+    let declared =
+        packages.iter().map(|package| (Arc::clone(&package.folder), package.file.variables.clone()));
+    let (variables, wrong) = Variables::new(declared.collect(), givens);
+    diagnostics.extend(wrong);
+    let (mut names, wrong) = collect_names(&packages);
+    diagnostics.extend(wrong);
+    let resolutions = resolve_all(&packages, Surroundings { snapshot, names: &names }, &variables);
+    let mut targets = DenseMap::default();
+    for (target, wrong) in resolutions {
+        diagnostics.extend(wrong);
+        if let Some(target) = target {
+            let label = target.label.clone();
+            names.identify(&label, targets.push(Arc::new(target)));
+        }
+    }
+    diagnostics.extend(select::check_cycles(&targets, &names));
+    diagnostics.extend(check_publications(&targets));
+    diagnostics.extend(packages.into_iter().flat_map(|package| package.diagnostics));
+    Loaded { workspace_name, targets, names, diagnostics: in_order(diagnostics) }
+}
+
+fn workspace_name(root: &BuildFile) -> Option<String> {
+    let name = root.workspace.as_ref()?.name.as_ref()?;
+    Some(name.value.clone())
+}
+
+fn collect_names(packages: &[Package]) -> (Names, Vec<Diagnostic>) {
+    let mut names = Names::default();
+    for package in packages {
+        names.add_package(Arc::clone(&package.folder), package.file.well_formed);
+        for target in &package.file.targets {
+            names.declare(&Label::new(Arc::clone(&package.folder), target.name.value.as_str()), target.kind);
+        }
+    }
+    let written: Vec<_> = packages
+        .iter()
+        .map(|package| (Arc::clone(&package.folder), package.file.aliases.as_slice()))
+        .collect();
+    let diagnostics = aliases::add(&mut names, &written);
+    (names, diagnostics)
+}
+
+/// Resolves every target, in the order of labels.
+fn resolve_all(
+    packages: &[Package],
+    surroundings: Surroundings<'_>,
+    variables: &Variables<'_>,
+) -> Vec<Resolution> {
+    let defaults: DefaultsByFolder<'_> =
+        packages.iter().map(|package| (&*package.folder, package.file.defaults.as_slice())).collect();
+    let tables: Vec<(&Arc<WorkspacePath>, &TargetTable)> = packages.iter().flat_map(tables_of).collect();
+    let resolve = |(package, table): &(&Arc<WorkspacePath>, &TargetTable)| {
+        let scope = Scope { variables, package, name: Some(table.name.value.as_str()) };
+        resolve::resolve(surroundings, scope, table, &defaults_above(&defaults, package, table.kind))
+    };
+    tables.par_iter().map(resolve).collect()
+}
+
+/// The targets of a package by name; of two with one name the first.
+fn tables_of(package: &Package) -> impl Iterator<Item = (&Arc<WorkspacePath>, &TargetTable)> {
+    // Of a file that is no TOML the names are good enough, the fields are not.
+    let readable = if package.file.well_formed { package.file.targets.as_slice() } else { &[] };
+    let mut tables: Vec<&TargetTable> = readable.iter().collect();
+    tables.sort_by_key(|table| table.name.value.as_str());
+    tables.dedup_by_key(|table| table.name.value.as_str());
+    tables.into_iter().map(move |table| (&package.folder, table))
+}
+
+/// `[defaults.*]` by the folder that declares them.
+type DefaultsByFolder<'p> = BTreeMap<&'p WorkspacePath, &'p [(TargetKind, BuildFields)]>;
+
+/// The defaults for targets of `kind` in `package`, the nearest first.
+fn defaults_above<'p>(
+    defaults: &DefaultsByFolder<'p>,
+    package: &WorkspacePath,
+    kind: TargetKind,
+) -> Vec<&'p BuildFields> {
+    let folders = std::iter::successors(Some(package.clone()), WorkspacePath::parent);
+    let of_folder = |folder: WorkspacePath| {
+        let (_kind, fields) = defaults.get(&folder)?.iter().find(|(other, _fields)| *other == kind)?;
+        Some(fields)
+    };
+    folders.filter_map(of_folder).collect()
+}
+
+/// No two targets publish one repository: a `FROM` of it would mean either.
+fn check_publications(targets: &DenseMap<TargetId, Arc<Target>>) -> Vec<Diagnostic> {
+    let mut firsts: BTreeMap<&str, (&Target, &Located<String>)> = BTreeMap::new();
+    let mut diagnostics = Vec::new();
+    for target in targets.values() {
+        let Some(publishes) = target.build().and_then(|build| build.publishes.as_ref()) else { continue };
+        let Some((first, place)) = firsts.insert(&publishes.value, (target, publishes)) else { continue };
+        let message = format!("`{}` and `{}` both publish `{}`", first.label, target.label, publishes.value);
+        let diagnostic =
+            Diagnostic::error(message).at_location(&publishes.location, target.label.to_string());
+        diagnostics.push(diagnostic.see_location(&place.location, first.label.to_string()));
+    }
+    diagnostics
+}
+
+/// Sorted by file and place, each thing once: a default that is wrong is wrong for every target that
+/// takes it.
+fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    diagnostics.sort_by(|one, other| one.order().cmp(&other.order()));
+    diagnostics.dedup();
+    diagnostics
+}

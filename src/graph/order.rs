@@ -1,0 +1,93 @@
+//! An order in which every node stands after what it needs, or the cycles that forbid one.
+//!
+//! petgraph finds the strongly connected components; one cycle of each is told, with every label on
+//! it and the line through which each needs the next.
+
+use std::collections::HashMap;
+
+use petgraph::algo::{tarjan_scc, toposort};
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use super::node::{Dependency, Node};
+use crate::types::diagnostic::Diagnostic;
+use crate::types::ids::{DenseId, DenseMap, NodeId};
+
+/// All nodes, dependencies first.
+///
+/// # Errors
+/// A diagnostic for each group of nodes that need each other.
+pub(super) fn order(nodes: &DenseMap<NodeId, Node>) -> Result<Vec<NodeId>, Vec<Diagnostic>> {
+    let mut graph: DiGraph<(), ()> = DiGraph::with_capacity(nodes.len(), nodes.len());
+    for _ in nodes.ids() {
+        graph.add_node(());
+    }
+    for (id, node) in nodes.iter() {
+        for dependency in &node.dependencies {
+            graph.update_edge(NodeIndex::new(dependency.node.index()), NodeIndex::new(id.index()), ());
+        }
+    }
+    match toposort(&graph, None) {
+        Ok(order) => Ok(order.into_iter().map(|index| NodeId::from_index(index.index())).collect()),
+        Err(_one_of_them) => Err(tell(nodes, &graph)),
+    }
+}
+
+fn tell(nodes: &DenseMap<NodeId, Node>, graph: &DiGraph<(), ()>) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    for component in tarjan_scc(graph) {
+        let mut members: Vec<NodeId> =
+            component.iter().map(|index| NodeId::from_index(index.index())).collect();
+        members.sort_unstable();
+        if let Some(cycle) = cycle_in(nodes, &members) {
+            problems.push(diagnostic(nodes, &cycle));
+        }
+    }
+    problems
+}
+
+/// The dependencies along one shortest cycle through the first of `members`; `None` when a single
+/// member does not need itself.
+fn cycle_in<'n>(
+    nodes: &'n DenseMap<NodeId, Node>,
+    members: &[NodeId],
+) -> Option<Vec<(NodeId, &'n Dependency)>> {
+    let start = *members.first()?;
+    let mut reached_by: HashMap<NodeId, (NodeId, &Dependency)> = HashMap::new();
+    let mut frontier = vec![start];
+    while !frontier.is_empty() && !reached_by.contains_key(&start) {
+        let mut next = Vec::new();
+        for id in frontier {
+            for dependency in nodes[id].dependencies.iter().filter(|d| members.binary_search(&d.node).is_ok())
+            {
+                if !reached_by.contains_key(&dependency.node) {
+                    reached_by.insert(dependency.node, (id, dependency));
+                    next.push(dependency.node);
+                }
+            }
+        }
+        frontier = next;
+    }
+    let mut cycle = vec![*reached_by.get(&start)?];
+    while cycle[cycle.len() - 1].0 != start {
+        cycle.push(reached_by[&cycle[cycle.len() - 1].0]);
+    }
+    cycle.reverse();
+    Some(cycle)
+}
+
+fn diagnostic(nodes: &DenseMap<NodeId, Node>, cycle: &[(NodeId, &Dependency)]) -> Diagnostic {
+    let names: Vec<String> = cycle.iter().map(|(id, _)| nodes[*id].name()).collect();
+    let first = names.first().cloned().unwrap_or_default();
+    let problem = Diagnostic::error(format!("targets need each other: {} → {first}", names.join(" → ")));
+    let mut problem = problem.help("break the circle: build what both need as a target of its own");
+    for (index, (id, dependency)) in cycle.iter().enumerate() {
+        let message = format!("{} needs {} here", nodes[*id].name(), nodes[dependency.node].name());
+        let place = &dependency.location;
+        problem = if index == 0 {
+            problem.at(&place.source, place.span, message)
+        } else {
+            problem.see(&place.source, place.span, message)
+        };
+    }
+    problem
+}

@@ -1,0 +1,153 @@
+//! The `BUILD.toml` files of a workspace, read and parsed.
+//!
+//! A folder below the root whose `BUILD.toml` has a `[workspace]` of its own is another workspace:
+//! its packages are none of this one's.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::source::packages::{self, PackagesError};
+use crate::source::snapshot::Snapshot;
+use crate::syntax::build_toml::file::{self, BuildFile, FILE_NAME};
+use crate::syntax::build_toml::requirement::Version;
+use crate::syntax::path_patterns::{PathPatterns, PatternError};
+use crate::types::diagnostic::Diagnostic;
+use crate::types::span::{Located, SourceText, Span};
+use crate::types::workspace_path::WorkspacePath;
+
+/// A package and its file.
+pub(super) struct Package {
+    /// Where it lies.
+    pub(super) folder: Arc<WorkspacePath>,
+    /// What it says.
+    pub(super) file: BuildFile,
+    /// What is wrong with it.
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads the root's file and checks what must hold before anything else in it means anything.
+pub(super) fn read_root(snapshot: &Snapshot, version: &str) -> Result<Package, Vec<Diagnostic>> {
+    let root =
+        read_package(snapshot, Arc::new(WorkspacePath::root())).map_err(|diagnostic| vec![diagnostic])?;
+    let Some(workspace) = &root.file.workspace else {
+        let mut diagnostics = root.diagnostics;
+        if !file::has_workspace(&root.file.source.text) {
+            let message = format!("the workspace's `{FILE_NAME}` has no `[workspace]` table");
+            let diagnostic = Diagnostic::error(message).at(&root.file.source, Span::default(), "");
+            diagnostics.push(diagnostic.help("write `[workspace]` at its top"));
+        }
+        return Err(diagnostics);
+    };
+    if let (Some(requires), Some(version)) = (&workspace.requires, Version::parse(version))
+        && !requires.value.holds(version)
+    {
+        let Span { start, end } = requires.location.span;
+        let wanted = root.file.source.text[start..end].trim_matches(['"', '\'']);
+        let message = format!("this is imgraph {version}, and the workspace requires `{wanted}`");
+        let diagnostic = Diagnostic::error(message).at_location(&requires.location, "required here");
+        return Err(vec![diagnostic.help("install a version of imgraph that satisfies it")]);
+    }
+    Ok(root)
+}
+
+/// Reads every package, `root` being read already. Sorted by folder.
+pub(super) fn read_all(snapshot: &Snapshot, root: Package) -> (Vec<Package>, Vec<Diagnostic>) {
+    let (folders, mut diagnostics) = folders(snapshot, &root);
+    let others = folders.into_par_iter().filter(|folder| !folder.is_root());
+    let results: Vec<Result<Package, Diagnostic>> =
+        others.map(|folder| read_package(snapshot, Arc::new(folder))).collect();
+    let mut packages = vec![root];
+    for result in results {
+        match result {
+            Ok(package) => packages.push(package),
+            Err(diagnostic) => diagnostics.push(diagnostic),
+        }
+    }
+    packages.sort_by(|one, other| one.folder.cmp(&other.folder));
+    (without_other_workspaces(packages), diagnostics)
+}
+
+/// The folders of all packages, and what is wrong with looking for them.
+fn folders(snapshot: &Snapshot, root: &Package) -> (Vec<WorkspacePath>, Vec<Diagnostic>) {
+    let workspace = root.file.workspace.as_ref();
+    let written: &[Located<String>] = workspace.map_or(&[], |workspace| &workspace.exclude);
+    let (exclude, mut diagnostics) = patterns(written);
+    match packages::find_packages(snapshot, &exclude) {
+        Ok(found) => {
+            diagnostics.extend(found.unreadable.iter().map(|error| {
+                Diagnostic::warning(error.to_string()).help(
+                    "no package was looked for there; `exclude` in `[workspace]` says that this is meant",
+                )
+            }));
+            (found.folders, diagnostics)
+        }
+        Err(PackagesError::Read(error)) => {
+            diagnostics.push(Diagnostic::error(error.to_string()));
+            (Vec::new(), diagnostics)
+        }
+        Err(PackagesError::Pattern(error)) => {
+            let blamed = written.iter().find(|pattern| pattern.value.contains(&error.text));
+            diagnostics.push(bad_pattern(&error, blamed.or(written.first())));
+            (Vec::new(), diagnostics)
+        }
+    }
+}
+
+/// The patterns of `exclude` that are patterns.
+fn patterns(written: &[Located<String>]) -> (PathPatterns, Vec<Diagnostic>) {
+    let mut good = Vec::new();
+    let mut diagnostics = Vec::new();
+    for pattern in written {
+        match PathPatterns::new([&pattern.value]) {
+            Ok(_) => good.push(&pattern.value),
+            Err(error) => diagnostics.push(bad_pattern(&error, Some(pattern))),
+        }
+    }
+    // Each was compiled by itself: together they cannot fail.
+    (PathPatterns::new(good).unwrap_or_default(), diagnostics)
+}
+
+fn bad_pattern(error: &PatternError, place: Option<&Located<String>>) -> Diagnostic {
+    let diagnostic = Diagnostic::error(error.to_string());
+    match place {
+        Some(pattern) => {
+            diagnostic.at_location(&pattern.location, "expected a pattern such as `third_party/**`")
+        }
+        None => diagnostic,
+    }
+}
+
+/// Leaves out the packages of workspaces inside this one. `packages` is sorted: a folder comes
+/// before what is in it.
+fn without_other_workspaces(packages: Vec<Package>) -> Vec<Package> {
+    let mut inner: Option<Arc<WorkspacePath>> = None;
+    let mut kept = Vec::with_capacity(packages.len());
+    for package in packages {
+        if inner.as_ref().is_some_and(|inner| package.folder.strip_prefix(inner).is_some()) {
+            continue;
+        }
+        if package.file.workspace.is_some() && !package.folder.is_root() {
+            inner = Some(package.folder);
+            continue;
+        }
+        kept.push(package);
+    }
+    kept
+}
+
+fn read_package(snapshot: &Snapshot, folder: Arc<WorkspacePath>) -> Result<Package, Diagnostic> {
+    let path = folder.join_name(FILE_NAME.as_bytes());
+    let bytes = snapshot.read(&path).map_err(|error| Diagnostic::error(error.to_string()))?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let source = Arc::new(SourceText { path, text });
+    if let Err(error) = std::str::from_utf8(&bytes) {
+        // Up to here the text is as long as the bytes.
+        let at = error.valid_up_to();
+        let length = char::REPLACEMENT_CHARACTER.len_utf8();
+        let diagnostic = Diagnostic::error(format!("`{}` is not UTF-8", source.path));
+        return Err(diagnostic.at(&source, Span::new(at, at + length), "no letter of UTF-8"));
+    }
+    let (file, diagnostics) = file::parse(&source);
+    Ok(Package { folder, file, diagnostics })
+}

@@ -1,0 +1,95 @@
+//! Which target stands behind an image reference in a Dockerfile.
+//!
+//! A Dockerfile that says `FROM ghcr.io/acme/base:1` means the target that publishes that repository,
+//! whatever the tag; one that pins a digest means exactly that image, and nothing of ours.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::target::{Definition, Target};
+use crate::syntax::image_reference::ImageReference;
+use crate::types::ids::{DenseMap, TargetId};
+
+/// The targets by the repositories and references under which Dockerfiles speak of them.
+#[derive(Debug, Default)]
+pub struct Published {
+    /// Normalised repository → those that publish it (`publishes`), or else tag it.
+    repositories: HashMap<String, Claims>,
+    /// Normalised reference → the external base that declares it.
+    bases: HashMap<String, TargetId>,
+}
+
+#[derive(Debug, Default)]
+struct Claims {
+    publishers: Vec<TargetId>,
+    taggers: Vec<TargetId>,
+}
+
+/// What a reference stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// The output of a target of the workspace.
+    Target(TargetId),
+    /// An external base that a target declares.
+    Base(TargetId),
+    /// Several targets claim the repository.
+    Ambiguous(Vec<TargetId>),
+    /// No target has to do with it.
+    Unknown,
+}
+
+impl Published {
+    /// The index of `targets`.
+    pub fn new(targets: &DenseMap<TargetId, Arc<Target>>) -> Self {
+        let mut published = Self::default();
+        for (id, target) in targets.iter() {
+            match &target.definition {
+                Definition::External(image) => published.declare(id, &image.value),
+                Definition::Built(build) => {
+                    let publishes = build.publishes.iter().map(|repository| repository.value.clone());
+                    let tags = build.tags.iter().map(|tag| tag.value.fill("source-key"));
+                    publishes.for_each(|text| published.claim(&text, |claims| &mut claims.publishers, id));
+                    tags.for_each(|text| published.claim(&text, |claims| &mut claims.taggers, id));
+                }
+                Definition::Group(_) => {}
+            }
+        }
+        published
+    }
+
+    fn declare(&mut self, id: TargetId, text: &str) {
+        if let Ok(reference) = text.parse::<ImageReference>() {
+            self.bases.entry(full_name(&reference)).or_insert(id);
+            // `FROM debian:12` means the base that pins `debian:12@sha256:…`.
+            let unpinned = ImageReference { digest: None, ..reference };
+            self.bases.entry(full_name(&unpinned)).or_insert(id);
+        }
+    }
+
+    fn claim(&mut self, text: &str, list: fn(&mut Claims) -> &mut Vec<TargetId>, id: TargetId) {
+        if let Ok(reference) = text.parse::<ImageReference>() {
+            let claims = list(self.repositories.entry(reference.repository()).or_default());
+            if !claims.contains(&id) {
+                claims.push(id);
+            }
+        }
+    }
+
+    /// What `reference` stands for.
+    pub fn meaning(&self, reference: &ImageReference) -> Meaning {
+        let claims = self.repositories.get(&reference.repository()).filter(|_| reference.digest.is_none());
+        if let Some(claims) = claims {
+            let claimants = if claims.publishers.is_empty() { &claims.taggers } else { &claims.publishers };
+            return match claimants.as_slice() {
+                [one] => Meaning::Target(*one),
+                several => Meaning::Ambiguous(several.to_vec()),
+            };
+        }
+        self.bases.get(&full_name(reference)).map_or(Meaning::Unknown, |id| Meaning::Base(*id))
+    }
+}
+
+/// `debian` and `debian:latest` are one name.
+fn full_name(reference: &ImageReference) -> String {
+    reference.clone().with_default_tag().to_string()
+}

@@ -1,0 +1,25 @@
+//! What one stage of a Dockerfile can reach: its slice.
+//!
+//! The slice is what the key of a target is made from, and what its view is cut by. It is pure: the
+//! same Dockerfile and the same request give the same slice, on every machine. It walks a Dockerfile
+//! as BuildKit's `dockerfile2llb` does: all stages are resolved, then the wanted one's closure is run
+//! through, in file order, each stage with the variables that it sees.
+//!
+//! **Invariant:** a slice is never narrower than what the builder reads. What cannot be known from
+//! the text is in [`Slice::widened`].
+
+mod model;
+mod checks;
+mod git;
+mod scope;
+mod sources;
+mod states;
+mod text;
+mod walk;
+mod cut;
+
+pub use cut::slice;
+pub use model::{
+    ArgumentUse, Reference, ReferenceKind, Slice, SliceRequest, SlicedInstruction, SourcePath, Sources,
+    Widening,
+};

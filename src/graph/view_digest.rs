@@ -1,0 +1,111 @@
+//! The Merkle digest of what a view holds.
+//!
+//! | enters | why |
+//! |---|---|
+//! | the name, the kind, and the order by name | they are what a builder sees |
+//! | permission bits | a `COPY` keeps them |
+//! | a link's target, a file's size and content | likewise |
+//!
+//! | never enters | why |
+//! |---|---|
+//! | times, owners, inode numbers, extended attributes | no builder is sent them |
+//! | where the context lies, the order in which the disk lists names | a fresh clone has the same key |
+//! | whether a folder holds more than the view | it cannot be read |
+//!
+//! A folder's digest covers its kept entries; each folder in it counts by its own digest.
+
+use rayon::prelude::*;
+
+use super::view_error::ViewError;
+use super::view_filter::{Inside, Kept};
+use crate::source::read_error::ReadError;
+use crate::source::stat::{EntryKind, SpecialKind};
+use crate::types::digest::{ContentHash, TreeDigest};
+use crate::types::file_entry::{FileEntry, FileKind};
+
+/// The derived-key context: another encoding must have another name.
+const CONTEXT: &str = "imgraph view folder, version 1";
+
+/// What Linux gives every link, and nobody can change.
+const LINK_PERMISSIONS: u32 = 0o777;
+
+/// A kept entry and, for a folder, the digest of and the entries in it.
+struct Described {
+    entry: FileEntry,
+    inside: Option<(TreeDigest, Vec<FileEntry>)>,
+}
+
+/// The digest of `inside` and its entries, each folder directly before what is in it. Files are
+/// hashed in parallel. What vanished after its folder was listed is left out.
+pub(super) fn describe(inside: Inside<'_>) -> Result<(TreeDigest, Vec<FileEntry>), ViewError> {
+    let Inside { folder, entries, whole } = inside;
+    let described: Vec<Option<Described>> =
+        entries.into_par_iter().map(describe_entry).collect::<Result<_, _>>()?;
+    let described: Vec<Described> = described.into_iter().flatten().collect();
+    let compute = || Ok(digest(&described));
+    let digest = if whole { folder.whole_digest(compute)? } else { digest(&described) };
+    let mut listed = Vec::with_capacity(described.len());
+    for Described { entry, inside } in described {
+        listed.push(entry);
+        listed.extend(inside.into_iter().flat_map(|(_, entries)| entries));
+    }
+    Ok((digest, listed))
+}
+
+fn describe_entry(kept: Kept<'_>) -> Result<Option<Described>, ViewError> {
+    let Kept { entry, path, inside } = kept;
+    let Some(stat) = entry.stat()? else { return Ok(None) };
+    let mut permissions = stat.permissions;
+    let kind = match entry.kind() {
+        EntryKind::Folder => FileKind::Folder,
+        EntryKind::File => {
+            let content = entry.content()?;
+            FileKind::File { size: content.size, content: content.hash }
+        }
+        EntryKind::Link => {
+            permissions = LINK_PERMISSIONS;
+            FileKind::Link { target: entry.link_target()?.into() }
+        }
+        // fsutil clears the bit that makes it a socket and cannot open it: an empty file arrives.
+        EntryKind::Special(SpecialKind::Socket) => {
+            let content = ContentHash::from_bytes(*blake3::hash(b"").as_bytes());
+            FileKind::File { size: 0, content }
+        }
+        EntryKind::Special(kind) => {
+            return Err(ReadError::Special { path: entry.path(), kind: kind.words() }.into());
+        }
+    };
+    let inside = inside.map(describe).transpose()?;
+    Ok(Some(Described { entry: FileEntry { path, permissions, kind }, inside }))
+}
+
+fn digest(entries: &[Described]) -> TreeDigest {
+    let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
+    for Described { entry, inside } in entries {
+        write_bytes(&mut hasher, entry.path.file_name().unwrap_or_default());
+        hasher.update(&entry.permissions.to_le_bytes());
+        match &entry.kind {
+            FileKind::Folder => {
+                hasher.update(b"d");
+                if let Some((digest, _)) = inside {
+                    hasher.update(digest.as_bytes());
+                }
+            }
+            FileKind::File { size, content } => {
+                hasher.update(b"f");
+                hasher.update(&size.to_le_bytes());
+                hasher.update(content.as_bytes());
+            }
+            FileKind::Link { target } => {
+                hasher.update(b"l");
+                write_bytes(&mut hasher, target);
+            }
+        }
+    }
+    TreeDigest::from_bytes(*hasher.finalize().as_bytes())
+}
+
+fn write_bytes(hasher: &mut blake3::Hasher, bytes: &[u8]) {
+    hasher.update(&(bytes.len() as u64).to_le_bytes());
+    hasher.update(bytes);
+}

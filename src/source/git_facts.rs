@@ -1,0 +1,189 @@
+//! What git says of the workspace: commit, branch, and whether anything is uncommitted.
+//!
+//! Each fact is asked for once, and only when somebody wants it: `git status` reads every file's
+//! facts, and a workspace that uses no git variable must not need git at all. The `git` command is
+//! asked rather than the repository's files read: worktrees, submodules and safe directories are
+//! then git's own business.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The facts about the repository that holds a folder.
+#[derive(Debug)]
+pub struct GitFacts {
+    folder: PathBuf,
+    commit: OnceLock<Result<Option<String>, GitError>>,
+    branch: OnceLock<Result<Option<String>, GitError>>,
+    dirty: OnceLock<Result<bool, GitError>>,
+}
+
+/// Why git could not be asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GitError {
+    /// The folder lies in no repository.
+    #[error("the workspace is not in a git repository")]
+    NoRepository,
+    /// The command is not installed, or cannot be started.
+    #[error("the `git` command cannot be started: {0}")]
+    NotStarted(String),
+    /// The command failed.
+    #[error("`git {command}` failed: {message}")]
+    Failed {
+        /// Its arguments.
+        command: String,
+        /// What it said.
+        message: String,
+    },
+}
+
+/// How many letters of a commit's name are enough for people; what git itself shows at first.
+const SHORT: usize = 7;
+
+impl GitFacts {
+    /// Facts about the repository in which `folder` lies. Nothing is asked yet.
+    pub fn of(folder: &Path) -> Self {
+        let folder = folder.to_path_buf();
+        Self { folder, commit: OnceLock::new(), branch: OnceLock::new(), dirty: OnceLock::new() }
+    }
+
+    /// The full name of the commit that is checked out; `None` before the first commit.
+    ///
+    /// # Errors
+    /// When git cannot be asked, or there is no repository.
+    pub fn commit(&self) -> Result<Option<&str>, GitError> {
+        let ask = || self.ask_quietly(&["rev-parse", "--verify", "--quiet", "HEAD"]);
+        self.commit.get_or_init(ask).as_ref().map(Option::as_deref).map_err(Clone::clone)
+    }
+
+    /// The first letters of [`Self::commit`].
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn short_commit(&self) -> Result<Option<&str>, GitError> {
+        Ok(self.commit()?.and_then(|commit| commit.get(..SHORT)))
+    }
+
+    /// The branch that is checked out; `None` when a commit is checked out by itself, as most
+    /// continuous integration does.
+    ///
+    /// # Errors
+    /// When git cannot be asked, or there is no repository.
+    pub fn branch(&self) -> Result<Option<&str>, GitError> {
+        let ask = || self.ask_quietly(&["symbolic-ref", "--short", "--quiet", "HEAD"]);
+        self.branch.get_or_init(ask).as_ref().map(Option::as_deref).map_err(Clone::clone)
+    }
+
+    /// Whether the workspace's folder differs from the commit. A file that git neither knows nor
+    /// ignores counts: a build may read it.
+    ///
+    /// # Errors
+    /// When git cannot be asked, or there is no repository.
+    pub fn dirty(&self) -> Result<bool, GitError> {
+        let ask = || {
+            let arguments = ["status", "--porcelain", "--untracked-files=normal", "--", "."];
+            self.run(&arguments).and_then(|answer| match answer {
+                Answer::Said(changes) => Ok(!changes.is_empty()),
+                Answer::Refused(message) => Err(failed(&arguments, message)),
+            })
+        };
+        self.dirty.get_or_init(ask).clone()
+    }
+
+    /// Asks for one word; a refusal without a message means that there is none.
+    fn ask_quietly(&self, arguments: &[&str]) -> Result<Option<String>, GitError> {
+        match self.run(arguments)? {
+            Answer::Said(text) => Ok(Some(text)),
+            Answer::Refused(message) if message.is_empty() => Ok(None),
+            Answer::Refused(message) => Err(failed(arguments, message)),
+        }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Result<Answer, GitError> {
+        let mut command = Command::new("git");
+        command.arg("--no-optional-locks").arg("-C").arg(&self.folder).args(arguments);
+        // A hook sets these, and they would answer for the hook's repository.
+        for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
+            command.env_remove(variable);
+        }
+        command.env("LC_ALL", "C");
+        let output = command.output().map_err(|cause| GitError::NotStarted(cause.to_string()))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        if output.status.success() {
+            return Ok(Answer::Said(text(&output.stdout)));
+        }
+        let message = text(&output.stderr);
+        if message.contains("not a git repository") {
+            return Err(GitError::NoRepository);
+        }
+        Ok(Answer::Refused(message))
+    }
+}
+
+/// What the command answered.
+enum Answer {
+    Said(String),
+    Refused(String),
+}
+
+fn failed(arguments: &[&str], message: String) -> GitError {
+    GitError::Failed { command: arguments.join(" "), message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder that is a repository after `script` ran in it.
+    fn repository(script: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let setup = "git init -q -b trunk . && git config user.email a@b && git config user.name a";
+        let status = Command::new("sh")
+            .arg("-ec")
+            .arg(format!("{setup}\n{script}"))
+            .current_dir(folder.path())
+            .status();
+        assert!(status.unwrap().success(), "{script}");
+        folder
+    }
+
+    const COMMIT: &str = "echo a >a; git add a; git commit -qm first\n";
+
+    #[test]
+    fn a_clean_checkout() {
+        let folder = repository(COMMIT);
+        let facts = GitFacts::of(folder.path());
+        let commit = facts.commit().unwrap().unwrap();
+        assert_eq!(commit.len(), 40);
+        assert_eq!(facts.short_commit(), Ok(Some(&commit[..7])));
+        assert_eq!(facts.branch(), Ok(Some("trunk")));
+        assert_eq!(facts.dirty(), Ok(false));
+    }
+
+    #[test]
+    fn changes_and_files_that_git_does_not_know_are_dirt() {
+        let dirty = |script: &str| GitFacts::of(repository(&format!("{COMMIT}{script}")).path()).dirty();
+        assert_eq!(dirty("echo b >a"), Ok(true));
+        assert_eq!(dirty("echo b >b"), Ok(true));
+        assert_eq!(dirty("echo b >.gitignore; git add .; git commit -qm x; echo b >b"), Ok(false));
+    }
+
+    #[test]
+    fn a_commit_by_itself_has_no_branch() {
+        let folder = repository(&format!("{COMMIT}git checkout -q --detach"));
+        assert_eq!(GitFacts::of(folder.path()).branch(), Ok(None));
+    }
+
+    #[test]
+    fn before_the_first_commit_there_is_no_commit() {
+        let folder = repository("");
+        assert_eq!(GitFacts::of(folder.path()).commit(), Ok(None));
+    }
+
+    #[test]
+    fn without_a_repository_git_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(GitFacts::of(folder.path()).commit(), Err(GitError::NoRepository));
+        assert_eq!(GitFacts::of(folder.path()).dirty(), Err(GitError::NoRepository));
+    }
+}

@@ -1,0 +1,334 @@
+//! An immutable view of the workspace's files, shared by everything that loads, slices and keys.
+//!
+//! It is lazy: a folder is listed when somebody looks into it, once; a file is hashed when a view
+//! holds it, once. A thousand targets on one context therefore cost one walk. A snapshot never looks
+//! twice, so that two questions cannot get answers from two moments; [`Snapshot::look_again`] gives
+//! another snapshot, of the files as they are then.
+//!
+//! **Invariant:** no path leads out of the workspace. A link that points out is an error for who
+//! follows it, and an ordinary entry for who does not.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use super::disk::Disk;
+use super::folder::{Body, Folder, Node};
+pub use super::origin::Content;
+use super::origin::Origin;
+use super::read_error::ReadError;
+use super::stat::{EntryKind, Stat, Timestamp};
+use crate::types::digest::TreeDigest;
+use crate::types::workspace_path::WorkspacePath;
+
+/// How many links may lie on the way to a path: as many as Linux follows.
+const MOST_LINKS: usize = 40;
+
+/// Seconds: no file system in use has a coarser clock.
+const COARSEST_TICK: i64 = 2;
+
+/// The files of a workspace, as they were when they were first looked at. Clones share everything.
+#[derive(Clone)]
+pub struct Snapshot(Arc<Shared>);
+
+struct Shared {
+    origin: Box<dyn Origin>,
+    root: Folder,
+    root_on_disk: PathBuf,
+    /// When the first question may have been asked.
+    taken: Timestamp,
+    /// An earlier snapshot of the same files.
+    before: Option<Snapshot>,
+    texts: Mutex<HashMap<WorkspacePath, Arc<[u8]>>>,
+}
+
+impl Snapshot {
+    /// The files below `root`, which may be reached through links.
+    ///
+    /// # Errors
+    /// When `root` is not a folder that can be found.
+    pub fn of_disk(root: &Path) -> Result<Self, ReadError> {
+        let workspace_root = WorkspacePath::root();
+        let root = root.canonicalize().map_err(|cause| ReadError::io(&workspace_root, cause))?;
+        if !root.is_dir() {
+            return Err(ReadError::WrongKind { path: workspace_root, expected: "folder" });
+        }
+        Ok(Self::new(root, None))
+    }
+
+    fn new(root_on_disk: PathBuf, before: Option<Self>) -> Self {
+        let origin = Box::new(Disk { root: root_on_disk.clone() });
+        let root = Folder::new(WorkspacePath::root());
+        let taken = Timestamp::of(SystemTime::now());
+        Self(Arc::new(Shared { origin, root, root_on_disk, taken, before, texts: Mutex::default() }))
+    }
+
+    /// A snapshot of the same files as they are at this moment, which knows nothing yet. A file whose
+    /// facts say that it is unchanged is not read again. The first snapshot lives as long as this one.
+    #[must_use]
+    pub fn look_again(&self) -> Self {
+        Self::new(self.0.root_on_disk.clone(), Some(self.clone()))
+    }
+
+    /// Where the workspace lies on this machine.
+    pub fn root_on_disk(&self) -> &Path {
+        &self.0.root_on_disk
+    }
+
+    /// The workspace's own folder.
+    pub fn root(&self) -> FolderRef<'_> {
+        FolderRef { shared: &self.0, folder: &self.0.root }
+    }
+
+    /// The entry at `path`, no link followed: neither the last name nor one on the way. `None` when
+    /// nothing is there, and for the root, which is no folder's entry.
+    ///
+    /// # Errors
+    /// When a folder on the way cannot be listed.
+    pub fn entry(&self, path: &WorkspacePath) -> Result<Option<EntryRef<'_>>, ReadError> {
+        let mut folder = self.root();
+        let mut names = path.names();
+        let Some(last) = names.next_back() else { return Ok(None) };
+        for name in names {
+            match folder.entry(name)?.and_then(|entry| entry.as_folder()) {
+                Some(inner) => folder = inner,
+                None => return Ok(None),
+            }
+        }
+        folder.entry(last)
+    }
+
+    /// The folder at `path`, links followed inside the workspace. `None` when nothing is there.
+    ///
+    /// # Errors
+    /// When something else is there, a link leaves the workspace, or a folder cannot be listed.
+    pub fn folder(&self, path: &WorkspacePath) -> Result<Option<FolderRef<'_>>, ReadError> {
+        let Some(real) = self.follow(path)? else { return Ok(None) };
+        if real.is_root() {
+            return Ok(Some(self.root()));
+        }
+        match self.entry(&real)?.and_then(|entry| entry.as_folder()) {
+            Some(folder) => Ok(Some(folder)),
+            None => Err(ReadError::WrongKind { path: path.clone(), expected: "folder" }),
+        }
+    }
+
+    /// The bytes of the file at `path`, links followed inside the workspace. They are remembered:
+    /// this is for texts that are parsed, not for the files of a view.
+    ///
+    /// # Errors
+    /// When there is no such file, a link leaves the workspace, or it cannot be read.
+    pub fn read(&self, path: &WorkspacePath) -> Result<Arc<[u8]>, ReadError> {
+        let real = self.follow(path)?.ok_or_else(|| ReadError::Missing { path: path.clone() })?;
+        match self.entry(&real)?.map(|entry| entry.kind()) {
+            Some(EntryKind::File) => {}
+            _ => return Err(ReadError::WrongKind { path: path.clone(), expected: "file" }),
+        }
+        let mut texts = self.0.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(text) = texts.get(&real) {
+            return Ok(Arc::clone(text));
+        }
+        let text: Arc<[u8]> = self.0.origin.read(&real)?.into();
+        texts.insert(real, Arc::clone(&text));
+        Ok(text)
+    }
+
+    /// The path of what `path` leads to, with no link left in it; `None` when nothing is there.
+    ///
+    /// # Errors
+    /// When a link leaves the workspace, links form a loop, or a folder cannot be listed.
+    pub fn follow(&self, path: &WorkspacePath) -> Result<Option<WorkspacePath>, ReadError> {
+        let mut pending: Vec<Vec<u8>> = path.names().rev().map(<[u8]>::to_vec).collect();
+        let mut real = WorkspacePath::root();
+        let mut links = 0;
+        while let Some(name) = pending.pop() {
+            let next = match &*name {
+                b"" | b"." => continue,
+                b".." => match real.parent() {
+                    Some(parent) => {
+                        real = parent;
+                        continue;
+                    }
+                    None => return Err(self.leaves(path)),
+                },
+                name => real.join_name(name),
+            };
+            let Some(entry) = self.entry(&next)? else { return Ok(None) };
+            if entry.kind() != EntryKind::Link {
+                real = next;
+                continue;
+            }
+            links += 1;
+            if links > MOST_LINKS {
+                return Err(ReadError::LinkLoop { path: path.clone() });
+            }
+            let target = entry.link_target()?;
+            if target.starts_with(b"/") {
+                return Err(self.leaves(&next));
+            }
+            pending.extend(target.split(|byte| *byte == b'/').rev().map(<[u8]>::to_vec));
+        }
+        Ok(Some(real))
+    }
+
+    /// What was hashed at `path`, when the file that has the facts `stat` must still have those bytes.
+    ///
+    /// Equal facts are not enough for a file that was changed shortly before this snapshot was taken,
+    /// or whose clock is ahead: a second change within one tick of that clock leaves no trace.
+    fn unchanged_content(&self, path: &WorkspacePath, stat: &Stat) -> Option<Content> {
+        let entry = self.entry(path).ok()??;
+        let content = entry.known_content()?;
+        let settled = stat.changed.seconds.max(stat.modified.seconds) + COARSEST_TICK < self.0.taken.seconds;
+        (settled && entry.stat().ok()? == Some(*stat)).then_some(content)
+    }
+
+    /// The error for a path of which a link points out of the workspace.
+    fn leaves(&self, path: &WorkspacePath) -> ReadError {
+        let target = match self.entry(path) {
+            Ok(Some(entry)) if entry.kind() == EntryKind::Link => entry.link_target().ok(),
+            _ => None,
+        };
+        let target = String::from_utf8_lossy(target.unwrap_or(b"..")).into_owned();
+        ReadError::LinkLeaves { path: path.clone(), target }
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Snapshot").field(&self.0.root_on_disk).finish()
+    }
+}
+
+/// A folder of a snapshot.
+#[derive(Clone, Copy)]
+pub struct FolderRef<'s> {
+    shared: &'s Shared,
+    folder: &'s Folder,
+}
+
+impl<'s> FolderRef<'s> {
+    /// Where the folder lies, with no link in the path.
+    pub fn path(&self) -> &'s WorkspacePath {
+        &self.folder.path
+    }
+
+    /// What is in the folder, sorted by the bytes of the names.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed.
+    pub fn entries(&self) -> Result<Vec<EntryRef<'s>>, ReadError> {
+        let nodes = self.folder.nodes(&*self.shared.origin)?;
+        Ok((0..nodes.len()).map(|index| self.at(nodes, index)).collect())
+    }
+
+    /// The entry of that name.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed.
+    pub fn entry(&self, name: &[u8]) -> Result<Option<EntryRef<'s>>, ReadError> {
+        let nodes = self.folder.nodes(&*self.shared.origin)?;
+        let found = nodes.binary_search_by(|node| (*node.name).cmp(name));
+        Ok(found.ok().map(|index| self.at(nodes, index)))
+    }
+
+    /// The digest of everything in the folder, computed by `compute` when nobody did before.
+    pub(crate) fn whole_digest(
+        &self,
+        compute: impl FnOnce() -> Result<TreeDigest, ReadError>,
+    ) -> Result<TreeDigest, ReadError> {
+        if let Some(digest) = self.folder.whole_digest.get() {
+            return Ok(*digest);
+        }
+        let digest = compute()?;
+        Ok(*self.folder.whole_digest.get_or_init(|| digest))
+    }
+
+    fn at(&self, nodes: &'s [Node], index: usize) -> EntryRef<'s> {
+        EntryRef { parent: *self, node: &nodes[index], index }
+    }
+}
+
+/// An entry of a folder of a snapshot. Nothing but its name and kind is known until it is asked for.
+#[derive(Clone, Copy)]
+pub struct EntryRef<'s> {
+    parent: FolderRef<'s>,
+    node: &'s Node,
+    index: usize,
+}
+
+impl<'s> EntryRef<'s> {
+    /// Its name in its folder.
+    pub fn name(&self) -> &'s [u8] {
+        &self.node.name
+    }
+
+    /// Its path from the workspace's root.
+    pub fn path(&self) -> WorkspacePath {
+        self.parent.path().join_name(self.name())
+    }
+
+    /// What it is, as its folder listed it.
+    pub fn kind(&self) -> EntryKind {
+        self.node.kind()
+    }
+
+    /// The folder, when it is one.
+    pub fn as_folder(&self) -> Option<FolderRef<'s>> {
+        match &self.node.body {
+            Body::Folder(folder) => Some(FolderRef { shared: self.parent.shared, folder }),
+            _ => None,
+        }
+    }
+
+    /// Its facts; `None` when it vanished after its folder was listed.
+    ///
+    /// # Errors
+    /// When the facts cannot be had, or say that it became another kind of thing.
+    pub fn stat(&self) -> Result<Option<Stat>, ReadError> {
+        let stat = self.parent.folder.stat(self.origin(), self.index)?;
+        match stat {
+            Some(stat) if stat.kind != self.kind() => Err(ReadError::Changed { path: self.path() }),
+            stat => Ok(stat),
+        }
+    }
+
+    /// The hash of its bytes and their number, for a file; read at most once.
+    ///
+    /// # Errors
+    /// When it is no file, vanished, or cannot be read.
+    pub fn content(&self) -> Result<Content, ReadError> {
+        let Body::File(content) = &self.node.body else {
+            return Err(ReadError::WrongKind { path: self.path(), expected: "file" });
+        };
+        let stat = self.stat()?.ok_or_else(|| ReadError::Missing { path: self.path() })?;
+        let path = || self.path();
+        let known = || self.parent.shared.before.as_ref()?.unchanged_content(&path(), &stat);
+        content.get_or_init(|| known().map_or_else(|| self.origin().content(&path(), &stat), Ok)).clone()
+    }
+
+    /// The hash of its bytes, when it is a file that was hashed already.
+    fn known_content(&self) -> Option<Content> {
+        match &self.node.body {
+            Body::File(content) => content.get()?.as_ref().ok().copied(),
+            _ => None,
+        }
+    }
+
+    /// Where it points, for a link.
+    ///
+    /// # Errors
+    /// When it is no link, or cannot be read.
+    pub fn link_target(&self) -> Result<&'s [u8], ReadError> {
+        let Body::Link(target) = &self.node.body else {
+            return Err(ReadError::WrongKind { path: self.path(), expected: "link" });
+        };
+        let target = target.get_or_init(|| self.origin().link_target(&self.path()));
+        target.as_deref().map_err(Clone::clone)
+    }
+
+    fn origin(&self) -> &'s dyn Origin {
+        &*self.parent.shared.origin
+    }
+}

@@ -1,0 +1,76 @@
+//! What a folder and an inode tell about an entry without its content being read.
+
+use std::time::SystemTime;
+
+/// What an entry is, links not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EntryKind {
+    /// A folder.
+    Folder,
+    /// A regular file.
+    File,
+    /// A symbolic link.
+    Link,
+    /// None of these.
+    Special(SpecialKind),
+}
+
+/// What has a name in a folder and no content of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SpecialKind {
+    /// A Unix socket.
+    Socket,
+    /// A named pipe.
+    Pipe,
+    /// A block or character device.
+    Device,
+}
+
+impl SpecialKind {
+    /// What it is, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Socket => "socket",
+            Self::Pipe => "named pipe",
+            Self::Device => "device",
+        }
+    }
+}
+
+/// A moment as a file system stores it. Seconds since 1970, and nanoseconds of that second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp {
+    /// Whole seconds.
+    pub seconds: i64,
+    /// Nanoseconds after them, below 1,000,000,000.
+    pub nanoseconds: u32,
+}
+
+impl Timestamp {
+    /// The moment `time`; one before 1970 is 1970.
+    pub(super) fn of(time: SystemTime) -> Self {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self { seconds: since.as_secs().cast_signed(), nanoseconds: since.subsec_nanos() }
+    }
+}
+
+/// The facts by which a file is taken as unchanged, and its permissions.
+///
+/// Times and inode numbers never enter a digest: they only save reading a file again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// What it is.
+    pub kind: EntryKind,
+    /// The lower twelve bits of `st_mode`.
+    pub permissions: u32,
+    /// Bytes.
+    pub size: u64,
+    /// When the content was last written.
+    pub modified: Timestamp,
+    /// When the inode was last changed: this cannot be set back by a program.
+    pub changed: Timestamp,
+    /// The inode's number.
+    pub inode: u64,
+    /// The file system's number.
+    pub device: u64,
+}

@@ -1,0 +1,87 @@
+//! Finding the workspace that a folder lies in: the one thing that is looked for above the root.
+
+use std::path::{Path, PathBuf};
+
+use crate::syntax::build_toml::file::{FILE_NAME, has_workspace};
+use crate::types::diagnostic::Diagnostic;
+
+/// The nearest folder, `start` or one above it, whose `BUILD.toml` has a `[workspace]` table.
+///
+/// # Errors
+/// A diagnostic without a place, whose help says what to write and where.
+pub fn find(start: &Path) -> Result<PathBuf, Diagnostic> {
+    let start = start.canonicalize().map_err(|cause| {
+        Diagnostic::error(format!("the folder `{}` cannot be found: {cause}", start.display()))
+    })?;
+    let mut topmost_package = None;
+    for folder in start.ancestors() {
+        let file = folder.join(FILE_NAME);
+        match std::fs::read(&file) {
+            Ok(text) if has_workspace(&String::from_utf8_lossy(&text)) => return Ok(folder.to_path_buf()),
+            Ok(_) => topmost_package = Some(file),
+            Err(cause) if is_absence(&cause) => {}
+            Err(cause) => {
+                return Err(Diagnostic::error(format!("`{}` cannot be read: {cause}", file.display())));
+            }
+        }
+    }
+    Err(not_found(&start, topmost_package.as_deref()))
+}
+
+fn is_absence(cause: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory)
+}
+
+fn not_found(start: &Path, topmost_package: Option<&Path>) -> Diagnostic {
+    let Some(package) = topmost_package else {
+        let message = format!("no `{FILE_NAME}` in `{}` or above", start.display());
+        return Diagnostic::error(message).help(format!(
+            "a workspace begins with a file `{FILE_NAME}` in its topmost folder that says `[workspace]`"
+        ));
+    };
+    let message =
+        format!("`{}` has no `[workspace]` table, and no `{FILE_NAME}` above it has", package.display());
+    Diagnostic::error(message).help(format!(
+        "write `[workspace]` at the top of the `{FILE_NAME}` in the workspace's topmost folder"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(files: &[(&str, &str)], start: &str, expected: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        std::fs::create_dir_all(root.join(start)).unwrap();
+        for (path, text) in files {
+            std::fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            std::fs::write(root.join(path), text).unwrap();
+        }
+        let found = find(&root.join(start));
+        let shown = match &found {
+            Ok(found) => found.display().to_string(),
+            Err(diagnostic) => diagnostic.message.clone(),
+        };
+        assert_eq!(shown.replace(&root.display().to_string(), "ROOT"), expected);
+    }
+
+    #[test]
+    fn the_nearest_workspace_is_found() {
+        check(&[("BUILD.toml", "[workspace]")], "a/b", "ROOT");
+        check(&[("BUILD.toml", "[workspace]"), ("a/BUILD.toml", "")], "a/b", "ROOT");
+        check(&[("BUILD.toml", "[workspace]"), ("a/BUILD.toml", "[workspace]")], "a/b", "ROOT/a");
+        check(&[("BUILD.toml", "[workspace]\nname = \n")], "", "ROOT");
+    }
+
+    #[test]
+    fn without_one_the_help_says_what_to_write() {
+        check(&[], "a", "no `BUILD.toml` in `ROOT/a` or above");
+        check(
+            &[("BUILD.toml", ""), ("a/BUILD.toml", "")],
+            "a",
+            "`ROOT/BUILD.toml` has no `[workspace]` table, and no `BUILD.toml` above it has",
+        );
+    }
+}

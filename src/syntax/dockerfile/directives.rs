@@ -1,0 +1,110 @@
+//! Parser directives: `# escape=`, `# syntax=` and `# check=` at the top of a file.
+//!
+//! They end at the first line that is none: an instruction, an empty line, another comment
+//! (BuildKit's `directives.go`).
+
+use std::sync::Arc;
+
+use super::go_numbers;
+use super::lines::{Lines, PhysicalLine};
+use crate::types::diagnostic::Diagnostic;
+use crate::types::span::{SourceText, Span, Spanned};
+
+/// What the directives of a file say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Directives {
+    /// The escape character.
+    pub escape: char,
+    /// The frontend image.
+    pub frontend: Option<Spanned<String>>,
+}
+
+const KNOWN: [&str; 3] = ["syntax", "check", "escape"];
+
+/// Reads the directives and adds what is wrong with them to `diagnostics`.
+pub(super) fn read(source: &Arc<SourceText>, diagnostics: &mut Vec<Diagnostic>) -> Directives {
+    let mut directives = Directives { escape: '\\', frontend: value_of("syntax", &source.text) };
+    let mut seen: Vec<String> = Vec::new();
+    let mut lines = Lines::new(&source.text);
+    while let Some(line) = lines.physical()
+        && let Some((name, value)) = directive(line)
+    {
+        if seen.contains(&name) {
+            diagnostics.push(repeated(source, &name, value.span));
+        } else if name == "escape" {
+            match value.value.as_str() {
+                "\\" => directives.escape = '\\',
+                "`" => directives.escape = '`',
+                _ => diagnostics.push(bad_escape(source, &value)),
+            }
+        }
+        seen.push(name);
+    }
+    if let Some(check) = value_of("check", &source.text) {
+        diagnostics.extend(wrong_check(source, &check));
+    }
+    directives
+}
+
+/// The first word of a directive that tools read without a parser: its line begins with the `#`, and
+/// a line `#!` may stand before all directives.
+fn value_of(wanted: &str, text: &str) -> Option<Spanned<String>> {
+    let mut lines = Lines::new(text);
+    let mut is_first = true;
+    while let Some(line) = lines.physical() {
+        let is_shebang = std::mem::take(&mut is_first) && line.text.starts_with("#!");
+        if is_shebang {
+            continue;
+        }
+        let (name, value) = directive(line).filter(|_| line.text.starts_with('#'))?;
+        if name == wanted {
+            let word = value.value.split(' ').next().unwrap_or_default();
+            return Some(Spanned::new(word.to_owned(), value.span));
+        }
+    }
+    None
+}
+
+/// What BuildKit's linter cannot read of `# check=`.
+fn wrong_check(source: &Arc<SourceText>, check: &Spanned<String>) -> Option<Diagnostic> {
+    let is_right = |option: &str| match option.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
+        Some(("skip" | "experimental", _)) => true,
+        Some(("error", value)) => go_numbers::truth(value).is_some(),
+        _ => false,
+    };
+    let wrong = check.value.trim().splitn(3, ';').find(|option| !is_right(option))?;
+    let diagnostic = Diagnostic::error(format!("`{wrong}` is not an option of `# check=`"))
+        .at(source, check.span, "expected `skip=…`, `experimental=…` or `error=…`")
+        .help("write, for example, `# check=skip=all`");
+    (!check.value.trim().is_empty()).then_some(diagnostic)
+}
+
+/// The name and the value of a line that is a directive.
+fn directive(line: PhysicalLine<'_>) -> Option<(String, Spanned<String>)> {
+    let rest = line.content().trim_start().strip_prefix('#')?.trim_start();
+    let (name, value) = rest.split_once('=')?;
+    let name = name.trim_end_matches(is_space).to_ascii_lowercase();
+    let trimmed = value.trim_matches(is_space);
+    // A value that is all space is its last character: something has to be the value.
+    let kept = if trimmed.is_empty() { value.get(value.len().checked_sub(1)?..)? } else { trimmed };
+    let start = line.start + line.content().len() - value.len() + value.find(kept)?;
+    let span = Span::new(start, start + kept.len());
+    KNOWN.contains(&name.as_str()).then(|| (name, Spanned::new(kept.to_owned(), span)))
+}
+
+/// What `\s` is in Go's regular expressions.
+fn is_space(letter: char) -> bool {
+    matches!(letter, '\t' | '\n' | '\u{c}' | '\r' | ' ')
+}
+
+fn repeated(source: &Arc<SourceText>, name: &str, span: Span) -> Diagnostic {
+    Diagnostic::error(format!("the parser directive `{name}` stands twice"))
+        .at(source, span, "the second one")
+        .help("keep one of them")
+}
+
+fn bad_escape(source: &Arc<SourceText>, value: &Spanned<String>) -> Diagnostic {
+    Diagnostic::error(format!("`{}` cannot be the escape character", value.value))
+        .at(source, value.span, "expected `\\` or a backquote")
+        .help("write `# escape=\\` or leave the line out")
+}

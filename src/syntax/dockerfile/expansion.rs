@@ -1,0 +1,443 @@
+//! Expansion of variables in words, quotes and escapes included.
+//!
+//! The rules are those of BuildKit's `shell/lex.go`, which is almost a shell: `$name`, `${name}`,
+//! `${name:-word}` and its kin, `${name#pattern}`, `${name/pattern/replacement}`; single quotes keep
+//! everything, double quotes keep spaces. Where BuildKit differs from a shell, this follows BuildKit.
+
+use std::collections::BTreeSet;
+
+use super::pattern::{self, PatternError};
+
+/// The variables that an expansion sees.
+pub trait Variables {
+    /// The value of `name`, when it is set.
+    fn get(&self, name: &str) -> Option<&str>;
+
+    /// Whether what [`Self::get`] says of `name` is all that there is to know. A base image may set
+    /// variables that no text shows.
+    fn is_certain(&self, name: &str) -> bool {
+        let _ = name;
+        true
+    }
+}
+
+/// No variable at all.
+pub struct NoVariables;
+
+impl Variables for NoVariables {
+    fn get(&self, _name: &str) -> Option<&str> {
+        None
+    }
+}
+
+/// What came out of an expansion.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Expanded {
+    /// The text, with its spaces.
+    pub text: String,
+    /// The text split at spaces that were not quoted.
+    pub words: Vec<String>,
+    /// The variables that were asked for and are set.
+    pub matched: BTreeSet<String>,
+    /// The variables that were asked for and are not set.
+    pub unmatched: BTreeSet<String>,
+    /// The variables that were asked for and are not certain.
+    pub uncertain: BTreeSet<String>,
+}
+
+/// Why a text cannot be expanded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExpansionError {
+    /// A quote or a brace that nothing closes.
+    #[error("`{0}` is not closed")]
+    NotClosed(char),
+    /// `${}` and the like.
+    #[error("bad substitution: a name is expected after `${{`")]
+    BadSubstitution,
+    /// A modifier that BuildKit does not know.
+    #[error("unsupported modifier `{0}` in a substitution")]
+    Modifier(String),
+    /// `${name:?message}`.
+    #[error("{name}: {message}")]
+    Required {
+        /// The variable.
+        name: String,
+        /// What the text says of it.
+        message: String,
+    },
+    /// A pattern that cannot be used.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+}
+
+/// How a text is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lexer {
+    /// The escape character.
+    pub escape: char,
+    /// Whether quotes stay in the result.
+    pub keeps_quotes: bool,
+    /// Whether escape characters stay in the result.
+    pub keeps_escapes: bool,
+    /// Whether quotes are letters like any other.
+    pub ignores_quotes: bool,
+    /// Whether variables that are not set stay as they are written.
+    pub keeps_unset: bool,
+}
+
+impl Lexer {
+    /// A lexer that resolves everything.
+    pub fn new(escape: char) -> Self {
+        Self { escape, keeps_quotes: false, keeps_escapes: false, ignores_quotes: false, keeps_unset: false }
+    }
+
+    /// Expands `text`.
+    ///
+    /// # Errors
+    /// When BuildKit refuses the text.
+    pub fn expand(self, text: &str, variables: &dyn Variables) -> Result<Expanded, ExpansionError> {
+        let mut reader = Reader {
+            lexer: self,
+            keeps_escapes: self.keeps_escapes,
+            variables,
+            letters: text.strip_prefix('\u{feff}').unwrap_or(text).chars().collect(),
+            at: 0,
+            word: String::new(),
+            expanded: Expanded::default(),
+        };
+        let (text, words) = reader.until(None, self.keeps_escapes)?;
+        Ok(Expanded { text, words, ..reader.expanded })
+    }
+}
+
+struct Reader<'v> {
+    lexer: Lexer,
+    keeps_escapes: bool,
+    variables: &'v dyn Variables,
+    letters: Vec<char>,
+    at: usize,
+    /// The word that is being gathered. One for all levels: BuildKit's reader shares its buffer with
+    /// the texts inside `${…}`, which empties it.
+    word: String,
+    expanded: Expanded,
+}
+
+#[derive(Default)]
+struct Words {
+    done: Vec<String>,
+    in_word: bool,
+}
+
+impl Reader<'_> {
+    fn peek(&self) -> Option<char> {
+        self.letters.get(self.at).copied()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let letter = self.peek()?;
+        self.at += 1;
+        Some(letter)
+    }
+
+    /// Reads up to `stop`, which is taken, or to the end of the text.
+    fn until(
+        &mut self,
+        stop: Option<char>,
+        keeps_escapes: bool,
+    ) -> Result<(String, Vec<String>), ExpansionError> {
+        let outer = std::mem::replace(&mut self.keeps_escapes, keeps_escapes);
+        let result = self.gather(stop);
+        self.keeps_escapes = outer;
+        result
+    }
+
+    fn gather(&mut self, stop: Option<char>) -> Result<(String, Vec<String>), ExpansionError> {
+        let mut text = String::new();
+        let mut words = Words::default();
+        self.word.clear();
+        while let Some(letter) = self.peek() {
+            if Some(letter) == stop {
+                self.at += 1;
+                return Ok((text, self.finish(words)));
+            }
+            if let Some(piece) = self.special(letter)? {
+                if letter == '$' {
+                    piece.chars().for_each(|letter| self.add(&mut words, letter));
+                } else {
+                    self.word.push_str(&piece);
+                    words.in_word = true;
+                }
+                text += &piece;
+            } else if self.plain(&mut text, &mut words).is_none() {
+                break;
+            }
+        }
+        match stop {
+            Some(stop) => Err(ExpansionError::NotClosed(if stop == '}' { '{' } else { stop })),
+            None => Ok((text, self.finish(words))),
+        }
+    }
+
+    /// What a quote, a `$` or a `<` begins; `None` for any other letter.
+    fn special(&mut self, letter: char) -> Result<Option<String>, ExpansionError> {
+        Ok(Some(match letter {
+            '$' => self.dollar()?,
+            '<' => self.less_than(),
+            '\'' if !self.lexer.ignores_quotes => self.single_quote()?,
+            '"' if !self.lexer.ignores_quotes => self.double_quote()?,
+            _ => return Ok(None),
+        }))
+    }
+
+    /// Takes one letter, or an escape character and a letter. `None` when the text ends in an escape.
+    fn plain(&mut self, text: &mut String, words: &mut Words) -> Option<()> {
+        let letter = self.next()?;
+        if letter != self.lexer.escape {
+            self.add(words, letter);
+            text.push(letter);
+            return Some(());
+        }
+        if self.keeps_escapes {
+            self.word.push(letter);
+            words.in_word = true;
+            text.push(letter);
+        }
+        let escaped = self.next()?;
+        self.word.push(escaped);
+        words.in_word = true;
+        text.push(escaped);
+        Some(())
+    }
+
+    fn add(&mut self, words: &mut Words, letter: char) {
+        if !letter.is_whitespace() {
+            self.word.push(letter);
+            words.in_word = true;
+        } else if words.in_word && !self.word.is_empty() {
+            words.done.push(std::mem::take(&mut self.word));
+            words.in_word = false;
+        }
+    }
+
+    fn finish(&mut self, mut words: Words) -> Vec<String> {
+        if !self.word.is_empty() {
+            words.done.push(std::mem::take(&mut self.word));
+        }
+        words.done
+    }
+
+    fn single_quote(&mut self) -> Result<String, ExpansionError> {
+        let mut text = String::new();
+        self.quote(&mut text);
+        loop {
+            match self.peek() {
+                None => return Err(ExpansionError::NotClosed('\'')),
+                Some('\'') => {
+                    self.quote(&mut text);
+                    return Ok(text);
+                }
+                Some(letter) => text.push(letter),
+            }
+            self.at += 1;
+        }
+    }
+
+    fn double_quote(&mut self) -> Result<String, ExpansionError> {
+        let mut text = String::new();
+        self.quote(&mut text);
+        loop {
+            match self.peek() {
+                None => return Err(ExpansionError::NotClosed('"')),
+                Some('"') => {
+                    self.quote(&mut text);
+                    return Ok(text);
+                }
+                Some('$') => text += &self.dollar()?,
+                Some(letter) => {
+                    self.at += 1;
+                    self.inside_double_quotes(letter, &mut text);
+                }
+            }
+        }
+    }
+
+    fn quote(&mut self, text: &mut String) {
+        let quote = self.next();
+        if self.lexer.keeps_quotes {
+            text.extend(quote);
+        }
+    }
+
+    fn inside_double_quotes(&mut self, letter: char, text: &mut String) {
+        if letter != self.lexer.escape {
+            text.push(letter);
+            return;
+        }
+        if self.keeps_escapes {
+            text.push(letter);
+        }
+        match self.peek() {
+            None => {}
+            Some(escaped) if escaped == '"' || escaped == '$' || escaped == self.lexer.escape => {
+                self.at += 1;
+                text.push(escaped);
+            }
+            Some(_) => text.push(letter),
+        }
+    }
+
+    /// `<<` keeps the space after it, so that a heredoc's word stays with it.
+    fn less_than(&mut self) -> String {
+        self.at += 1;
+        if self.peek() != Some('<') {
+            return "<".to_owned();
+        }
+        self.at += 1;
+        let mut text = "<<".to_owned();
+        while let Some(space @ ('\t' | '\r' | ' ')) = self.peek() {
+            text.push(space);
+            self.at += 1;
+        }
+        text
+    }
+
+    fn dollar(&mut self) -> Result<String, ExpansionError> {
+        self.at += 1;
+        if self.peek() == Some('{') {
+            self.at += 1;
+            return self.braces();
+        }
+        let name = self.name();
+        if name.is_empty() {
+            return Ok("$".to_owned());
+        }
+        Ok(match self.value(&name) {
+            None if self.lexer.keeps_unset => format!("${name}"),
+            value => value.unwrap_or_default(),
+        })
+    }
+
+    fn braces(&mut self) -> Result<String, ExpansionError> {
+        match self.peek() {
+            None => return Err(ExpansionError::NotClosed('{')),
+            Some('{' | '}' | ':') => return Err(ExpansionError::BadSubstitution),
+            Some(_) => {}
+        }
+        let name = self.name();
+        match self.next() {
+            None => Err(ExpansionError::NotClosed('{')),
+            Some('}') => Ok(match self.value(&name) {
+                None if self.lexer.keeps_unset => format!("${{{name}}}"),
+                value => value.unwrap_or_default(),
+            }),
+            Some('/') => self.replacement(&name),
+            Some(':') => {
+                let modifier = self.next().unwrap_or('\u{fffd}');
+                self.modified(&name, modifier, true)
+            }
+            Some(modifier @ ('+' | '-' | '?' | '#' | '%')) => self.modified(&name, modifier, false),
+            Some(other) => Err(ExpansionError::Modifier(other.to_string())),
+        }
+    }
+
+    fn modified(
+        &mut self,
+        name: &str,
+        modifier: char,
+        empty_is_unset: bool,
+    ) -> Result<String, ExpansionError> {
+        let written = if empty_is_unset { format!(":{modifier}") } else { modifier.to_string() };
+        let is_pattern = matches!(modifier, '#' | '%');
+        if empty_is_unset && is_pattern {
+            return Err(ExpansionError::Modifier(written));
+        }
+        let (word, _) = self.until(Some('}'), is_pattern)?;
+        let value = self.value(name);
+        if self.lexer.keeps_unset && value.is_none() {
+            return Ok(format!("${{{name}{written}{word}}}"));
+        }
+        let is_set = value.as_ref().is_some_and(|value| !empty_is_unset || !value.is_empty());
+        let present = value.unwrap_or_default();
+        Ok(match modifier {
+            '-' if !is_set => word,
+            '-' => present,
+            '+' if !is_set => String::new(),
+            '+' => word,
+            '?' if !is_set && self.variables.is_certain(name) => {
+                return Err(required(name, word, empty_is_unset));
+            }
+            '?' => present,
+            '#' | '%' => trimmed(modifier, &word, &present)?,
+            _ => return Err(ExpansionError::Modifier(written)),
+        })
+    }
+
+    fn replacement(&mut self, name: &str) -> Result<String, ExpansionError> {
+        let all = self.peek() == Some('/');
+        if all {
+            self.at += 1;
+        }
+        let (pattern, _) = self.until(Some('/'), true)?;
+        let (replacement, _) = self.until(Some('}'), true)?;
+        match self.value(name) {
+            None if self.lexer.keeps_unset => Ok(format!("${{{name}/{pattern}/{replacement}}}")),
+            value => Ok(pattern::replace(&pattern, &value.unwrap_or_default(), &replacement, all)?),
+        }
+    }
+
+    fn name(&mut self) -> String {
+        let start = self.at;
+        match self.peek() {
+            Some(first) if is_digit(first) => {
+                while self.peek().is_some_and(is_digit) {
+                    self.at += 1;
+                }
+            }
+            Some('@' | '*' | '#' | '?' | '-' | '$' | '!') => self.at += 1,
+            _ => {
+                while self.peek().is_some_and(|c| c == '_' || c.is_alphabetic() || is_digit(c)) {
+                    self.at += 1;
+                }
+            }
+        }
+        self.letters[start..self.at].iter().collect()
+    }
+
+    fn value(&mut self, name: &str) -> Option<String> {
+        if !self.variables.is_certain(name) {
+            self.expanded.uncertain.insert(name.to_owned());
+        }
+        let value = self.variables.get(name).map(str::to_owned);
+        let asked = match value {
+            Some(_) => &mut self.expanded.matched,
+            None => &mut self.expanded.unmatched,
+        };
+        asked.insert(name.to_owned());
+        value
+    }
+}
+
+fn is_digit(letter: char) -> bool {
+    letter.is_ascii_digit() || (!letter.is_ascii() && letter.is_numeric())
+}
+
+fn required(name: &str, word: String, or_empty: bool) -> ExpansionError {
+    let message = match word.as_str() {
+        "" if or_empty => "is not allowed to be empty".to_owned(),
+        "" => "is not allowed to be unset".to_owned(),
+        _ => word,
+    };
+    ExpansionError::Required { name: name.to_owned(), message }
+}
+
+fn trimmed(modifier: char, word: &str, value: &str) -> Result<String, PatternError> {
+    let (word, longest) = word.strip_prefix(modifier).map_or((word, false), |word| (word, true));
+    if modifier == '%' {
+        pattern::trim_suffix(word, value, longest)
+    } else {
+        pattern::trim_prefix(word, value, longest)
+    }
+}
+
+#[cfg(test)]
+mod tests;

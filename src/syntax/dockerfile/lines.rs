@@ -1,0 +1,181 @@
+//! Physical lines to logical ones: continuations joined, comments and empty lines left out.
+//!
+//! A logical line remembers from which bytes of the file it is made, so that a word in it can be
+//! pointed at. The rules are those of BuildKit's `parser.go`: a comment may stand between
+//! continuation lines; leading space is dropped from the first line alone; a line ends a
+//! continuation unless its last character, white space aside, is one unescaped escape character.
+
+use std::ops::Range;
+
+use crate::types::span::Span;
+
+/// The longest physical line that BuildKit reads, with its line end (`bufio.MaxScanTokenSize`).
+pub(super) const LONGEST_LINE: usize = 64 * 1024;
+
+/// A line as the parser sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LogicalLine {
+    /// The joined text.
+    pub text: String,
+    /// For each physical line that is part of it: where it begins in `text` and in the file.
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Piece {
+    in_text: usize,
+    in_file: usize,
+}
+
+impl LogicalLine {
+    /// The bytes of the file that the bytes `range` of the text come from.
+    pub(super) fn span(&self, range: Range<usize>) -> Span {
+        let start = self.in_file(range.start);
+        let end = if range.is_empty() { start } else { self.in_file(range.end - 1) + 1 };
+        Span::new(start, end)
+    }
+
+    /// All of it.
+    pub(super) fn whole(&self) -> Span {
+        let kept = self.text.trim();
+        let start = self.text.len() - self.text.trim_start().len();
+        self.span(start..start + kept.len())
+    }
+
+    fn in_file(&self, offset: usize) -> usize {
+        let piece = self.pieces.iter().rev().find(|piece| piece.in_text <= offset);
+        piece.map_or(0, |piece| piece.in_file + (offset - piece.in_text))
+    }
+
+    fn push(&mut self, text: &str, in_file: usize) {
+        self.pieces.push(Piece { in_text: self.text.len(), in_file });
+        self.text.push_str(text);
+    }
+}
+
+/// A line of the file, with its line end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PhysicalLine<'t> {
+    /// Where it begins in the file.
+    pub start: usize,
+    /// The text.
+    pub text: &'t str,
+}
+
+impl<'t> PhysicalLine<'t> {
+    /// The text without its line end.
+    pub(super) fn content(self) -> &'t str {
+        self.text.trim_end_matches(['\r', '\n'])
+    }
+}
+
+/// Reads a file line by line.
+#[derive(Clone, Debug)]
+pub(super) struct Lines<'t> {
+    text: &'t str,
+    at: usize,
+    end_of_last: usize,
+}
+
+impl<'t> Lines<'t> {
+    /// Begins at the first line, after a byte order mark.
+    pub(super) fn new(text: &'t str) -> Self {
+        let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        Self { text, at, end_of_last: at }
+    }
+
+    /// Where the last line that was read ends, without its line end.
+    pub(super) fn end_of_last(&self) -> usize {
+        self.end_of_last
+    }
+
+    /// The next line of the file.
+    pub(super) fn physical(&mut self) -> Option<PhysicalLine<'t>> {
+        let rest = &self.text[self.at..];
+        if rest.is_empty() {
+            return None;
+        }
+        let length = rest.find('\n').map_or(rest.len(), |at| at + 1);
+        let line = PhysicalLine { start: self.at, text: &rest[..length] };
+        self.at += length;
+        self.end_of_last = line.start + line.content().len();
+        Some(line)
+    }
+
+    /// The next instruction's line, without its heredocs.
+    pub(super) fn logical(&mut self, escape: char) -> Option<LogicalLine> {
+        loop {
+            let line = self.physical()?;
+            let content = line.content();
+            let kept = content.trim_start();
+            if is_comment(kept) || kept.is_empty() {
+                continue;
+            }
+            let mut logical = LogicalLine { text: String::new(), pieces: Vec::new() };
+            let (kept_text, mut continues) = without_continuation(kept, escape);
+            logical.push(kept_text, line.start + content.len() - kept.len());
+            while continues && let Some(line) = self.physical() {
+                let content = line.content();
+                if is_comment(content) || content.trim_start().is_empty() {
+                    continue;
+                }
+                let (kept, more) = without_continuation(content, escape);
+                logical.push(kept, line.start);
+                continues = more;
+            }
+            return Some(logical);
+        }
+    }
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with('#')
+}
+
+/// The line without the escape character that continues it, and whether there was one.
+fn without_continuation(line: &str, escape: char) -> (&str, bool) {
+    let trimmed = line.trim_end_matches([' ', '\t']);
+    match trimmed.strip_suffix(escape) {
+        Some(kept) if !kept.ends_with(escape) => (kept, true),
+        _ => (line, false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &[&str]) {
+        let mut lines = Lines::new(text);
+        let mut found = Vec::new();
+        while let Some(line) = lines.logical('\\') {
+            found.push(line.text);
+        }
+        assert_eq!(found, expected, "{text:?}");
+    }
+
+    #[test]
+    fn lines_are_joined_as_buildkit_joins_them() {
+        check("a\nb\n", &["a", "b"]);
+        check("\u{feff}  a\r\n", &["a"]);
+        check("a \\\n  b\n", &["a   b"]);
+        check("a \\\n# no\n\n  b\n", &["a   b"]);
+        check("a \\  \nb", &["a b"]);
+        check("a \\\\\nb", &["a \\\\", "b"]);
+        check("a \\", &["a "]);
+        check("\\\na", &["a"]);
+        check("# a \\\nb", &["b"]);
+        check("", &[]);
+    }
+
+    #[test]
+    fn words_are_found_in_the_file() {
+        let text = "\u{feff}  ab \\\n # x\n  cd\n";
+        let line = Lines::new(text).logical('\\').unwrap();
+        assert_eq!(line.text, "ab   cd");
+        let span = line.span(5..7);
+        assert_eq!(&text[span.start..span.end], "cd");
+        let span = line.whole();
+        assert_eq!(&text[span.start..span.end], "ab \\\n # x\n  cd");
+    }
+}

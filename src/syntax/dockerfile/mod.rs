@@ -1,0 +1,25 @@
+//! The Dockerfile front end: text to stages and instructions, each with its place.
+//!
+//! It agrees with BuildKit's parser on everything that decides what a stage reads, what it is based
+//! on, and what is refused. It expands nothing: that needs the arguments of a build, which
+//! `graph/slice` has. The way of a text through the modules: `lines` joins physical lines, `words`
+//! and `arguments` cut them, `commands` give them meaning, `parser` gathers stages.
+
+pub mod keyword;
+pub mod model;
+pub mod go_numbers;
+mod lines;
+mod directives;
+mod pattern;
+pub mod expansion;
+mod heredoc;
+mod words;
+pub mod mount;
+mod site;
+mod flags;
+mod arguments;
+mod commands;
+mod parser;
+
+pub use model::Dockerfile;
+pub use parser::{declared_arguments, parse, parse_trigger};

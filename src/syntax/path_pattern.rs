@@ -1,0 +1,184 @@
+//! One pattern of an ignore file or of a list of sources: moby/patternmatcher's `Pattern`.
+//!
+//! Most patterns are compared as bytes: whole, as a prefix (`a/**`) or as a suffix (`**/a`). The rest
+//! becomes a [`PathExpression`]. Which of the two decides more than speed: `caret^file` is those
+//! letters, while `caret^file*` can never match, for `^` then is an anchor. BuildKit behaves so, and
+//! a view must be what BuildKit would send.
+
+use super::path_expression::{ANY_FOLDERS, ANY_TEXT, BadExpression, PathExpression};
+use super::shell_pattern;
+
+/// Characters that make BuildKit take a pattern as more than a prefix.
+const PATTERN_CHARACTERS: [char; 6] = ['*', '[', ']', '?', '^', '\\'];
+
+/// A compiled pattern.
+#[derive(Clone, Debug)]
+pub struct PathPattern {
+    text: String,
+    exception: bool,
+    shape: Shape,
+}
+
+#[derive(Clone, Debug)]
+enum Shape {
+    Whole,
+    /// The path begins with this many bytes of the text.
+    Prefix(usize),
+    /// The path ends with the text from this byte on.
+    Suffix(usize),
+    Expression(PathExpression),
+    /// The pattern is an error, but only when it is first compared with a path.
+    Bad,
+}
+
+/// Why a text is not a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PatternProblem {
+    /// A `!` with nothing behind it.
+    #[error("`!` needs a pattern behind it")]
+    LonelyException,
+    /// A class that is not closed, or the like.
+    #[error("the pattern is malformed")]
+    Malformed,
+}
+
+impl PathPattern {
+    /// Compiles `text`, which is cleaned and may begin with `!`.
+    pub(super) fn new(text: &str) -> Result<Self, PatternProblem> {
+        let (exception, text) = match text.strip_prefix('!') {
+            Some("") => return Err(PatternProblem::LonelyException),
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        shell_pattern::matches(text.as_bytes(), b".")
+            .map_err(|shell_pattern::Malformed| PatternProblem::Malformed)?;
+        let shape = compile(text).unwrap_or(Shape::Bad);
+        Ok(Self { text: text.to_owned(), exception, shape })
+    }
+
+    /// The pattern, cleaned, without its `!`.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the pattern takes back what patterns before it matched.
+    pub fn is_exception(&self) -> bool {
+        self.exception
+    }
+
+    /// Whether the pattern is malformed in a way that shows only when it is used.
+    pub(super) fn is_bad(&self) -> bool {
+        matches!(self.shape, Shape::Bad)
+    }
+
+    /// Whether `path` itself matches, its parents left aside.
+    pub(super) fn matches(&self, path: &[u8]) -> Result<bool, PatternProblem> {
+        let text = self.text.as_bytes();
+        Ok(match &self.shape {
+            Shape::Whole => path == text,
+            Shape::Prefix(length) => path.starts_with(&text[..*length]),
+            Shape::Suffix(start) => {
+                let suffix = &text[*start..];
+                path.ends_with(suffix) || suffix.strip_prefix(b"/") == Some(path)
+            }
+            Shape::Expression(expression) => expression.matches(path),
+            Shape::Bad => return Err(PatternProblem::Malformed),
+        })
+    }
+
+    /// Whether a path that begins with `folder`, which ends with `/`, could match. May say yes for
+    /// nothing, never no in vain.
+    pub(super) fn may_match_below(&self, folder: &[u8]) -> bool {
+        let (prefix, slashes) = match &self.shape {
+            Shape::Whole => (self.text.as_str(), Some(self.text.matches('/').count())),
+            Shape::Prefix(length) => (&self.text[..*length], None),
+            Shape::Expression(expression) => (expression.literal_prefix(), expression.slashes()),
+            Shape::Suffix(_) | Shape::Bad => return true,
+        };
+        let prefix = prefix.as_bytes();
+        let deep_enough = || {
+            let depth = folder.iter().filter(|byte| **byte == b'/').count();
+            slashes.is_none_or(|slashes| slashes >= depth)
+        };
+        (folder.starts_with(prefix) || prefix.starts_with(folder)) && deep_enough()
+    }
+
+    /// The pattern as a plain path, when BuildKit takes it as one: a trailing `/**` and then a
+    /// trailing `/*` do not count. See fsutil's `patternWithoutTrailingGlob`.
+    pub(super) fn plain_prefix(&self) -> Option<&str> {
+        let text = self.text.strip_suffix("/**").unwrap_or(&self.text);
+        let text = text.strip_suffix("/*").unwrap_or(text);
+        (!text.contains(PATTERN_CHARACTERS)).then_some(text)
+    }
+}
+
+/// Follows patternmatcher's `compile`, its quirks included: a shape that was found early stays when
+/// only letters follow, and `**` in front counts as a suffix whatever comes between.
+fn compile(pattern: &str) -> Result<Shape, BadExpression> {
+    #[derive(PartialEq)]
+    enum Found {
+        Whole,
+        Prefix,
+        Suffix,
+        Expression,
+    }
+    let mut expression = String::from("^");
+    let mut found = Found::Whole;
+    // Go's scanner drops a byte order mark.
+    let mut characters = pattern.strip_prefix('\u{feff}').unwrap_or(pattern).chars().peekable();
+    let mut first = true;
+    while let Some(character) = characters.next() {
+        match character {
+            '*' if characters.next_if_eq(&'*').is_some() => {
+                characters.next_if_eq(&'/');
+                found = match (characters.peek(), found) {
+                    (None, Found::Whole) => Found::Prefix,
+                    (None, _) => {
+                        expression.push_str(ANY_TEXT);
+                        Found::Expression
+                    }
+                    (Some(_), _) => {
+                        expression.push_str(ANY_FOLDERS);
+                        Found::Expression
+                    }
+                };
+                if first {
+                    found = Found::Suffix;
+                }
+            }
+            '*' => {
+                expression.push_str("[^/]*");
+                found = Found::Expression;
+            }
+            '?' => {
+                expression.push_str("[^/]");
+                found = Found::Expression;
+            }
+            // `|`, `{` and `}` are meant to be escaped as well. They are not: the table of the
+            // original has too few bits, and so `a|b*` is a choice and `a{2}*` a repetition.
+            '.' | '+' | '(' | ')' | '$' => expression.extend(['\\', character]),
+            '\\' => {
+                expression.push('\\');
+                if let Some(escaped) = characters.next() {
+                    expression.push(escaped);
+                    found = Found::Expression;
+                }
+            }
+            '[' | ']' => {
+                expression.push(character);
+                found = Found::Expression;
+            }
+            character => expression.push(character),
+        }
+        first = false;
+    }
+    Ok(match found {
+        Found::Whole => Shape::Whole,
+        Found::Prefix => Shape::Prefix(pattern.len() - 2),
+        Found::Suffix => Shape::Suffix(2),
+        Found::Expression => {
+            expression.push('$');
+            Shape::Expression(PathExpression::parse(&expression)?)
+        }
+    })
+}
