@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 #[path = "support/engine.rs"]
+#[allow(dead_code, reason = "each test uses its part")]
 mod engine;
 #[path = "support/file_tree.rs"]
 mod file_tree;
@@ -109,6 +110,9 @@ fn check(engine: &Engine, case: &ViewCase) -> Result<(), String> {
     if case.expectation == Expectation::WholeView {
         same("the image is not the view", &view, &image)?;
     }
+    if let Some(expected) = &case.view {
+        same_paths(expected, &view)?;
+    }
     let again = build_of_view(engine, case, &view, folder.path())
         .map_err(|message| format!("the view alone is refused: {message}"))?;
     same("the view alone gives another image", &image, &again)
@@ -124,6 +128,17 @@ fn refuses(engine: &Engine, case: &ViewCase, view: &FileTree, folder: &Path) -> 
 fn same(heading: &str, expected: &FileTree, found: &FileTree) -> Result<(), String> {
     let differences = differences(expected, found);
     if differences.is_empty() { Ok(()) } else { Err(format!("{heading}:\n  {}", differences.join("\n  "))) }
+}
+
+fn same_paths(expected: &BTreeSet<Vec<u8>>, view: &FileTree) -> Result<(), String> {
+    let found: BTreeSet<Vec<u8>> = view.keys().cloned().collect();
+    let names = |paths: &BTreeSet<Vec<u8>>| -> Vec<String> {
+        paths.iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect()
+    };
+    if *expected == found {
+        return Ok(());
+    }
+    Err(format!("the engine is sent {:?}, the view holds {:?}", names(expected), names(&found)))
 }
 
 /// Builds from a folder that holds the view's files and nothing else; no ignore file takes part.
@@ -174,7 +189,8 @@ fn view_of(case: &ViewCase, context: &Path) -> Result<FileTree, String> {
         contexts: &BTreeSet::new(),
     };
     let slice = slice(&parsed.dockerfile, &request).map_err(messages)?;
-    let sources = if slice.widened.is_some() { ReadSources::Whole } else { ReadSources::from(&slice.sources) };
+    let sources =
+        if slice.widened.is_some() { ReadSources::Whole } else { ReadSources::from(&slice.sources) };
     let ignore = dockerfiles.ignore_file(&WorkspacePath::root(), Some(&path)).map_err(messages)?.rules;
     let spec = ViewSpec { context: WorkspacePath::root(), ignore, sources, inputs: None };
     let view = spec.view(&snapshot).map_err(|error| error.to_string())?;

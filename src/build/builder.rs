@@ -18,7 +18,8 @@ use crate::types::workspace_path::WorkspacePath;
 pub struct SentFolder<'r> {
     /// Where the folder lies on this machine.
     pub on_disk: &'r Path,
-    /// The entries, each folder directly before what is in it, in the order of [`WorkspacePath`].
+    /// The entries, each folder directly before what is in it, in the order of [`WorkspacePath`]. The
+    /// folder itself is not among them.
     pub entries: &'r [FileEntry],
 }
 

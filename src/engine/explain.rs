@@ -42,7 +42,11 @@ pub fn explain(
 ) -> Vec<Explained> {
     let node = &known.graph.nodes[id];
     let Some(build) = node.build() else {
-        return planned.reasons.iter().map(|reason| Explained { reason: reason.clone(), place: None }).collect();
+        return planned
+            .reasons
+            .iter()
+            .map(|reason| Explained { reason: reason.clone(), place: None })
+            .collect();
     };
     let mut explained = Vec::new();
     for reason in &planned.reasons {
@@ -67,7 +71,12 @@ fn shown(reason: &Reason) -> Reason {
     let text = |value: &Option<String>| {
         value.as_ref().map(|value| value.split_once(' ').map_or(value.as_str(), |(_, text)| text).to_owned())
     };
-    Reason { fact: INSTRUCTION.to_owned(), change: reason.change, old: text(&reason.old), new: text(&reason.new) }
+    Reason {
+        fact: INSTRUCTION.to_owned(),
+        change: reason.change,
+        old: text(&reason.old),
+        new: text(&reason.new),
+    }
 }
 
 fn place(node: &Node, build: &Build, reason: &Reason) -> Option<Location> {

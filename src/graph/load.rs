@@ -69,17 +69,13 @@ impl Loaded {
     ) -> Result<Vec<TargetId>, Vec<Diagnostic>> {
         select::select(&self.targets, &self.names, patterns, current)
     }
-
-    fn failed(diagnostic: Diagnostic) -> Self {
-        Self { diagnostics: vec![diagnostic], ..Self::default() }
-    }
 }
 
 /// Loads the workspace whose root is the snapshot's.
 pub fn load(snapshot: &Snapshot, options: &Options<'_>) -> Loaded {
     let root = match package_files::read_root(snapshot, options.version) {
         Ok(root) => root,
-        Err(diagnostic) => return Loaded::failed(diagnostic),
+        Err(diagnostics) => return Loaded { diagnostics: in_order(diagnostics), ..Loaded::default() },
     };
     let workspace_name = workspace_name(&root.file);
     let (packages, mut diagnostics) = package_files::read_all(snapshot, root);

@@ -198,9 +198,10 @@ impl Names {
         if let Some(label) = name.and_then(|name| self.elsewhere(name)) {
             return diagnostic.help(format!("did you mean `{label}`?"));
         }
-        let folders: Vec<String> = self.packages.keys().map(|package| format!("//{package}")).collect();
-        match nearest(&format!("//{folder}"), folders.iter().map(String::as_str)) {
-            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        let below_root = self.packages.keys().filter(|package| !package.is_root());
+        let folders: Vec<String> = below_root.map(|package| package.to_string()).collect();
+        match nearest(&folder.to_string(), folders.iter().map(String::as_str)) {
+            Some(near) => diagnostic.help(format!("did you mean `//{near}`?")),
             None => diagnostic,
         }
     }

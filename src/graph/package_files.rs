@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use crate::source::packages::{self, PackagesError};
 use crate::source::snapshot::Snapshot;
 use crate::syntax::build_toml::file::{self, BuildFile, FILE_NAME};
 use crate::syntax::build_toml::requirement::Version;
+use crate::syntax::path_patterns::{PathPatterns, PatternError};
 use crate::types::diagnostic::Diagnostic;
-use crate::types::span::{SourceText, Span};
+use crate::types::span::{Located, SourceText, Span};
 use crate::types::workspace_path::WorkspacePath;
 
 /// A package and its file.
@@ -25,16 +27,17 @@ pub(super) struct Package {
 }
 
 /// Reads the root's file and checks what must hold before anything else in it means anything.
-pub(super) fn read_root(snapshot: &Snapshot, version: &str) -> Result<Package, Diagnostic> {
-    let root = read_package(snapshot, Arc::new(WorkspacePath::root()))?;
+pub(super) fn read_root(snapshot: &Snapshot, version: &str) -> Result<Package, Vec<Diagnostic>> {
+    let root =
+        read_package(snapshot, Arc::new(WorkspacePath::root())).map_err(|diagnostic| vec![diagnostic])?;
     let Some(workspace) = &root.file.workspace else {
-        if let Some(first) = root.diagnostics.into_iter().next() {
-            return Err(first);
+        let mut diagnostics = root.diagnostics;
+        if !file::has_workspace(&root.file.source.text) {
+            let message = format!("the workspace's `{FILE_NAME}` has no `[workspace]` table");
+            let diagnostic = Diagnostic::error(message).at(&root.file.source, Span::default(), "");
+            diagnostics.push(diagnostic.help("write `[workspace]` at its top"));
         }
-        let diagnostic =
-            Diagnostic::error(format!("the workspace's `{FILE_NAME}` has no `[workspace]` table"));
-        let diagnostic = diagnostic.at(&root.file.source, Span::default(), "");
-        return Err(diagnostic.help("write `[workspace]` at its top"));
+        return Err(diagnostics);
     };
     if let (Some(requires), Some(version)) = (&workspace.requires, Version::parse(version))
         && !requires.value.holds(version)
@@ -43,24 +46,18 @@ pub(super) fn read_root(snapshot: &Snapshot, version: &str) -> Result<Package, D
         let wanted = root.file.source.text[start..end].trim_matches(['"', '\'']);
         let message = format!("this is imgraph {version}, and the workspace requires `{wanted}`");
         let diagnostic = Diagnostic::error(message).at_location(&requires.location, "required here");
-        return Err(diagnostic.help("install a version of imgraph that satisfies it"));
+        return Err(vec![diagnostic.help("install a version of imgraph that satisfies it")]);
     }
     Ok(root)
 }
 
 /// Reads every package, `root` being read already. Sorted by folder.
 pub(super) fn read_all(snapshot: &Snapshot, root: Package) -> (Vec<Package>, Vec<Diagnostic>) {
-    let no_exclusions = Vec::new();
-    let exclude = root.file.workspace.as_ref().map_or(&no_exclusions, |workspace| &workspace.exclude);
-    let folders = match find_packages(snapshot, exclude) {
-        Ok(folders) => folders,
-        Err(diagnostics) => return (vec![root], diagnostics),
-    };
+    let (folders, mut diagnostics) = folders(snapshot, &root);
     let others = folders.into_par_iter().filter(|folder| !folder.is_root());
     let results: Vec<Result<Package, Diagnostic>> =
         others.map(|folder| read_package(snapshot, Arc::new(folder))).collect();
     let mut packages = vec![root];
-    let mut diagnostics = Vec::new();
     for result in results {
         match result {
             Ok(package) => packages.push(package),
@@ -69,6 +66,56 @@ pub(super) fn read_all(snapshot: &Snapshot, root: Package) -> (Vec<Package>, Vec
     }
     packages.sort_by(|one, other| one.folder.cmp(&other.folder));
     (without_other_workspaces(packages), diagnostics)
+}
+
+/// The folders of all packages, and what is wrong with looking for them.
+fn folders(snapshot: &Snapshot, root: &Package) -> (Vec<WorkspacePath>, Vec<Diagnostic>) {
+    let workspace = root.file.workspace.as_ref();
+    let written: &[Located<String>] = workspace.map_or(&[], |workspace| &workspace.exclude);
+    let (exclude, mut diagnostics) = patterns(written);
+    match packages::find_packages(snapshot, &exclude) {
+        Ok(found) => {
+            diagnostics.extend(found.unreadable.iter().map(|error| {
+                Diagnostic::warning(error.to_string()).help(
+                    "no package was looked for there; `exclude` in `[workspace]` says that this is meant",
+                )
+            }));
+            (found.folders, diagnostics)
+        }
+        Err(PackagesError::Read(error)) => {
+            diagnostics.push(Diagnostic::error(error.to_string()));
+            (Vec::new(), diagnostics)
+        }
+        Err(PackagesError::Pattern(error)) => {
+            let blamed = written.iter().find(|pattern| pattern.value.contains(&error.text));
+            diagnostics.push(bad_pattern(&error, blamed.or(written.first())));
+            (Vec::new(), diagnostics)
+        }
+    }
+}
+
+/// The patterns of `exclude` that are patterns.
+fn patterns(written: &[Located<String>]) -> (PathPatterns, Vec<Diagnostic>) {
+    let mut good = Vec::new();
+    let mut diagnostics = Vec::new();
+    for pattern in written {
+        match PathPatterns::new([&pattern.value]) {
+            Ok(_) => good.push(&pattern.value),
+            Err(error) => diagnostics.push(bad_pattern(&error, Some(pattern))),
+        }
+    }
+    // Each was compiled by itself: together they cannot fail.
+    (PathPatterns::new(good).unwrap_or_default(), diagnostics)
+}
+
+fn bad_pattern(error: &PatternError, place: Option<&Located<String>>) -> Diagnostic {
+    let diagnostic = Diagnostic::error(error.to_string());
+    match place {
+        Some(pattern) => {
+            diagnostic.at_location(&pattern.location, "expected a pattern such as `third_party/**`")
+        }
+        None => diagnostic,
+    }
 }
 
 /// Leaves out the packages of workspaces inside this one. `packages` is sorted: a folder comes
@@ -103,27 +150,4 @@ fn read_package(snapshot: &Snapshot, folder: Arc<WorkspacePath>) -> Result<Packa
     }
     let (file, diagnostics) = file::parse(&source);
     Ok(Package { folder, file, diagnostics })
-}
-
-fn find_packages(
-    snapshot: &Snapshot,
-    _exclude: &[crate::types::span::Located<String>],
-) -> Result<Vec<WorkspacePath>, Vec<Diagnostic>> {
-    let mut pending = vec![WorkspacePath::root()];
-    let mut found = Vec::new();
-    while let Some(folder) = pending.pop() {
-        let listed = snapshot.folder(&folder).map_err(|error| vec![Diagnostic::error(error.to_string())])?;
-        let entries = listed
-            .map(|listed| listed.entries())
-            .transpose()
-            .map_err(|error| vec![Diagnostic::error(error.to_string())])?;
-        for entry in entries.into_iter().flatten() {
-            if entry.name() == b"BUILD.toml" {
-                found.push(folder.clone());
-            } else if entry.as_folder().is_some() {
-                pending.push(entry.path());
-            }
-        }
-    }
-    Ok(found)
 }

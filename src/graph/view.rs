@@ -118,11 +118,7 @@ impl ViewSpec {
             ReadSources::Whole => None,
             ReadSources::Paths(sources) => followed_patterns(context, sources.iter().map(String::as_str))?,
         };
-        let filter = Filter {
-            sources: sources.as_ref(),
-            inputs: self.inputs.as_deref(),
-            ignored: Some(self.ignore.patterns()),
-        };
+        let filter = Filter::new(sources.as_ref(), self.inputs.as_deref(), self.ignore.patterns());
         answer(filter.select(context)?)
     }
 }

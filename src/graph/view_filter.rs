@@ -12,14 +12,16 @@ use crate::syntax::path_patterns::{FolderMatches, PathPatterns};
 use crate::types::workspace_path::WorkspacePath;
 
 /// The patterns of a view. An absent list keeps everything.
-#[derive(Clone, Copy)]
 pub(super) struct Filter<'v> {
     /// What the sources ask for, links followed.
-    pub(super) sources: Option<&'v PathPatterns>,
+    sources: Option<&'v PathPatterns>,
     /// What the target's own narrowing patterns let through.
-    pub(super) inputs: Option<&'v PathPatterns>,
+    inputs: Option<&'v PathPatterns>,
     /// What is ignored.
-    pub(super) ignored: Option<&'v PathPatterns>,
+    ignored: &'v PathPatterns,
+    /// Whether every folder must be looked into that BuildKit looks into: it then may meet a pattern
+    /// that is malformed, and fail.
+    thorough: bool,
 }
 
 /// An entry that is in the view.
@@ -56,12 +58,19 @@ struct Fate {
     said: Said,
 }
 
-impl Filter<'_> {
+impl<'v> Filter<'v> {
+    pub(super) fn new(
+        sources: Option<&'v PathPatterns>,
+        inputs: Option<&'v PathPatterns>,
+        ignored: &'v PathPatterns,
+    ) -> Self {
+        let thorough = [sources, inputs, Some(ignored)].into_iter().flatten().any(PathPatterns::any_bad);
+        Self { sources, inputs, ignored, thorough }
+    }
+
     /// The entries of `context` that are in the view.
     pub(super) fn select<'s>(&self, context: FolderRef<'s>) -> Result<Inside<'s>, ViewError> {
-        let whole = self.sources.is_none()
-            && self.inputs.is_none()
-            && self.ignored.is_none_or(|ignored| ignored.patterns().is_empty());
+        let whole = self.sources.is_none() && self.inputs.is_none() && self.ignored.patterns().is_empty();
         let root = WorkspacePath::root();
         let entries =
             if whole { everything(context, &root)? } else { self.some(context, &root, &Said::default())? };
@@ -116,31 +125,36 @@ impl Filter<'_> {
     fn fate(&self, path: &[u8], parent: &Said) -> Result<Fate, ViewError> {
         let mut fate = Fate { kept: true, closed: false, said: Said::default() };
         if let Some(sources) = self.sources {
-            let (wanted, said) =
-                sources.matches(path, &parent.sources).map_err(PatternOrigin::Sources.error())?;
+            let asked = sources.matches(path, &parent.sources);
+            let (wanted, said) = asked.map_err(PatternOrigin::Sources.error())?;
             fate.said.sources = said;
             fate.kept &= wanted;
-            if !wanted && (sources.buildkit_skips(path, false) || sources.none_below(path)) {
-                return Ok(Fate { closed: true, ..fate });
+            let closed = sources.buildkit_skips(path, false) || self.none_below(sources, path);
+            if !wanted && closed {
+                return Ok(Fate { closed, ..fate });
             }
         }
-        if let Some(ignored) = self.ignored {
-            let (matched, said) =
-                ignored.matches(path, &parent.ignored).map_err(PatternOrigin::IgnoreFile.error())?;
-            fate.said.ignored = said;
-            fate.kept &= !matched;
-            if matched && (ignored.buildkit_skips(path, true) || ignored.all_below(path)) {
-                return Ok(Fate { closed: true, ..fate });
-            }
+        let asked = self.ignored.matches(path, &parent.ignored);
+        let (matched, said) = asked.map_err(PatternOrigin::IgnoreFile.error())?;
+        fate.said.ignored = said;
+        fate.kept &= !matched;
+        let closed =
+            self.ignored.buildkit_skips(path, true) || (!self.thorough && self.ignored.all_below(path));
+        if matched && closed {
+            return Ok(Fate { closed, ..fate });
         }
         if let Some(inputs) = self.inputs {
-            let (wanted, said) =
-                inputs.matches(path, &parent.inputs).map_err(PatternOrigin::Inputs.error())?;
+            let asked = inputs.matches(path, &parent.inputs);
+            let (wanted, said) = asked.map_err(PatternOrigin::Inputs.error())?;
             fate.said.inputs = said;
             fate.kept &= wanted;
-            fate.closed = !wanted && inputs.none_below(path);
+            fate.closed = !wanted && self.none_below(inputs, path);
         }
         Ok(fate)
+    }
+
+    fn none_below(&self, patterns: &PathPatterns, folder: &[u8]) -> bool {
+        !self.thorough && patterns.none_below(folder)
     }
 
     fn keeps_leaf(&self, path: &[u8], parent: &Said) -> Result<bool, ViewError> {
@@ -148,10 +162,8 @@ impl Filter<'_> {
         if let Some(sources) = self.sources {
             kept &= sources.matches_leaf(path, &parent.sources).map_err(PatternOrigin::Sources.error())?;
         }
-        if let Some(ignored) = self.ignored {
-            kept &=
-                !ignored.matches_leaf(path, &parent.ignored).map_err(PatternOrigin::IgnoreFile.error())?;
-        }
+        let ignored = self.ignored.matches_leaf(path, &parent.ignored);
+        kept &= !ignored.map_err(PatternOrigin::IgnoreFile.error())?;
         if let Some(inputs) = self.inputs {
             kept &= inputs.matches_leaf(path, &parent.inputs).map_err(PatternOrigin::Inputs.error())?;
         }
@@ -162,7 +174,7 @@ impl Filter<'_> {
     fn keeps_all_below(&self, path: &[u8]) -> bool {
         self.sources.is_none_or(|sources| sources.all_below(path))
             && self.inputs.is_none_or(|inputs| inputs.all_below(path))
-            && self.ignored.is_none_or(|ignored| ignored.none_below(path))
+            && self.ignored.none_below(path)
     }
 }
 

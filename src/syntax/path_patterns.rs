@@ -121,6 +121,11 @@ impl PathPatterns {
         PatternError { text: self.patterns[index].text().to_owned(), problem }
     }
 
+    /// Whether a pattern is malformed in a way that shows only when it is compared with a path.
+    pub fn any_bad(&self) -> bool {
+        self.patterns.iter().any(PathPattern::is_bad)
+    }
+
     /// Whether nothing below `folder` can match, `folder` itself not matching.
     pub fn none_below(&self, folder: &[u8]) -> bool {
         self.stays_below(folder, false)

@@ -5,7 +5,10 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use crate::support::{Case, Engine, View, unique, write};
+use imgraph::types::cancellation::Cancellation;
+use imgraph::types::event::Silence;
+
+use crate::support::{Case, Engine, Proxy, View, unique, write};
 
 const COPY_ALL: &str = "FROM scratch\nCOPY . /\n";
 
@@ -150,4 +153,29 @@ pub(crate) fn what_is_removed_or_changes_its_kind_is_gone(engine: &Engine) {
 pub(crate) fn ignore_files_in_a_view_are_files(engine: &Engine) {
     let view = View::of(&[(".dockerignore", "secret\n"), ("secret", "kept, because the view has it")]);
     assert_eq!(files(engine, &view), [".dockerignore", "secret"]);
+    let tag = unique("ignore");
+    let dockerfile = "FROM scratch\nCOPY .dockerignore /\n";
+    Case { dockerfile, context: Some(&view), tags: &[&tag], ..Case::default() }.output(engine);
+    assert_eq!(engine.look(&tag, "cat /image/.dockerignore"), "secret\n");
+}
+
+pub(crate) fn only_what_changed_travels_again(engine: &Engine) {
+    let proxy = Proxy::before(engine);
+    let noise: Vec<u8> =
+        (0..3_000_000_u32).map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("large"), noise).unwrap();
+    let mut view = View::whole(folder);
+    let label = format!("//again:{}", std::process::id());
+    let travelled = |view: &View| {
+        let before = proxy.sent();
+        let case = Case { label: &label, dockerfile: COPY_ALL, context: Some(view), ..Case::default() };
+        case.run_with(&proxy.builder, &Silence, &Cancellation::default()).unwrap();
+        proxy.sent() - before
+    };
+    assert!(travelled(&view) > 3_000_000);
+    assert!(travelled(&view) < 100_000);
+    write(view.folder.path(), "small", "a new file");
+    view.read();
+    assert!(travelled(&view) < 100_000);
 }

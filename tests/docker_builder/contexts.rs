@@ -159,3 +159,17 @@ pub(crate) fn no_cache_runs_again(engine: &Engine) {
     assert_eq!(ran(true), "ran\n");
     assert_eq!(ran(false), "");
 }
+
+pub(crate) fn steps_reach_the_network_that_is_asked_for(engine: &Engine) {
+    let dockerfile = format!("FROM {BASE}\nRUN busybox readlink /proc/self/ns/net\n");
+    let namespace = |network| {
+        let case =
+            Case { dockerfile: &dockerfile, network: Some(network), no_cache: true, ..Case::default() };
+        let (result, events) = case.run(engine);
+        result.unwrap();
+        logs(&events)
+    };
+    let host = namespace("host");
+    assert_eq!(host, namespace("host"));
+    assert_ne!(host, namespace("none"));
+}

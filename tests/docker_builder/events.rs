@@ -12,7 +12,7 @@ pub(crate) fn output_is_seen_while_it_is_written(engine: &Engine) {
         format!("FROM {BASE}\nRUN echo early; sleep 2; echo late; echo wrong >&2; echo -n unfinished\n");
     let recorder = Recorder::default();
     let case = Case { dockerfile: &dockerfile, no_cache: true, ..Case::default() };
-    case.run_with(engine, &recorder, &Cancellation::default()).unwrap();
+    case.run_with(&engine.builder, &recorder, &Cancellation::default()).unwrap();
     let end = Instant::now();
     let early = recorder.logged_at("early").expect("output is told");
     assert!(end - early > Duration::from_millis(1500), "output came {:?} before the end", end - early);
@@ -56,4 +56,12 @@ pub(crate) fn steps_begin_and_end(engine: &Engine) {
     let (begun, ended) = steps(false);
     assert!(begun.contains(&(run.to_owned(), true)), "{begun:?}");
     assert_eq!(begun.len(), ended.len(), "{begun:?} {ended:?}");
+}
+
+pub(crate) fn warnings_are_told(engine: &Engine) {
+    let dockerfile = format!("FROM {BASE}\nRUN echo one \\\n\n two\n");
+    let (result, events) = Case { dockerfile: &dockerfile, ..Case::default() }.run(engine);
+    result.unwrap();
+    let is_warning = |event: &Event| matches!(event, Event::Warning { message, .. } if message.to_lowercase().contains("empty continuation line"));
+    assert!(events.iter().any(is_warning), "{events:?}");
 }

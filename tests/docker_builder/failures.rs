@@ -38,7 +38,6 @@ pub(crate) fn a_wrong_dockerfile_names_its_line(engine: &Engine) {
     check("FROM scratch\nFORM x\n", "unknown instruction", Some(2));
     check("FROM scratch\n\nCOPY absent /\n", "absent", Some(3));
     check("", "cannot be empty", None);
-    check("FROM scratch\n", "", None);
 }
 
 pub(crate) fn a_large_dockerfile_can_fail(engine: &Engine) {

@@ -4,7 +4,10 @@
 //! `IMGRAPH_TEST_DOCKER_CONTAINERD`; a test that finds none fails, for a test that is skipped in
 //! silence proves nothing.
 
+#![allow(clippy::unwrap_used)]
+
 mod cancellation;
+mod connection;
 mod contents;
 mod contexts;
 mod events;
@@ -32,6 +35,10 @@ on_both_stores! {
     contents::a_build_without_a_context_works,
     contents::what_is_removed_or_changes_its_kind_is_gone,
     contents::ignore_files_in_a_view_are_files,
+    contents::only_what_changed_travels_again,
+    connection::an_engine_is_spoken_to_over_tcp,
+    connection::a_lost_connection_is_not_the_targets_fault,
+    connection::a_long_step_keeps_its_session,
     contexts::arguments_labels_and_stages_are_used,
     contexts::folders_are_named_contexts,
     contexts::images_are_named_contexts,
@@ -40,10 +47,13 @@ on_both_stores! {
     contexts::secrets_are_mounted_and_not_shown,
     contexts::a_missing_secret_is_not_found,
     contexts::no_cache_runs_again,
+    contexts::steps_reach_the_network_that_is_asked_for,
     cancellation::a_running_step_is_killed,
     cancellation::builds_run_side_by_side,
+    cancellation::builds_of_one_target_run_side_by_side,
     events::output_is_seen_while_it_is_written,
     events::steps_begin_and_end,
+    events::warnings_are_told,
     failures::a_failing_step_names_its_line_and_its_last_lines,
     failures::a_wrong_dockerfile_names_its_line,
     failures::a_large_dockerfile_can_fail,

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Instant;
 
 use imgraph::build::builder::{
@@ -193,14 +198,15 @@ pub(crate) struct Case<'r> {
     pub(crate) args: &'r [(&'r str, &'r str)],
     pub(crate) labels: &'r [(&'r str, &'r str)],
     pub(crate) secrets: &'r [(&'r str, &'r str)],
-    pub no_cache: bool,
+    pub(crate) network: Option<&'r str>,
+    pub(crate) no_cache: bool,
     pub(crate) tags: &'r [&'r str],
 }
 
 impl Case<'_> {
     pub(crate) fn run(&self, engine: &Engine) -> (Result<BuildOutput, BuildError>, Vec<Event>) {
         let recorder = Recorder::default();
-        let result = self.run_with(engine, &recorder, &Cancellation::default());
+        let result = self.run_with(&engine.builder, &recorder, &Cancellation::default());
         (result, recorder.events())
     }
 
@@ -211,7 +217,7 @@ impl Case<'_> {
 
     pub(crate) fn run_with(
         &self,
-        engine: &Engine,
+        builder: &DockerBuilder,
         events: &dyn EventSink,
         cancellation: &Cancellation,
     ) -> Result<BuildOutput, BuildError> {
@@ -225,7 +231,7 @@ impl Case<'_> {
         let label = if self.label.is_empty() { "//test" } else { self.label };
         let label = Label::parse(label, &Arc::new(WorkspacePath::root())).unwrap();
         let request = BuildRequest {
-            subject: &Subject { label, platform: engine.builder.platform().clone() },
+            subject: &Subject { label, platform: builder.platform().clone() },
             dockerfile: self.dockerfile.as_bytes(),
             dockerfile_name: "docker/Dockerfile",
             stage: self.stage,
@@ -234,11 +240,11 @@ impl Case<'_> {
             args: &map(self.args),
             labels: &map(self.labels),
             secrets: &secrets,
-            network: Some("none"),
+            network: self.network.or(Some("none")),
             no_cache: self.no_cache,
             tags: &tags,
         };
-        engine.builder.build(&request, events, cancellation)
+        builder.build(&request, events, cancellation)
     }
 }
 
@@ -276,8 +282,77 @@ pub(crate) fn logs(events: &[Event]) -> String {
 
 /// A name that no other test uses.
 pub(crate) fn unique(name: &str) -> String {
-    static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
     format!("imgraph-test/{name}:{}-{count}-{now}", std::process::id())
+}
+
+/// Stands between a builder and an engine: counts what is sent, and can go away.
+pub(crate) struct Proxy {
+    pub(crate) builder: DockerBuilder,
+    state: Arc<ProxyState>,
+}
+
+#[derive(Default)]
+struct ProxyState {
+    sent: AtomicUsize,
+    gone: AtomicBool,
+    open: Mutex<Vec<TcpStream>>,
+}
+
+impl Proxy {
+    /// Listens on a port of this machine.
+    pub(crate) fn before(engine: &Engine) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address: EngineAddress = format!("tcp://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let state = Arc::new(ProxyState::default());
+        let (target, shared) = (engine.address.clone(), Arc::clone(&state));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                if shared.gone.load(Ordering::SeqCst) {
+                    return;
+                }
+                shared.connect(stream.unwrap(), &target);
+            }
+        });
+        Self { builder: DockerBuilder::connect(&address).unwrap(), state }
+    }
+
+    /// How many bytes went to the engine so far.
+    pub(crate) fn sent(&self) -> usize {
+        self.state.sent.load(Ordering::SeqCst)
+    }
+
+    /// Breaks all connections.
+    pub(crate) fn leave(&self) {
+        self.state.gone.store(true, Ordering::SeqCst);
+        for stream in self.state.open.lock().unwrap().iter() {
+            stream.shutdown(Shutdown::Both).unwrap_or_default();
+        }
+    }
+}
+
+impl ProxyState {
+    fn connect(self: &Arc<Self>, client: TcpStream, target: &EngineAddress) {
+        self.open.lock().unwrap().push(client.try_clone().unwrap());
+        let EngineAddress::Unix(path) = target else { panic!("the engine of a test listens on a socket") };
+        let engine = UnixStream::connect(path).unwrap();
+        let (mut up, mut down) = (client.try_clone().unwrap(), engine.try_clone().unwrap());
+        let (mut client, mut engine, state) = (client, engine, Arc::clone(self));
+        thread::spawn(move || {
+            let mut buffer = vec![0; 64 * 1024];
+            while let Ok(length @ 1..) = up.read(&mut buffer) {
+                state.sent.fetch_add(length, Ordering::SeqCst);
+                if engine.write_all(&buffer[..length]).is_err() {
+                    break;
+                }
+            }
+            engine.shutdown(Shutdown::Both).unwrap_or_default();
+        });
+        thread::spawn(move || {
+            std::io::copy(&mut down, &mut client).unwrap_or_default();
+            client.shutdown(Shutdown::Both).unwrap_or_default();
+        });
+    }
 }

@@ -8,20 +8,20 @@ use std::process::{Command, Output};
 
 /// A Docker Engine.
 #[derive(Clone, Debug)]
-pub struct Engine {
+pub(crate) struct Engine {
     /// Where it listens, such as `unix:///…`.
-    pub host: String,
+    pub(crate) host: String,
     client: String,
 }
 
 impl Engine {
     /// The engine with the classic image store.
-    pub fn classic() -> Self {
+    pub(crate) fn classic() -> Self {
         Self::named_by("IMGRAPH_TEST_DOCKER")
     }
 
     /// The engine with the containerd image store.
-    pub fn containerd() -> Self {
+    pub(crate) fn containerd() -> Self {
         Self::named_by("IMGRAPH_TEST_DOCKER_CONTAINERD")
     }
 
@@ -30,20 +30,20 @@ impl Engine {
     }
 
     /// The docker client, about to talk to this engine.
-    pub fn docker(&self) -> Command {
+    pub(crate) fn docker(&self) -> Command {
         let mut command = Command::new(&self.client);
         command.env("DOCKER_HOST", &self.host).env_remove("DOCKER_CONTEXT");
         command
     }
 
     /// Runs the docker client to its end.
-    pub fn run<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Output {
+    pub(crate) fn run<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Output {
         self.docker().args(arguments).output().unwrap()
     }
 
     /// Builds with the engine's own client and unpacks the image's files into `into`; what it said
     /// when it refused.
-    pub fn build_files(&self, context: &Path, options: &[String], into: &Path) -> Result<(), String> {
+    pub(crate) fn build_files(&self, context: &Path, options: &[String], into: &Path) -> Result<(), String> {
         let archive = into.with_extension("tar");
         let mut command = self.docker();
         command.args(["buildx", "build", "--progress", "plain", "--provenance=false"]);
@@ -59,7 +59,13 @@ impl Engine {
 
 fn unpack(archive: &Path, into: &Path) {
     std::fs::create_dir(into).unwrap();
-    let status = Command::new("tar").arg("-xpf").arg(archive).arg("-C").arg(into).status().unwrap();
+    let status = Command::new("tar")
+        .args(["--warning=no-timestamp", "-xpf"])
+        .arg(archive)
+        .arg("-C")
+        .arg(into)
+        .status()
+        .unwrap();
     assert!(status.success(), "tar could not unpack {}", archive.display());
     std::fs::remove_file(archive).unwrap();
 }

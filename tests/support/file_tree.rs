@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// What lies at a path.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Entry {
+pub(crate) enum Entry {
     /// A folder with these permission bits.
     Folder(u32),
     /// A file with these permission bits and bytes.
@@ -31,10 +31,10 @@ impl std::fmt::Debug for Entry {
 }
 
 /// The entries of a folder by their paths, which are relative and separated by `/`.
-pub type FileTree = BTreeMap<Vec<u8>, Entry>;
+pub(crate) type FileTree = BTreeMap<Vec<u8>, Entry>;
 
 /// Reads all that lies in a folder, not the folder itself.
-pub fn read(folder: &Path) -> FileTree {
+pub(crate) fn read(folder: &Path) -> FileTree {
     let mut tree = FileTree::new();
     let mut waiting = vec![PathBuf::new()];
     while let Some(relative) = waiting.pop() {
@@ -63,7 +63,7 @@ fn read_entry(path: &Path) -> Entry {
 }
 
 /// Writes a tree into a folder that is there. Folders that the tree does not name get 0755.
-pub fn write(tree: &FileTree, folder: &Path) {
+pub(crate) fn write(tree: &FileTree, folder: &Path) {
     for (path, entry) in tree {
         let path = folder.join(OsStr::from_bytes(path));
         make_parents(folder, &path);
@@ -104,7 +104,7 @@ fn set_permissions(path: &Path, permissions: u32) {
 }
 
 /// What differs between two trees, a line each.
-pub fn differences(expected: &FileTree, found: &FileTree) -> Vec<String> {
+pub(crate) fn differences(expected: &FileTree, found: &FileTree) -> Vec<String> {
     let paths = expected.keys().chain(found.keys()).collect::<std::collections::BTreeSet<_>>();
     let differs = |path: &&&Vec<u8>| expected.get(**path) != found.get(**path);
     let line = |path: &Vec<u8>| {

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
 /// A tree on disk.
-pub struct RecordedTree {
+pub(crate) struct RecordedTree {
     _folder: TempDir,
     /// The paths in the order of the file; a folder ends with `/`.
     paths: Vec<String>,
@@ -31,7 +31,7 @@ impl RecordedTree {
     }
 
     /// The paths at `indexes`, sorted, without trailing `/`.
-    pub fn named(&self, indexes: &[usize]) -> Vec<String> {
+    pub(crate) fn named(&self, indexes: &[usize]) -> Vec<String> {
         let mut named: Vec<String> =
             indexes.iter().map(|index| self.paths[*index].trim_end_matches('/').to_owned()).collect();
         named.sort();
@@ -39,7 +39,7 @@ impl RecordedTree {
     }
 
     /// The paths of a view of the tree, sorted.
-    pub fn names(&self, view: &View) -> Vec<String> {
+    pub(crate) fn names(&self, view: &View) -> Vec<String> {
         let mut names: Vec<String> = view.entries.iter().map(|entry| entry.path.to_string()).collect();
         names.sort();
         names
@@ -52,12 +52,12 @@ fn data(name: &str) -> String {
 }
 
 /// All trees, on disk.
-pub fn recorded_trees() -> Vec<RecordedTree> {
+pub(crate) fn recorded_trees() -> Vec<RecordedTree> {
     let trees: Vec<Vec<String>> = serde_json::from_str(&data("trees.json")).unwrap();
     trees.into_iter().map(RecordedTree::new).collect()
 }
 
 /// The cases of a file that holds one a line.
-pub fn recorded_lines<Case: DeserializeOwned>(name: &str) -> Vec<Case> {
+pub(crate) fn recorded_lines<Case: DeserializeOwned>(name: &str) -> Vec<Case> {
     data(name).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

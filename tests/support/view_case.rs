@@ -11,9 +11,12 @@
 //! - `dockerfile`: the Dockerfile; the word is its path, otherwise `Dockerfile`.
 //! - `dockerfile-ignore`: the ignore file beside the Dockerfile.
 //! - `target`: the wanted stage. `args`: build arguments, `NAME=VALUE` a line.
+//! - `view`: the paths that BuildKit's client sends, one a line, as were found in an engine's copy of the
+//!   context (Engine 26.1); but for cache mounts, which read nothing.
 //! - `expect`: `whole`: the image holds exactly the view. `refused`: nothing can be built. Without it,
 //!   a build of the view's files alone gives the same image.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -21,7 +24,7 @@ use crate::file_tree::{self, Entry, FileTree};
 
 /// What is to hold of a case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Expectation {
+pub(crate) enum Expectation {
     /// A build of the view's files alone gives the same image.
     #[default]
     SameImage,
@@ -33,25 +36,28 @@ pub enum Expectation {
 
 /// One context and what is built of it.
 #[derive(Debug, Default)]
-pub struct ViewCase {
+pub(crate) struct ViewCase {
     /// The name of the case's file, without its ending.
-    pub name: String,
+    pub(crate) name: String,
     /// The files of the context, Dockerfile and ignore files among them.
-    pub tree: FileTree,
+    pub(crate) tree: FileTree,
     /// Where the Dockerfile lies in the context.
-    pub dockerfile: String,
+    pub(crate) dockerfile: String,
     /// The wanted stage, when it is not the last.
-    pub target: Option<String>,
+    pub(crate) target: Option<String>,
     /// The build arguments.
-    pub args: Vec<(String, String)>,
+    pub(crate) args: Vec<(String, String)>,
     /// What is to hold.
-    pub expectation: Expectation,
-    hard_links: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) expectation: Expectation,
+    /// The paths of the view, where they are known.
+    pub(crate) view: Option<BTreeSet<Vec<u8>>>,
+    /// Second names of files: the name, and the file.
+    pub(crate) hard_links: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl ViewCase {
     /// Reads the text of a case. A mistake in it is a mistake in the test: it panics.
-    pub fn parse(name: &str, text: &str) -> Self {
+    pub(crate) fn parse(name: &str, text: &str) -> Self {
         let mut case = Self { name: name.to_owned(), dockerfile: "Dockerfile".to_owned(), ..Self::default() };
         let mut sections: Vec<(&str, String)> = Vec::new();
         for line in text.split_inclusive('\n') {
@@ -83,6 +89,7 @@ impl ViewCase {
                 let path = format!("{}.dockerignore", self.dockerfile);
                 self.file(path.into_bytes(), body.as_bytes().to_vec());
             }
+            ("view", "") => self.view = Some(body.lines().map(unescape).collect()),
             ("target", "") => self.target = Some(body.trim_end().to_owned()),
             ("args", "") => self.args.extend(body.lines().map(argument)),
             ("expect", "whole") => self.expectation = Expectation::WholeView,
@@ -104,7 +111,8 @@ impl ViewCase {
                 self.tree.insert(name.clone(), Entry::File(mode(permissions), name));
             }
             ["file", permissions, name, content] => {
-                let content = content.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(content);
+                let content =
+                    content.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(content);
                 self.tree.insert(unescape(name), Entry::File(mode(permissions), unescape(content)));
             }
             ["dir", permissions, name] => {
@@ -119,7 +127,7 @@ impl ViewCase {
     }
 
     /// Writes the context into a folder that is there.
-    pub fn write(&self, folder: &Path) {
+    pub(crate) fn write(&self, folder: &Path) {
         use std::os::unix::ffi::OsStrExt;
         file_tree::write(&self.tree, folder);
         let on_disk = |path: &[u8]| folder.join(std::ffi::OsStr::from_bytes(path));
@@ -131,7 +139,7 @@ impl ViewCase {
 }
 
 /// All cases, by name.
-pub fn all() -> Vec<ViewCase> {
+pub(crate) fn all() -> Vec<ViewCase> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/views");
     let mut cases: Vec<ViewCase> = fs::read_dir(folder)
         .unwrap()

@@ -14,7 +14,9 @@ use crate::build::builder::{BuildError, BuildRequest, ContextSource};
 pub(super) struct Contexts<'r> {
     /// What BuildKit may ask for, by the name that it asks for.
     pub(super) folders: BTreeMap<String, Served<'r>>,
-    /// Attributes of the frontend.
+    /// Images, by the attribute of the frontend that is to name them.
+    pub(super) images: BTreeMap<String, ImageName>,
+    /// The other attributes of the frontend.
     pub(super) attributes: HashMap<String, String>,
 }
 
@@ -40,18 +42,21 @@ impl<'r> Contexts<'r> {
                 "`{name}` cannot be the name of a context: BuildKit takes lower-case names as images have them"
             )));
         };
-        let value = match source {
-            ContextSource::Image(reference) => format!("docker-image://{}", image(name, reference)?),
+        let attribute = format!("context:{key}");
+        if self.images.contains_key(&attribute) || self.attributes.contains_key(&attribute) {
+            return Err(wrong(format!("two contexts are named `{key}`")));
+        }
+        match source {
+            ContextSource::Image(reference) => {
+                self.images.insert(attribute, image(name, reference)?);
+            }
             ContextSource::Folder(folder) => {
                 let local = format!("named-{key}");
-                self.folders.insert(local.clone(), Served::Folder(folder));
-                format!("local:{local}")
+                self.attributes.insert(attribute, format!("local:{local}"));
+                self.folders.insert(local, Served::Folder(folder));
             }
-        };
-        match self.attributes.insert(format!("context:{key}"), value) {
-            None => Ok(()),
-            Some(_) => Err(wrong(format!("two contexts are named `{key}`"))),
         }
+        Ok(())
     }
 }
 
@@ -60,9 +65,8 @@ pub(super) fn dockerfile_name(path: &str) -> &str {
     path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("Dockerfile")
 }
 
-fn image(context: &str, reference: &str) -> Result<String, BuildError> {
-    let name = ImageName::parse(reference);
-    name.map(|name| name.full()).ok_or_else(|| {
+fn image(context: &str, reference: &str) -> Result<ImageName, BuildError> {
+    ImageName::parse(reference).ok_or_else(|| {
         wrong(format!(
             "the context `{context}` is to be the image `{reference}`, which is not an image reference"
         ))

@@ -89,6 +89,13 @@ pub(super) fn surroundings(status: &Status, message: &str) -> Option<BuildError>
     Some(BuildError::Surroundings { message, help: Some(help.to_owned()) })
 }
 
+/// Whether two equal builds named an image at the same time. A containerd store looks whether the name
+/// is there and then creates it, so that one of the two is told `image "…": already exists`.
+pub(super) fn is_lost_race(status: &Status) -> bool {
+    let message = without_layers(status.message());
+    message.starts_with("image \"") && message.ends_with("already exists")
+}
+
 /// The error for a connection that broke in the middle.
 pub(super) fn lost_connection(reason: &str) -> BuildError {
     BuildError::Surroundings {
@@ -206,6 +213,13 @@ mod tests {
         let expected =
             Failure { message: "process".to_owned(), line: Some(3), vertex: Some("sha256:1".to_owned()) };
         assert_eq!(Failure::of(&status), expected);
+    }
+
+    #[test]
+    fn a_lost_race_is_told_from_other_failures() {
+        let lost = |message: &str| is_lost_race(&Status::unknown(message));
+        assert!(lost("failed to solve: image \"moby-dangling@sha256:1\": already exists"));
+        assert!(!lost("process \"echo image; already exists\" did not complete"));
     }
 
     #[test]

@@ -126,8 +126,7 @@ async fn answer(folders: &BTreeMap<String, Served<'_>>, mut transfer: Transfer) 
             .await;
         return Ok(());
     };
-    // The view already has the ignore rules applied: BuildKit is not to apply its own reading of them.
-    let served = if transfer.only_ignore_file { &Served::Empty } else { served };
+    let served = if transfer.only_ignore_file { &served.ignore_file() } else { served };
     let (entries, requests) = (
         send_entries(served, &transfer.outgoing),
         answer_requests(served, &mut transfer.incoming, &transfer.outgoing),
@@ -206,6 +205,17 @@ enum Content<'r> {
 }
 
 impl<'r> Served<'r> {
+    /// The ignore file alone. BuildKit reads it before it asks for the folder, and sends its patterns
+    /// back with that; both requests look alike when a Dockerfile copies nothing but this file.
+    fn ignore_file(&self) -> Self {
+        let Self::Folder(folder) = self else { return Self::Empty };
+        let is_ignore_file = |entry: &FileEntry| entry.path.as_bytes() == IGNORE_FILE.as_bytes();
+        match folder.entries.iter().position(is_ignore_file) {
+            Some(at) => Self::Folder(SentFolder { entries: &folder.entries[at..=at], ..*folder }),
+            None => Self::Empty,
+        }
+    }
+
     fn entries(&self) -> &'r [FileEntry] {
         match self {
             Self::Folder(folder) => folder.entries,

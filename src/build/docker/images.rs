@@ -15,6 +15,9 @@ use crate::build::builder::{BuildError, Inventory};
 use crate::types::digest::OutputDigest;
 use crate::types::platform::Platform;
 
+/// The repository of the tags by which images are found that are asked for by digest.
+const PINNED: &str = "imgraph.local/pinned";
+
 /// Everything that the engine has, in one request.
 pub(super) async fn inventory(connection: &Connection) -> Result<Inventory, BuildError> {
     let images = connection.api.list_images(None::<ListImagesOptions>).await;
@@ -49,21 +52,33 @@ pub(super) async fn resolve(
         line: None,
         log_tail: Vec::new(),
     })?;
-    if let Some(image) = inspect(connection, &name).await?.filter(|image| is_for(image, platform)) {
-        return digest_of(image.id.as_deref().unwrap_or_default());
+    if let Some(image) = find(connection, &name, platform).await? {
+        return Ok(image);
     }
     fetch(connection, reference, &name, platform).await?;
-    match inspect(connection, &name).await?.filter(|image| is_for(image, platform)) {
-        Some(image) => digest_of(image.id.as_deref().unwrap_or_default()),
-        None => Err(cannot_fetch(reference, &format!("there is none for {platform}"))),
-    }
+    let fetched = find(connection, &name, platform).await?;
+    fetched.ok_or_else(|| cannot_fetch(reference, &format!("there is none for {platform}")))
 }
 
-async fn inspect(connection: &Connection, name: &ImageName) -> Result<Option<ImageInspect>, BuildError> {
-    match connection.api.inspect_image(&name.listed()).await {
+/// The image that the engine has under a name, or under its digest alone.
+async fn find(
+    connection: &Connection,
+    name: &ImageName,
+    platform: &Platform,
+) -> Result<Option<OutputDigest>, BuildError> {
+    for known_as in std::iter::once(name.listed()).chain(name.digest().map(str::to_owned)) {
+        if let Some(image) = inspect(connection, &known_as).await?.filter(|image| is_for(image, platform)) {
+            return digest_of(image.id.as_deref().unwrap_or_default()).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+async fn inspect(connection: &Connection, known_as: &str) -> Result<Option<ImageInspect>, BuildError> {
+    match connection.api.inspect_image(known_as).await {
         Ok(image) => Ok(Some(image)),
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
-        Err(error) => Err(engine_failed(&format!("cannot look at {}", name.listed()), &error)),
+        Err(error) => Err(engine_failed(&format!("cannot look at {known_as}"), &error)),
     }
 }
 
@@ -123,6 +138,26 @@ pub(super) async fn tag(
         }),
         Err(error) => Err(engine_failed(&format!("cannot name an image {name}"), &error)),
     }
+}
+
+/// The name by which BuildKit finds an image in the engine's own store, without asking a registry.
+///
+/// A digest alone is not enough: a classic store knows the digests of registries, which an image that
+/// was built or imported does not have, and a containerd store looks under the repository that an
+/// image came from. An image that is there therefore gets a tag made of its digest, which is the same
+/// on both stores and never moves. One that is not there keeps its name, to be fetched.
+pub(super) async fn name_for_build(
+    connection: &Connection,
+    name: &ImageName,
+    platform: &Platform,
+) -> Result<String, BuildError> {
+    let Some((_, digits)) = name.digest().and_then(|digest| digest.split_once(':')) else {
+        return Ok(name.full());
+    };
+    let Some(image) = find(connection, name, platform).await? else { return Ok(name.full()) };
+    let pinned = format!("{PINNED}:{digits}");
+    tag(connection, &image, &pinned).await?;
+    Ok(pinned)
 }
 
 fn digest_of(id: &str) -> Result<OutputDigest, BuildError> {

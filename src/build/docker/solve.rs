@@ -18,6 +18,7 @@ use super::failure::{self, Failure};
 use super::file_sync::{self, TransferDesk};
 use super::identifier;
 use super::image_name::ImageName;
+use super::images;
 use super::redaction::Redactor;
 use super::session::Session;
 use super::status::Progress;
@@ -26,6 +27,8 @@ use crate::types::event::EventSink;
 
 /// The exporter that leaves an image in the engine's own store, of either kind.
 const EXPORTER: &str = "moby";
+/// How often a solve is tried that loses a race against an equal one.
+const MOST_TRIES: usize = 5;
 /// How long progress may be silent after the answer has come, before it is left.
 const SILENCE_AFTER_ANSWER: Duration = Duration::from_secs(2);
 /// As above, when there was no progress at all: the solve was refused before it began.
@@ -37,7 +40,11 @@ pub(super) async fn build(
     request: &BuildRequest<'_>,
     events: &dyn EventSink,
 ) -> Result<BuildOutput, BuildError> {
-    let contexts = Contexts::of(request)?;
+    let mut contexts = Contexts::of(request)?;
+    for (attribute, image) in &contexts.images {
+        let name = images::name_for_build(connection, image, &request.subject.platform).await?;
+        contexts.attributes.insert(attribute.clone(), format!("docker-image://{name}"));
+    }
     let (desk, transfers) = mpsc::channel(8);
     let session =
         Session::open(connection, &shared_key(request), TransferDesk(desk), request.secrets).await?;
@@ -46,12 +53,29 @@ pub(super) async fn build(
     let mut progress = Progress::new(request.subject, events, &redactor);
     let solve = solve_request(request, contexts.attributes, &session.id)?;
     let answer = tokio::select! {
-        answer = answer(control, solve, &mut progress) => answer,
+        answer = answer_in_the_end(&control, solve, &mut progress) => answer,
         error = file_sync::serve(&contexts.folders, transfers) => return Err(error),
     };
     match answer {
         Ok(response) => output(&response.into_inner()),
         Err(status) => Err(explain(&status, &progress, &redactor)),
+    }
+}
+
+/// Solves again when another build of the same image got in the way of naming it. Everything is in
+/// BuildKit's cache by then.
+async fn answer_in_the_end(
+    control: &ControlClient<Channel>,
+    mut request: SolveRequest,
+    progress: &mut Progress<'_>,
+) -> Result<Response<SolveResponse>, Status> {
+    let mut tries = 1;
+    loop {
+        match answer(control.clone(), request.clone(), progress).await {
+            Err(status) if failure::is_lost_race(&status) && tries < MOST_TRIES => tries += 1,
+            answer => return answer,
+        }
+        request.r#ref = identifier::fresh();
     }
 }
 

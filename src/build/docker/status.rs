@@ -24,7 +24,8 @@ pub(super) struct Progress<'r> {
     events: &'r dyn EventSink,
     redactor: &'r Redactor,
     steps: HashMap<String, Step>,
-    /// The step that last told of an error, for failures that name none.
+    /// The step that first told of an error, for failures that name none. Others follow when the
+    /// first failure stops them.
     failed: Option<String>,
 }
 
@@ -60,7 +61,7 @@ impl<'r> Progress<'r> {
         }
     }
 
-    /// Ends what has no end: a build that was refused or stopped leaves steps open.
+    /// Tells what is left of unfinished lines: a build that was refused leaves steps open.
     pub(super) fn finish(&mut self) {
         let digests: Vec<String> = self.steps.keys().cloned().collect();
         for digest in digests {
@@ -68,10 +69,9 @@ impl<'r> Progress<'r> {
         }
     }
 
-    /// The last lines that a step wrote: of `vertex`, or of the step that last told of an error.
+    /// The last lines that a step wrote: `vertex`, or the one that first told of an error.
     pub(super) fn tail(&self, vertex: Option<&str>) -> Vec<String> {
-        let of = |digest: &str| self.steps.get(digest).filter(|step| !step.tail.is_empty());
-        let step = vertex.and_then(of).or_else(|| self.failed.as_deref().and_then(of));
+        let step = vertex.or(self.failed.as_deref()).and_then(|digest| self.steps.get(digest));
         step.map(|step| step.tail.iter().cloned().collect()).unwrap_or_default()
     }
 
@@ -96,7 +96,7 @@ impl<'r> Progress<'r> {
         step.ended = Some(completed);
         let started = vertex.started.as_ref().map_or(completed, nanoseconds);
         let error = (!vertex.error.is_empty()).then(|| self.redactor.clean(&vertex.error).into_owned());
-        if error.is_some() {
+        if error.is_some() && self.failed.is_none() {
             self.failed = Some(vertex.digest.clone());
         }
         self.events.take(&Event::StepDone {

@@ -64,7 +64,9 @@ fn json(site: Site<'_>, range: Range<usize>) -> Result<Option<Arguments>, Diagno
         Json::None => Ok(None),
         Json::NotStrings => {
             let message = "a JSON form holds strings only";
-            Err(site.refuse(&range, message, "not all of these are strings").help("put each value in double quotes"))
+            Err(site
+                .refuse(&range, message, "not all of these are strings")
+                .help("put each value in double quotes"))
         }
         Json::Strings(values) => {
             let shown: Vec<String> = values.iter().map(|value| format!("{value:?}")).collect();
@@ -107,16 +109,11 @@ fn old_pair(site: Site<'_>, keyword: Keyword, range: Range<usize>) -> Result<Arg
     let (name, value) = words::split_first(text, range.clone());
     if value.is_empty() {
         let message = format!("`{keyword}` needs a name and a value");
-        return Err(site.refuse(&range, message, "expected `name=value`").help(format!(
-            "write `{keyword} {}=…`",
-            &text[name]
-        )));
+        return Err(site
+            .refuse(&range, message, "expected `name=value`")
+            .help(format!("write `{keyword} {}=…`", &text[name])));
     }
-    let pair = Pair {
-        name: text[name].to_owned(),
-        value: text[value].to_owned(),
-        span: site.span(&range),
-    };
+    let pair = Pair { name: text[name].to_owned(), value: text[value].to_owned(), span: site.span(&range) };
     let normal = format!("{} {}", pair.name, pair.value);
     Ok(Arguments { pairs: vec![pair], normal, ..Arguments::default() })
 }

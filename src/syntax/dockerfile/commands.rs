@@ -34,7 +34,7 @@ impl Draft<'_> {
     }
 
     /// The flags, where BuildKit reads them.
-    pub fn read_flags(&self, diagnostics: &mut Vec<Diagnostic>) -> Flags {
+    pub(super) fn read_flags(&self, diagnostics: &mut Vec<Diagnostic>) -> Flags {
         if flags::are_read(self.keyword) {
             flags::read(self.site, self.keyword, self.flags, diagnostics)
         } else {
@@ -78,7 +78,9 @@ pub(super) fn read(draft: Draft<'_>, diagnostics: &mut Vec<Diagnostic>) -> Comma
     match draft.keyword {
         Keyword::Arg => {
             draft.at_least_one(diagnostics);
-            Command::Arg(draft.arguments.words.iter().filter_map(|w| argument(draft, w, diagnostics)).collect())
+            Command::Arg(
+                draft.arguments.words.iter().filter_map(|w| argument(draft, w, diagnostics)).collect(),
+            )
         }
         Keyword::Env | Keyword::Label => {
             draft.read_flags(diagnostics);
@@ -143,7 +145,8 @@ fn named_pairs(draft: Draft<'_>, diagnostics: &mut Vec<Diagnostic>) {
 fn filled_volumes(draft: Draft<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for word in draft.arguments.words.iter().filter(|word| word.text.trim().is_empty()) {
         let message = "a volume cannot be an empty path";
-        diagnostics.push(draft.site.refuse(&word.range, message, "one of these is empty").help("write a path"));
+        diagnostics
+            .push(draft.site.refuse(&word.range, message, "one of these is empty").help("write a path"));
     }
 }
 
@@ -159,7 +162,9 @@ fn copy(draft: Draft<'_>, diagnostics: &mut Vec<Diagnostic>) -> Command {
     if let Ok(Some(_)) = heredoc::parse(&destination.text) {
         let message = format!("`{}` cannot write to a heredoc", draft.keyword);
         let label = "expected a path as the destination";
-        diagnostics.push(draft.site.refuse(&destination.range, message, label).help("the last word is the destination"));
+        diagnostics.push(
+            draft.site.refuse(&destination.range, message, label).help("the last word is the destination"),
+        );
     }
     let mut copy = Copy {
         from: flags.filled("from"),
@@ -240,14 +245,17 @@ fn check_word(
 
 /// `RUN --device` (BuildKit's `commands_rundevice.go`).
 fn check_device(text: &str) -> Result<(), MountError> {
-    let error = |message: String| MountError { message, help: Some("write `name=…` and `required`".to_owned()) };
+    let error =
+        |message: String| MountError { message, help: Some("write `name=…` and `required`".to_owned()) };
     let mut is_named = false;
     for field in mount::fields(text)? {
         let (key, value) = field.split_once('=').map_or((field.as_str(), None), |(k, v)| (k, Some(v)));
         match (key.to_lowercase().as_str(), value) {
             ("required", None) => {}
             ("required", Some(value)) if go_numbers::truth(value).is_some() => {}
-            ("required", Some(value)) => return Err(error(format!("`{value}` is not a value of `required`"))),
+            ("required", Some(value)) => {
+                return Err(error(format!("`{value}` is not a value of `required`")));
+            }
             ("name", Some(_)) if is_named => return Err(error("a device has one name".to_owned())),
             ("name", Some(name)) => is_named = !name.is_empty(),
             _ if is_named => return Err(error(format!("a device knows no `{field}`"))),
@@ -276,13 +284,16 @@ fn healthcheck(draft: Draft<'_>, diagnostics: &mut Vec<Diagnostic>) -> Command {
         "NONE" => {
             if !command.is_empty() {
                 let message = "`HEALTHCHECK NONE` takes no arguments";
-                diagnostics.push(draft.refuse(message, "something follows `NONE`").help("end the line after `NONE`"));
+                diagnostics.push(
+                    draft.refuse(message, "something follows `NONE`").help("end the line after `NONE`"),
+                );
             }
             return Command::Other;
         }
         "CMD" if command.is_empty() => {
             let message = "`HEALTHCHECK CMD` needs a command";
-            diagnostics.push(draft.refuse(message, "nothing follows `CMD`").help("write the command after `CMD`"));
+            diagnostics
+                .push(draft.refuse(message, "nothing follows `CMD`").help("write the command after `CMD`"));
         }
         "CMD" => {}
         _ => {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::go_numbers;
 use super::lines::{Lines, PhysicalLine};
 use crate::types::diagnostic::Diagnostic;
 use crate::types::span::{SourceText, Span, Spanned};
@@ -22,7 +23,7 @@ const KNOWN: [&str; 3] = ["syntax", "check", "escape"];
 
 /// Reads the directives and adds what is wrong with them to `diagnostics`.
 pub(super) fn read(source: &Arc<SourceText>, diagnostics: &mut Vec<Diagnostic>) -> Directives {
-    let mut directives = Directives { escape: '\\', frontend: None };
+    let mut directives = Directives { escape: '\\', frontend: value_of("syntax", &source.text) };
     let mut seen: Vec<String> = Vec::new();
     let mut lines = Lines::new(&source.text);
     while let Some(line) = lines.physical()
@@ -36,13 +37,46 @@ pub(super) fn read(source: &Arc<SourceText>, diagnostics: &mut Vec<Diagnostic>) 
                 "`" => directives.escape = '`',
                 _ => diagnostics.push(bad_escape(source, &value)),
             }
-        } else if name == "syntax" && line.text.starts_with('#') {
-            let image = value.value.split(' ').next().unwrap_or_default();
-            directives.frontend = Some(Spanned::new(image.to_owned(), value.span));
         }
         seen.push(name);
     }
+    if let Some(check) = value_of("check", &source.text) {
+        diagnostics.extend(wrong_check(source, &check));
+    }
     directives
+}
+
+/// The first word of a directive that tools read without a parser: its line begins with the `#`, and
+/// a line `#!` may stand before all directives.
+fn value_of(wanted: &str, text: &str) -> Option<Spanned<String>> {
+    let mut lines = Lines::new(text);
+    let mut is_first = true;
+    while let Some(line) = lines.physical() {
+        let is_shebang = std::mem::take(&mut is_first) && line.text.starts_with("#!");
+        if is_shebang {
+            continue;
+        }
+        let (name, value) = directive(line).filter(|_| line.text.starts_with('#'))?;
+        if name == wanted {
+            let word = value.value.split(' ').next().unwrap_or_default();
+            return Some(Spanned::new(word.to_owned(), value.span));
+        }
+    }
+    None
+}
+
+/// What BuildKit's linter cannot read of `# check=`.
+fn wrong_check(source: &Arc<SourceText>, check: &Spanned<String>) -> Option<Diagnostic> {
+    let is_right = |option: &str| match option.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
+        Some(("skip" | "experimental", _)) => true,
+        Some(("error", value)) => go_numbers::truth(value).is_some(),
+        _ => false,
+    };
+    let wrong = check.value.trim().splitn(3, ';').find(|option| !is_right(option))?;
+    let diagnostic = Diagnostic::error(format!("`{wrong}` is not an option of `# check=`"))
+        .at(source, check.span, "expected `skip=…`, `experimental=…` or `error=…`")
+        .help("write, for example, `# check=skip=all`");
+    (!check.value.trim().is_empty()).then_some(diagnostic)
 }
 
 /// The name and the value of a line that is a directive.

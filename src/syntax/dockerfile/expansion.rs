@@ -88,13 +88,7 @@ pub struct Lexer {
 impl Lexer {
     /// A lexer that resolves everything.
     pub fn new(escape: char) -> Self {
-        Self {
-            escape,
-            keeps_quotes: false,
-            keeps_escapes: false,
-            ignores_quotes: false,
-            keeps_unset: false,
-        }
+        Self { escape, keeps_quotes: false, keeps_escapes: false, ignores_quotes: false, keeps_unset: false }
     }
 
     /// Expands `text`.

@@ -22,22 +22,22 @@ pub(super) struct Flags(Vec<(&'static str, Spanned<String>)>);
 
 impl Flags {
     /// The value of a flag that is given at most once.
-    pub fn text(&self, name: &str) -> Option<&Spanned<String>> {
+    pub(super) fn text(&self, name: &str) -> Option<&Spanned<String>> {
         self.list(name).next()
     }
 
     /// The value of a flag that is given at most once, unless it is empty.
-    pub fn filled(&self, name: &str) -> Option<Spanned<String>> {
+    pub(super) fn filled(&self, name: &str) -> Option<Spanned<String>> {
         self.text(name).filter(|value| !value.value.is_empty()).cloned()
     }
 
     /// The values of a flag, in order.
-    pub fn list(&self, name: &str) -> impl Iterator<Item = &Spanned<String>> {
+    pub(super) fn list(&self, name: &str) -> impl Iterator<Item = &Spanned<String>> {
         self.0.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value)
     }
 
     /// Whether a switch is on; `None` when it is not given.
-    pub fn switch(&self, name: &str) -> Option<bool> {
+    pub(super) fn switch(&self, name: &str) -> Option<bool> {
         self.text(name).map(|value| !value.value.eq_ignore_ascii_case("false"))
     }
 }
@@ -107,7 +107,8 @@ fn one(
     word: &Word,
     before: &Flags,
 ) -> Result<(&'static str, Spanned<String>), Diagnostic> {
-    let (written, value) = word.text.split_once('=').map_or((word.text.as_str(), None), |(n, v)| (n, Some(v)));
+    let (written, value) =
+        word.text.split_once('=').map_or((word.text.as_str(), None), |(n, v)| (n, Some(v)));
     let known = known(keyword);
     let bare = written.strip_prefix("--").unwrap_or(written);
     let Some((name, kind)) = known.iter().find(|(name, _)| *name == bare) else {

@@ -29,14 +29,14 @@ struct Piece {
 
 impl LogicalLine {
     /// The bytes of the file that the bytes `range` of the text come from.
-    pub fn span(&self, range: Range<usize>) -> Span {
+    pub(super) fn span(&self, range: Range<usize>) -> Span {
         let start = self.in_file(range.start);
         let end = if range.is_empty() { start } else { self.in_file(range.end - 1) + 1 };
         Span::new(start, end)
     }
 
     /// All of it.
-    pub fn whole(&self) -> Span {
+    pub(super) fn whole(&self) -> Span {
         let kept = self.text.trim();
         let start = self.text.len() - self.text.trim_start().len();
         self.span(start..start + kept.len())
@@ -64,7 +64,7 @@ pub(super) struct PhysicalLine<'t> {
 
 impl<'t> PhysicalLine<'t> {
     /// The text without its line end.
-    pub fn content(self) -> &'t str {
+    pub(super) fn content(self) -> &'t str {
         self.text.trim_end_matches(['\r', '\n'])
     }
 }
@@ -79,18 +79,18 @@ pub(super) struct Lines<'t> {
 
 impl<'t> Lines<'t> {
     /// Begins at the first line, after a byte order mark.
-    pub fn new(text: &'t str) -> Self {
+    pub(super) fn new(text: &'t str) -> Self {
         let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
         Self { text, at, end_of_last: at }
     }
 
     /// Where the last line that was read ends, without its line end.
-    pub fn end_of_last(&self) -> usize {
+    pub(super) fn end_of_last(&self) -> usize {
         self.end_of_last
     }
 
     /// The next line of the file.
-    pub fn physical(&mut self) -> Option<PhysicalLine<'t>> {
+    pub(super) fn physical(&mut self) -> Option<PhysicalLine<'t>> {
         let rest = &self.text[self.at..];
         if rest.is_empty() {
             return None;
@@ -103,7 +103,7 @@ impl<'t> Lines<'t> {
     }
 
     /// The next instruction's line, without its heredocs.
-    pub fn logical(&mut self, escape: char) -> Option<LogicalLine> {
+    pub(super) fn logical(&mut self, escape: char) -> Option<LogicalLine> {
         loop {
             let line = self.physical()?;
             let content = line.content();

@@ -7,13 +7,13 @@
 
 pub mod keyword;
 pub mod model;
+pub mod go_numbers;
 mod lines;
 mod directives;
 mod pattern;
 pub mod expansion;
 mod heredoc;
 mod words;
-pub mod go_numbers;
 pub mod mount;
 mod site;
 mod flags;

@@ -73,8 +73,25 @@ impl MountError {
 }
 
 const KEYS: [&str; 19] = [
-    "type", "from", "source", "target", "readonly", "id", "sharing", "required", "size", "mode", "uid",
-    "gid", "src", "dst", "destination", "ro", "rw", "readwrite", "env",
+    "type",
+    "from",
+    "source",
+    "target",
+    "readonly",
+    "id",
+    "sharing",
+    "required",
+    "size",
+    "mode",
+    "uid",
+    "gid",
+    "src",
+    "dst",
+    "destination",
+    "ro",
+    "rw",
+    "readwrite",
+    "env",
 ];
 
 const SHARINGS: [&str; 3] = ["shared", "private", "locked"];
@@ -92,7 +109,8 @@ pub(super) fn from_of(text: &str) -> Result<String, MountError> {
         }
         if value.find('$').is_some_and(|at| at + 1 != value.len()) {
             let message = "`from` of a mount takes no variables";
-            return Err(MountError::new(message).help("begin a stage with `FROM` and the variable, and name that stage"));
+            return Err(MountError::new(message)
+                .help("begin a stage with `FROM` and the variable, and name that stage"));
         }
         value.clone_into(&mut from);
     }
@@ -218,7 +236,8 @@ impl Mount {
         match self.kind {
             MountKind::Secret => self.check_secret(),
             MountKind::Ssh if !self.source.is_empty() => {
-                Err(MountError::new("a mount of the type `ssh` has no source").help("name the agent with `id=…`"))
+                Err(MountError::new("a mount of the type `ssh` has no source")
+                    .help("name the agent with `id=…`"))
             }
             _ => Ok(()),
         }
@@ -263,7 +282,8 @@ fn suggest(error: MountError, word: &str, known: &[&str]) -> MountError {
 pub(super) fn fields(text: &str) -> Result<Vec<String>, MountError> {
     let text = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
     if text.is_empty() {
-        return Err(MountError::new("the value is empty").help("write keys and values, such as `type=cache,target=/c`"));
+        return Err(MountError::new("the value is empty")
+            .help("write keys and values, such as `type=cache,target=/c`"));
     }
     let wrong = || MountError::new("the quotes in the value do not match");
     let mut fields = Vec::new();
@@ -313,7 +333,9 @@ mod tests {
     fn check(text: &str, expected: &str) {
         let found = read(text, |value| Ok(value.to_owned())).map_or_else(
             |error| format!("! {}", error.message),
-            |mount| format!("{} {} {} {} {}", mount.kind.word(), mount.from, mount.source, mount.target, mount.id),
+            |mount| {
+                format!("{} {} {} {} {}", mount.kind.word(), mount.from, mount.source, mount.target, mount.id)
+            },
         );
         assert_eq!(found, expected, "{text}");
     }

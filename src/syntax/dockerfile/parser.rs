@@ -50,7 +50,8 @@ pub fn parse(source: &Arc<SourceText>) -> Result<Dockerfile, Vec<Diagnostic>> {
 pub fn parse_trigger(text: &Arc<SourceText>) -> Result<Instruction, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let mut lines = Lines::new(&text.text);
-    let first = lines.logical('\\').map(|line| read_instruction(text, &line, &mut lines, '\\', &mut diagnostics));
+    let first =
+        lines.logical('\\').map(|line| read_instruction(text, &line, &mut lines, '\\', &mut diagnostics));
     let is_alone = lines.logical('\\').is_none();
     match first.flatten() {
         Some(read) if diagnostics.is_empty() && is_alone => Ok(read.instruction),
@@ -85,14 +86,21 @@ impl File<'_> {
         let mut seen_from = false;
         while let Some(line) = self.lines.logical(self.escape) {
             self.has_lines = true;
-            let read = read_instruction(self.source, &line, &mut self.lines, self.escape, &mut self.diagnostics);
+            let read =
+                read_instruction(self.source, &line, &mut self.lines, self.escape, &mut self.diagnostics);
             let keyword = keyword_of(&line);
             seen_from |= keyword == Some(Keyword::From);
             let Some(Read { instruction, stage }) = read else { continue };
             match (stage, instruction.command.clone()) {
                 (Some((name, base, platform)), _) => {
                     let instructions = Vec::new();
-                    self.dockerfile.stages.push(Stage { from: instruction, name, base, platform, instructions });
+                    self.dockerfile.stages.push(Stage {
+                        from: instruction,
+                        name,
+                        base,
+                        platform,
+                        instructions,
+                    });
                 }
                 (None, Command::Arg(arguments)) if !seen_from => self.dockerfile.arguments.extend(arguments),
                 _ => match self.dockerfile.stages.last_mut() {
@@ -124,7 +132,8 @@ impl File<'_> {
 }
 
 fn no_stage(source: &Arc<SourceText>, has_lines: bool) -> Diagnostic {
-    let message = if has_lines { "the Dockerfile has no stage" } else { "the Dockerfile has no instructions" };
+    let message =
+        if has_lines { "the Dockerfile has no stage" } else { "the Dockerfile has no instructions" };
     let end = source.text.trim_end().len();
     Diagnostic::error(message)
         .at(source, Span::new(end, end), "expected a `FROM`")
@@ -140,7 +149,8 @@ fn check_line_lengths(source: &Arc<SourceText>, diagnostics: &mut Vec<Diagnostic
         if is_too_long(&line) {
             let message = format!("a line has more than {} bytes", LONGEST_LINE - 1);
             let span = Span::new(line.start, line.start);
-            let diagnostic = Diagnostic::error(message).at(source, span, "this line is too long for the builder");
+            let diagnostic =
+                Diagnostic::error(message).at(source, span, "this line is too long for the builder");
             diagnostics.push(diagnostic.help("break the line with the escape character, or `COPY` a file"));
         }
     }
@@ -187,7 +197,8 @@ fn read_instruction(
         }
     };
     let count = diagnostics.len();
-    let inner = (keyword == Keyword::Onbuild).then(|| inner(site, parts.arguments.clone(), escape, diagnostics));
+    let inner =
+        (keyword == Keyword::Onbuild).then(|| inner(site, parts.arguments.clone(), escape, diagnostics));
     let heredocs = if takes_heredocs(keyword, &arguments, inner.as_ref()) {
         heredocs(site, lines, diagnostics)
     } else {
@@ -215,7 +226,8 @@ fn unknown_keyword(site: Site<'_>, range: Range<usize>) -> Diagnostic {
     let diagnostic = site.refuse(&range, format!("`{word}` is not an instruction"), "unknown instruction");
     match nearest(&word.to_uppercase(), Keyword::ALL.iter().map(|keyword| keyword.word())) {
         Some(keyword) => diagnostic.help(format!("did you mean `{keyword}`?")),
-        None => diagnostic.help("a line that goes on from the one before needs an escape character at that one's end"),
+        None => diagnostic
+            .help("a line that goes on from the one before needs an escape character at that one's end"),
     }
 }
 
@@ -329,7 +341,8 @@ fn is_stage_name(name: &str) -> bool {
 fn bad_stage_name(draft: Draft<'_>, name: &Word) -> Diagnostic {
     let message = format!("`{}` cannot be the name of a stage", name.text);
     let label = "a name begins with a letter and has letters, digits, `-`, `_` and `.`";
-    let folded: String = name.text.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
+    let folded: String =
+        name.text.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
     let folded = folded.trim_start_matches(|c: char| !c.is_ascii_alphabetic()).to_lowercase();
     let diagnostic = draft.site.refuse(&name.range, message, label);
     if folded.is_empty() {
@@ -343,7 +356,9 @@ fn onbuild(draft: Draft<'_>, inner: Option<&Inner>, diagnostics: &mut Vec<Diagno
     draft.read_flags(diagnostics);
     let Some(inner) = inner.filter(|inner| !inner.word.is_empty()) else {
         let message = "`ONBUILD` needs an instruction";
-        diagnostics.push(draft.site.refuse(&(0..0), message, "nothing follows").help("write one, such as `ONBUILD RUN …`"));
+        diagnostics.push(
+            draft.site.refuse(&(0..0), message, "nothing follows").help("write one, such as `ONBUILD RUN …`"),
+        );
         return Command::Other;
     };
     if let Some(keyword @ (Keyword::Onbuild | Keyword::Maintainer | Keyword::From)) = inner.keyword {

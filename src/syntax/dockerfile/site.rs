@@ -12,14 +12,14 @@ use crate::types::span::{SourceText, Span, Spanned};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Site<'s> {
     /// The file.
-    pub source: &'s Arc<SourceText>,
+    pub(super) source: &'s Arc<SourceText>,
     /// The line.
-    pub line: &'s LogicalLine,
+    pub(super) line: &'s LogicalLine,
 }
 
 impl Site<'_> {
     /// An error that points at `range`; at the whole line where that is empty.
-    pub fn refuse(
+    pub(super) fn refuse(
         &self,
         range: &Range<usize>,
         message: impl Into<String>,
@@ -29,12 +29,12 @@ impl Site<'_> {
     }
 
     /// The bytes of the file; those of the whole line where `range` is empty.
-    pub fn span(&self, range: &Range<usize>) -> Span {
+    pub(super) fn span(&self, range: &Range<usize>) -> Span {
         if range.is_empty() { self.line.whole() } else { self.line.span(range.clone()) }
     }
 
     /// A word with its place in the file.
-    pub fn spanned(&self, word: &Word) -> Spanned<String> {
+    pub(super) fn spanned(&self, word: &Word) -> Spanned<String> {
         Spanned::new(word.text.clone(), self.span(&word.range))
     }
 }

@@ -1,0 +1,157 @@
+//! The variables of a build: the global ones, and those that a stage sees.
+
+use std::collections::BTreeMap;
+
+use super::model::SliceRequest;
+use crate::syntax::dockerfile::Dockerfile;
+use crate::syntax::dockerfile::expansion::{Lexer, Variables};
+use crate::types::diagnostic::Diagnostic;
+use crate::types::platform::Platform;
+use crate::types::span::Span;
+
+/// What `PATH` is where nothing sets it (BuildKit's `system.DefaultPathEnvUnix`).
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+const PROXIES: [&str; 5] = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];
+
+/// Whether BuildKit gives this argument to every `RUN` without a declaration.
+pub(super) fn is_proxy(name: &str) -> bool {
+    PROXIES.contains(&name.to_lowercase().as_str())
+}
+
+/// Whether BuildKit itself reads this argument.
+pub(super) fn is_of_buildkit(name: &str) -> bool {
+    name.starts_with("BUILDKIT_") || name == "SOURCE_DATE_EPOCH"
+}
+
+/// What `FROM` lines see: the predefined arguments and the `ARG`s before the first `FROM`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Globals(BTreeMap<String, Global>);
+
+/// A global argument that has a value.
+#[derive(Clone, Debug)]
+pub(super) struct Global {
+    /// The value.
+    pub(super) value: String,
+    /// Where it is declared; `None` for a predefined one.
+    pub(super) span: Option<Span>,
+}
+
+impl Globals {
+    /// Works out the global arguments; adds what is wrong with their defaults to `diagnostics`.
+    pub(super) fn new(
+        dockerfile: &Dockerfile,
+        request: &SliceRequest<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Self {
+        let mut globals = Self::predefined(dockerfile, request);
+        for argument in &dockerfile.arguments {
+            let span = argument.name.span;
+            let value = match (request.args.get(&argument.name.value), &argument.default) {
+                (Some(given), _) => given.clone(),
+                (None, None) => continue,
+                (None, Some(default)) => match Lexer::new(dockerfile.escape).expand(default, &globals) {
+                    Ok(expanded) => expanded.text,
+                    Err(error) => {
+                        let message = format!("the default of `{}` cannot be expanded", argument.name.value);
+                        let diagnostic = Diagnostic::error(message);
+                        diagnostics.push(diagnostic.at(&dockerfile.source, span, error.to_string()));
+                        continue;
+                    }
+                },
+            };
+            globals.0.insert(argument.name.value.clone(), Global { value, span: Some(span) });
+        }
+        globals
+    }
+
+    fn predefined(dockerfile: &Dockerfile, request: &SliceRequest<'_>) -> Self {
+        let last = dockerfile.stages.last().and_then(|stage| stage.name.as_ref());
+        let stage = request.stage.or(last.map(|name| name.value.as_str())).unwrap_or("default");
+        let mut globals = Self::default();
+        globals.add_platform("BUILD", request.build_platform);
+        globals.add_platform("TARGET", request.platform);
+        globals.add("TARGETSTAGE", stage);
+        for (name, global) in &mut globals.0 {
+            if let Some(given) = request.args.get(name) {
+                global.value.clone_from(given);
+            }
+        }
+        globals
+    }
+
+    fn add_platform(&mut self, prefix: &str, platform: &Platform) {
+        self.add(&format!("{prefix}PLATFORM"), &platform.to_string());
+        self.add(&format!("{prefix}OS"), &platform.os);
+        self.add(&format!("{prefix}OSVERSION"), "");
+        self.add(&format!("{prefix}ARCH"), &platform.architecture);
+        self.add(&format!("{prefix}VARIANT"), platform.variant.as_deref().unwrap_or_default());
+    }
+
+    fn add(&mut self, name: &str, value: &str) {
+        self.0.insert(name.to_owned(), Global { value: value.to_owned(), span: None });
+    }
+
+    /// The global argument `name`, when it has a value.
+    pub(super) fn find(&self, name: &str) -> Option<&Global> {
+        self.0.get(name)
+    }
+
+    /// The names of all global arguments that have a value.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+impl Variables for Globals {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|global| global.value.as_str())
+    }
+}
+
+/// What the instructions of a stage see.
+#[derive(Clone, Debug)]
+pub(super) struct Scope {
+    values: BTreeMap<String, Value>,
+    /// Whether an image that is not known may set more variables.
+    is_open: bool,
+    /// The working folder; `None` where an image that is not known decides.
+    pub(super) folder: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Value {
+    text: String,
+    is_certain: bool,
+}
+
+impl Scope {
+    /// The scope of `FROM scratch`.
+    pub(super) fn empty() -> Self {
+        let path = Value { text: DEFAULT_PATH.to_owned(), is_certain: true };
+        let values = BTreeMap::from([("PATH".to_owned(), path)]);
+        Self { values, is_open: false, folder: Some("/".to_owned()) }
+    }
+
+    /// The scope on top of an image.
+    pub(super) fn of_image() -> Self {
+        let mut scope = Self { is_open: true, folder: None, ..Self::empty() };
+        scope.set("PATH".to_owned(), DEFAULT_PATH.to_owned(), false);
+        scope
+    }
+
+    /// Sets a variable. It is not certain when its value was made from one that is not.
+    pub(super) fn set(&mut self, name: String, text: String, is_certain: bool) {
+        self.values.insert(name, Value { text, is_certain });
+    }
+}
+
+impl Variables for Scope {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(|value| value.text.as_str())
+    }
+
+    fn is_certain(&self, name: &str) -> bool {
+        self.values.get(name).map_or(!self.is_open, |value| value.is_certain)
+    }
+}
