@@ -2,55 +2,59 @@
 
 use crate::types::platform::Platform;
 
+/// The operating systems that a word alone can name.
+const SYSTEMS: [&str; 17] = [
+    "aix",
+    "android",
+    "darwin",
+    "dragonfly",
+    "freebsd",
+    "hurd",
+    "illumos",
+    "ios",
+    "js",
+    "linux",
+    "nacl",
+    "netbsd",
+    "openbsd",
+    "plan9",
+    "solaris",
+    "windows",
+    "zos",
+];
+
+/// The architectures that a word alone can name.
+const ARCHITECTURES: [&str; 26] = [
+    "386",
+    "amd64",
+    "amd64p32",
+    "arm",
+    "armbe",
+    "arm64",
+    "arm64be",
+    "ppc64",
+    "ppc64le",
+    "loong64",
+    "mips",
+    "mipsle",
+    "mips64",
+    "mips64le",
+    "mips64p32",
+    "mips64p32le",
+    "ppc",
+    "riscv",
+    "riscv64",
+    "s390",
+    "s390x",
+    "sparc",
+    "sparc64",
+    "wasm",
+    "i386",
+    "x86_64",
+];
+
 /// A platform as containerd reads it: an operating system or an architecture alone will do.
 pub(super) fn parse(text: &str, build_platform: &Platform) -> Option<Platform> {
-    const SYSTEMS: [&str; 17] = [
-        "aix",
-        "android",
-        "darwin",
-        "dragonfly",
-        "freebsd",
-        "hurd",
-        "illumos",
-        "ios",
-        "js",
-        "linux",
-        "nacl",
-        "netbsd",
-        "openbsd",
-        "plan9",
-        "solaris",
-        "windows",
-        "zos",
-    ];
-    const ARCHITECTURES: [&str; 26] = [
-        "386",
-        "amd64",
-        "amd64p32",
-        "arm",
-        "armbe",
-        "arm64",
-        "arm64be",
-        "ppc64",
-        "ppc64le",
-        "loong64",
-        "mips",
-        "mipsle",
-        "mips64",
-        "mips64le",
-        "mips64p32",
-        "mips64p32le",
-        "ppc",
-        "riscv",
-        "riscv64",
-        "s390",
-        "s390x",
-        "sparc",
-        "sparc64",
-        "wasm",
-        "i386",
-        "x86_64",
-    ];
     let (system, rest) = text.split_once('/').map_or((text, None), |(system, rest)| (system, Some(rest)));
     let system =
         system.split_once('(').filter(|(_, options)| options.ends_with(')')).map_or(system, |(os, _)| os);
