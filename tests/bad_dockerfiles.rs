@@ -1,5 +1,7 @@
 //! Every Dockerfile of `fixtures/bad_dockerfiles`: what is said of it, and where.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;

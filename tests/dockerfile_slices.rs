@@ -1,5 +1,7 @@
 //! Slices, written down. A slice is shown one fact a line: the test compares the facts that are asked for.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;

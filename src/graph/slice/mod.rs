@@ -8,15 +8,17 @@
 //! **Invariant:** a slice is never narrower than what the builder reads. What cannot be known from
 //! the text is in [`Slice::widened`].
 
-mod checks;
-mod cut;
-mod git;
 mod model;
+mod checks;
+mod git;
+mod contexts;
+mod platforms;
 mod scope;
 mod sources;
 mod states;
 mod text;
 mod walk;
+mod cut;
 
 pub use cut::slice;
 pub use model::{

@@ -1,6 +1,6 @@
 //! The variables of a build: the global ones, and those that a stage sees.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::SliceRequest;
 use crate::syntax::dockerfile::Dockerfile;
@@ -22,6 +22,12 @@ pub(super) fn is_proxy(name: &str) -> bool {
 /// Whether BuildKit itself reads this argument.
 pub(super) fn is_of_buildkit(name: &str) -> bool {
     name.starts_with("BUILDKIT_") || name == "SOURCE_DATE_EPOCH"
+}
+
+/// Why a text that holds these variables is not certain.
+pub(super) fn uncertain(names: &BTreeSet<String>) -> String {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    format!("a path depends on `{}`, which the base image may set", names.join("`, `"))
 }
 
 /// What `FROM` lines see: the predefined arguments and the `ARG`s before the first `FROM`.

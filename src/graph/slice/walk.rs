@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::checks;
+use super::contexts::SCRATCH;
 use super::git::{self, Place};
 use super::model::{ArgumentUse, Reference, ReferenceKind, SliceRequest, SlicedInstruction, Widening};
-use super::scope::{Globals, Scope};
+use super::scope::{Globals, Scope, uncertain};
 use super::sources::{Gathered, cleaned};
-use super::states::{SCRATCH, State, States, Step};
+use super::states::{State, States, Step};
 use super::text;
 use crate::syntax::dockerfile::Dockerfile;
 use crate::syntax::dockerfile::expansion::{Expanded, Lexer};
@@ -344,7 +345,7 @@ impl<'d> Walk<'_, 'd> {
             [(source, _)] if source.text.starts_with("github.com/") => {}
             [(source, _)] => match git::place(&source.text) {
                 Place::Local => {
-                    self.refuse(span, "`--checksum` needs a source that is fetched", "in this flag", help)
+                    self.refuse(span, "`--checksum` needs a source that is fetched", "in this flag", help);
                 }
                 Place::Http
                     if checksum.uncertain.is_empty() && !image_reference::is_digest(&checksum.text) =>
@@ -461,7 +462,7 @@ impl<'d> Walk<'_, 'd> {
         let mut sources = Gathered::default();
         match mount.kind {
             MountKind::Secret => {
-                self.secrets.entry(secret_id(mount)).or_insert(span);
+                self.secrets.entry(mount.secret_id()).or_insert(span);
                 return;
             }
             MountKind::Ssh => {
@@ -491,18 +492,4 @@ impl<'d> Walk<'_, 'd> {
         let folder = self.scope(here).folder.clone();
         folder.is_some_and(|folder| cleaned(&format!("{folder}/{target}")).is_empty())
     }
-}
-
-/// The id of a secret: its own, or the last name of where it is mounted.
-fn secret_id(mount: &Mount) -> String {
-    match (mount.source.as_str(), mount.id.as_str()) {
-        ("", "") => cleaned(&mount.target).rsplit('/').next().unwrap_or_default().to_owned(),
-        ("", id) => id.to_owned(),
-        (source, _) => source.to_owned(),
-    }
-}
-
-fn uncertain(names: &BTreeSet<String>) -> String {
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    format!("a path depends on `{}`, which the base image may set", names.join("`, `"))
 }

@@ -156,6 +156,18 @@ pub fn read(
 }
 
 impl Mount {
+    /// The id of a secret: its own, or the last name of where it is mounted.
+    pub fn secret_id(&self) -> String {
+        match (self.source.as_str(), self.id.as_str()) {
+            ("", "") => {
+                let names = self.target.rsplit('/').filter(|name| !name.is_empty() && *name != ".");
+                names.take(1).collect()
+            }
+            ("", id) => id.to_owned(),
+            (source, _) => source.to_owned(),
+        }
+    }
+
     fn set_word(&mut self, field: &str) -> Result<(), MountError> {
         match field.to_lowercase().as_str() {
             "readonly" | "ro" | "readwrite" | "rw" => Ok(()),

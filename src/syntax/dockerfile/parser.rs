@@ -75,10 +75,13 @@ struct File<'f> {
     before_from: Vec<(Keyword, Span)>,
 }
 
+/// The name, the base and the platform of a `FROM`.
+type StageHead = (Option<Spanned<String>>, Spanned<String>, Option<Spanned<String>>);
+
 /// An instruction, and what a `FROM` says.
 struct Read {
     instruction: Instruction,
-    stage: Option<(Option<Spanned<String>>, Spanned<String>, Option<Spanned<String>>)>,
+    stage: Option<StageHead>,
 }
 
 impl File<'_> {
@@ -303,8 +306,6 @@ fn take_heredoc(lines: &mut Lines<'_>, heredoc: &mut Heredoc) -> bool {
     }
     false
 }
-
-type StageHead = (Option<Spanned<String>>, Spanned<String>, Option<Spanned<String>>);
 
 fn from(draft: Draft<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<StageHead> {
     let flags = draft.read_flags(diagnostics);
