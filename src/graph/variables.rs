@@ -7,7 +7,7 @@
 //! **Invariant:** a value depends on the files, on `--set` and on the environment variables that
 //! `[vars]` name; no other environment variable is read but by a tag's `when`, which enters no key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use crate::graph::cycles;
@@ -41,7 +41,7 @@ pub struct Givens<'g> {
 #[derive(Debug)]
 pub struct Variables<'g> {
     givens: Givens<'g>,
-    by_name: BTreeMap<String, Vec<Definition>>,
+    by_name: BTreeMap<String, BTreeMap<Arc<WorkspacePath>, Definition>>,
 }
 
 /// A variable and the package that declares it.
@@ -112,12 +112,13 @@ impl<'g> Variables<'g> {
         declared: Vec<(Arc<WorkspacePath>, Vec<Variable>)>,
         givens: Givens<'g>,
     ) -> (Self, Vec<Diagnostic>) {
-        let mut by_name: BTreeMap<String, Vec<Definition>> = BTreeMap::new();
+        let mut by_name: BTreeMap<String, BTreeMap<_, _>> = BTreeMap::new();
         for (package, variables) in declared {
             for variable in variables {
-                let package = Arc::clone(&package);
-                let definition = Definition { package, value: OnceLock::new(), variable };
-                by_name.entry(definition.variable.name.value.clone()).or_default().push(definition);
+                let name = variable.name.value.clone();
+                let definition =
+                    Definition { package: Arc::clone(&package), value: OnceLock::new(), variable };
+                by_name.entry(name).or_default().insert(Arc::clone(&package), definition);
             }
         }
         let variables = Self { givens, by_name };
@@ -130,13 +131,12 @@ impl<'g> Variables<'g> {
     /// The variable that `name` means in `package`.
     fn find(&self, name: &str, package: &WorkspacePath) -> Option<&Definition> {
         let definitions = self.by_name.get(name)?;
-        let seen =
-            definitions.iter().filter(|definition| package.strip_prefix(&definition.package).is_some());
-        seen.max_by_key(|definition| definition.package.names().count())
+        let mut folders = std::iter::successors(Some(package.clone()), WorkspacePath::parent);
+        folders.find_map(|folder| definitions.get(&folder))
     }
 
     fn definitions(&self) -> impl Iterator<Item = &Definition> {
-        self.by_name.values().flatten()
+        self.by_name.values().flat_map(BTreeMap::values)
     }
 
     fn names_seen_in<'n>(&'n self, package: &'n WorkspacePath) -> impl Iterator<Item = &'n str> {
@@ -164,13 +164,15 @@ impl<'g> Variables<'g> {
     /// evaluation ends.
     fn check_cycles(&self) -> Vec<Diagnostic> {
         let definitions: Vec<&Definition> = self.definitions().collect();
-        let position = |wanted: &Definition| definitions.iter().position(|one| std::ptr::eq(*one, wanted));
+        let numbered = definitions.iter().enumerate();
+        let positions: HashMap<*const Definition, usize> =
+            numbered.map(|(index, definition)| (std::ptr::from_ref(*definition), index)).collect();
         let edges: Vec<Vec<(usize, Location)>> = definitions
             .iter()
             .map(|definition| {
                 let edge = |reference: &&Reference| {
                     let target = self.find(&reference.name, &definition.package)?;
-                    Some((position(target)?, reference.location.clone()))
+                    Some((*positions.get(&std::ptr::from_ref(target))?, reference.location.clone()))
                 };
                 definition.references().iter().filter_map(edge).collect()
             })
@@ -195,7 +197,7 @@ impl<'g> Variables<'g> {
                 diagnostics.push(self.unknown_set(name));
                 continue;
             };
-            diagnostics.extend(definitions.iter().filter_map(|one| self.value(one).err().cloned()));
+            diagnostics.extend(definitions.values().filter_map(|one| self.value(one).err().cloned()));
         }
         diagnostics
     }
