@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::checks;
 use super::git::{self, Place};
-use super::model::{
-    ArgumentUse, Reference, ReferenceKind, SliceRequest, SlicedInstruction, Widening,
-};
+use super::model::{ArgumentUse, Reference, ReferenceKind, SliceRequest, SlicedInstruction, Widening};
 use super::scope::{Globals, Scope};
 use super::sources::{Gathered, cleaned};
 use super::states::{SCRATCH, State, States, Step};
@@ -125,7 +123,8 @@ impl<'d> Walk<'_, 'd> {
     fn whole_reference(&mut self, state: &State<'d>, context: Option<String>, span: Span) {
         let mut sources = Gathered::default();
         sources.add_whole(span);
-        let replaced = state.stage.and_then(|stage| stage.name.as_ref()).filter(|_| state.replaced_by.is_some());
+        let replaced =
+            state.stage.and_then(|stage| stage.name.as_ref()).filter(|_| state.replaced_by.is_some());
         self.references.push(Reference {
             name: replaced.map_or(&state.base.value, |name| &name.value).clone(),
             context,
@@ -326,18 +325,29 @@ impl<'d> Walk<'_, 'd> {
         let Some((mode, span)) = mode.filter(|(mode, _)| mode.uncertain.is_empty()) else { return };
         if !mode.text.is_empty() && !checks::is_mode(&mode.text) {
             let message = format!("`{}` is not a value of `--chmod`", mode.text);
-            self.refuse(span, message, "in this flag", "write an octal number up to 7777, or letters as in `u+x`");
+            self.refuse(
+                span,
+                message,
+                "in this flag",
+                "write an octal number up to 7777, or letters as in `u+x`",
+            );
         }
     }
 
     fn check_checksum(&mut self, checksum: Option<(Expanded, Span)>, sources: &[(Expanded, Span)]) {
-        let Some((checksum, span)) = checksum.filter(|(checksum, _)| !checksum.text.is_empty()) else { return };
+        let Some((checksum, span)) = checksum.filter(|(checksum, _)| !checksum.text.is_empty()) else {
+            return;
+        };
         let help = "write `--checksum` for one URL or git repository only";
         match sources {
             [(source, _)] if !source.uncertain.is_empty() => {}
             [(source, _)] => match git::place(&source.text) {
-                Place::Local => self.refuse(span, "`--checksum` needs a source that is fetched", "in this flag", help),
-                Place::Http if checksum.uncertain.is_empty() && !image_reference::is_digest(&checksum.text) => {
+                Place::Local => {
+                    self.refuse(span, "`--checksum` needs a source that is fetched", "in this flag", help)
+                }
+                Place::Http
+                    if checksum.uncertain.is_empty() && !image_reference::is_digest(&checksum.text) =>
+                {
                     let message = format!("`{}` is not a digest", checksum.text);
                     self.refuse(span, message, "in this flag", "write `sha256:` and 64 hexadecimal digits");
                 }
@@ -389,14 +399,17 @@ impl<'d> Walk<'_, 'd> {
                     let message = format!("the stage `{name}` is read before it is built");
                     let label = "a stage can read from stages above it only";
                     let keyword = here.step.instruction.keyword;
-                    self.refuse(span, message, label, &format!("move the stage above this `{keyword}`'s stage"));
+                    self.refuse(
+                        span,
+                        message,
+                        label,
+                        &format!("move the stage above this `{keyword}`'s stage"),
+                    );
                 }
                 return;
             }
             (_, None) if state.base.value == SCRATCH => return,
-            (_, None) => {
-                (state.base.value.clone(), self.states.context_of(&state.base.value).cloned())
-            }
+            (_, None) => (state.base.value.clone(), self.states.context_of(&state.base.value).cloned()),
         };
         self.references.push(Reference { name, context, platform: None, kind, span, sources: read.finish() });
     }
@@ -412,7 +425,8 @@ impl<'d> Walk<'_, 'd> {
             let scope = self.scope(here);
             let mount = mount::read(&raw.text.value, |value| {
                 let expanded = lexer.expand(value, scope);
-                let expanded = expanded.map_err(|error| MountError { message: error.to_string(), help: None })?;
+                let expanded =
+                    expanded.map_err(|error| MountError { message: error.to_string(), help: None })?;
                 uncertain_names.extend(expanded.uncertain);
                 Ok(expanded.text)
             });
