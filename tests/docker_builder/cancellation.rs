@@ -1,6 +1,6 @@
 //! Stopping builds, and several at once.
 
-use std::process::Command;
+use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,13 @@ use crate::support::{BASE, Case, Engine, Recorder, View, unique};
 
 /// Whether a process of this machine has `word` in its command line. The engine runs on this machine.
 fn runs(word: &str) -> bool {
-    let processes = Command::new("ps").args(["-eo", "args"]).output().unwrap();
-    String::from_utf8_lossy(&processes.stdout).lines().any(|line| line.contains(word))
+    let processes = fs::read_dir("/proc").unwrap();
+    // A process that ends in between has no command line.
+    let command = |entry: fs::DirEntry| fs::read(entry.path().join("cmdline")).unwrap_or_default();
+    processes
+        .filter_map(Result::ok)
+        .map(command)
+        .any(|command| String::from_utf8_lossy(&command).replace('\0', " ").contains(word))
 }
 
 fn wait_until(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) {

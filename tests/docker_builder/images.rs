@@ -95,7 +95,11 @@ pub(crate) fn references_are_resolved(engine: &Engine) {
     };
     cannot("localhost:1/no/such:image", platform, "cannot fetch localhost:1/no/such:image: ");
     let other = if platform.architecture == "amd64" { "linux/arm64" } else { "linux/amd64" };
-    cannot(BASE, &other.parse().unwrap(), "cannot fetch imgraph-test/busybox:1: ");
+    let tag = unique("platform");
+    let dockerfile = format!("FROM {BASE}\n");
+    Case { dockerfile: &dockerfile, tags: &[&tag], ..Case::default() }.output(engine);
+    engine.builder.resolve(&tag, platform, &go_on).unwrap();
+    cannot(&tag, &other.parse().unwrap(), &format!("cannot fetch {tag}: "));
     let cancelled = Cancellation::default();
     cancelled.cancel();
     let result = engine.builder.resolve("localhost:1/no/such:image", platform, &cancelled);

@@ -8,7 +8,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -26,8 +25,8 @@ use imgraph::types::label::Label;
 use imgraph::types::workspace_path::WorkspacePath;
 use tempfile::TempDir;
 
-/// A shell and its tools, from the machine's own static busybox.
-pub(crate) const BASE: &str = "imgraph-test/busybox:1";
+/// A shell and its tools. `tests/support/engine` imports a stand-in; another engine fetches it.
+pub(crate) const BASE: &str = "busybox:1.36";
 
 pub(crate) struct Engine {
     pub(crate) builder: DockerBuilder,
@@ -48,39 +47,18 @@ fn connect(variable: &str) -> Engine {
             "{variable} is not set. These tests need two Docker Engines, 23.0 or newer: set \
              IMGRAPH_TEST_DOCKER to the address of one with the classic image store and \
              IMGRAPH_TEST_DOCKER_CONTAINERD to one with the containerd image store, such as \
-             unix:///run/engine/docker.sock; `tests/support/engine` starts both"
+             unix:///run/engine/docker.sock. `tests/run` starts both"
         );
     };
     let address: EngineAddress = address.parse().unwrap();
     let builder = DockerBuilder::connect(&address).unwrap_or_else(|error| panic!("{error}"));
-    let engine = Engine { builder, address };
-    engine.import_base();
-    engine
+    builder
+        .resolve(BASE, builder.platform(), &Cancellation::default())
+        .unwrap_or_else(|error| panic!("{error}"));
+    Engine { builder, address }
 }
 
 impl Engine {
-    /// Makes the base image once an engine.
-    fn import_base(&self) {
-        static IMPORT: Mutex<()> = Mutex::new(());
-        let _one_at_a_time = IMPORT.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if self.builder.inventory().unwrap().references.contains_key(BASE) {
-            return;
-        }
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir_all(folder.path().join("bin")).unwrap();
-        fs::copy("/bin/busybox", folder.path().join("bin/busybox"))
-            .expect("Debian's busybox-static is installed");
-        for tool in ["sh", "cat", "echo", "sleep", "find", "stat", "seq", "od", "test", "readlink", "touch"] {
-            std::os::unix::fs::symlink("busybox", folder.path().join("bin").join(tool)).unwrap();
-        }
-        let tar = Command::new("tar").arg("-C").arg(folder.path()).args(["-c", "."]).output().unwrap();
-        assert!(tar.status.success());
-        self.post(
-            "/images/create?fromSrc=-&repo=imgraph-test/busybox&tag=1&platform=linux/amd64",
-            tar.stdout,
-        );
-    }
-
     /// Asks the Engine API itself, with the client that the builder uses.
     pub(crate) fn api<Value>(&self, ask: impl AsyncFnOnce(bollard::Docker) -> Value) -> Value {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -96,24 +74,6 @@ impl Engine {
             };
             ask(api.unwrap().negotiate_version().await.unwrap()).await
         })
-    }
-
-    fn post(&self, query: &str, body: Vec<u8>) {
-        use futures_util::TryStreamExt;
-        let value = |key: &str| {
-            let (_, rest) = query.split_once(&format!("{key}=")).unwrap();
-            rest.split('&').next().unwrap().to_owned()
-        };
-        let options = bollard::query_parameters::CreateImageOptionsBuilder::new()
-            .from_src("-")
-            .repo(&value("repo"))
-            .tag(&value("tag"))
-            .platform(&value("platform"))
-            .build();
-        self.api(async |api| {
-            let imported = api.create_image(Some(options), Some(bollard::body_full(body.into())), None);
-            imported.try_collect::<Vec<_>>().await.unwrap();
-        });
     }
 
     /// What `command` writes, run with the image `reference` at `/image`.
