@@ -18,11 +18,13 @@ fn main() {
 /// What `plan` does before it looks into the cache.
 #[divan::bench(args = trees::sizes(), max_time = 20)]
 fn all(bencher: Bencher<'_, '_>, size: Size) {
-    bencher.counter(ItemsCount::new(size.services)).with_inputs(|| trees::snapshot(size)).bench_refs(|snapshot| {
-        let graph = trees::graph(snapshot, &trees::load(snapshot));
-        let views = NodeViews::new(&graph, snapshot).expect("the tree can be read");
-        Keyed { graph: &graph, views: &views }.source_keys()
-    });
+    bencher.counter(ItemsCount::new(size.services)).with_inputs(|| trees::snapshot(size)).bench_refs(
+        |snapshot| {
+            let graph = trees::graph(snapshot, &trees::load(snapshot));
+            let views = NodeViews::new(&graph, snapshot).expect("the tree can be read");
+            Keyed { graph: &graph, views: &views }.source_keys()
+        },
+    );
 }
 
 #[divan::bench(args = trees::sizes(), max_time = 10)]

@@ -71,7 +71,8 @@ pub fn snapshot(size: Size) -> Snapshot {
 
 /// The targets of the workspace.
 pub fn load(snapshot: &Snapshot) -> Loaded {
-    let options = load::Options { set: &BTreeMap::new(), environment: &Environment::default(), version: "0.1.0" };
+    let options =
+        load::Options { set: &BTreeMap::new(), environment: &Environment::default(), version: "0.1.0" };
     let loaded = load::load(snapshot, &options);
     assert!(!loaded.has_errors(), "{:#?}", loaded.diagnostics);
     loaded
