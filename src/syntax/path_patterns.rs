@@ -203,3 +203,6 @@ fn with_slash(path: &[u8]) -> Vec<u8> {
     path.push(b'/');
     path
 }
+
+#[cfg(test)]
+mod tests;
