@@ -82,10 +82,30 @@ impl<'v> Filter<'v> {
         path: &WorkspacePath,
         said: &Said,
     ) -> Result<Vec<Kept<'s>>, ViewError> {
-        let kept = each(folder.entries()?, path.names().count(), |entry| {
+        let kept = each(self.candidates(folder, path, said)?, path.names().count(), |entry| {
             self.consider(entry, path.join_name(entry.name()), said)
         })?;
         Ok(kept.into_iter().flatten().collect())
+    }
+
+    /// The entries of `folder` that may be in the view. A source such as `services/a` names the one
+    /// entry of `services` that counts: to ask the patterns about each of a thousand others, for each
+    /// of a thousand targets, would take seconds.
+    fn candidates<'s>(
+        &self,
+        folder: FolderRef<'s>,
+        path: &WorkspacePath,
+        said: &Said,
+    ) -> Result<Vec<EntryRef<'s>>, ViewError> {
+        let lists = [(self.sources, &said.sources), (self.inputs, &said.inputs)];
+        let names = lists.into_iter().find_map(|(list, said)| list?.names_in(path.as_bytes(), said));
+        match names {
+            Some(names) if !self.thorough => {
+                let entries = names.into_iter().map(|name| folder.entry(name));
+                Ok(entries.filter_map(Result::transpose).collect::<Result<_, _>>()?)
+            }
+            _ => Ok(folder.entries()?),
+        }
     }
 
     fn consider<'s>(

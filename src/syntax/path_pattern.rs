@@ -42,6 +42,17 @@ pub enum PatternProblem {
     Malformed,
 }
 
+/// Which names in a folder a pattern may concern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NameIn<'p> {
+    /// No name.
+    None,
+    /// This one and what is below it.
+    Only(&'p [u8]),
+    /// Its letters do not say.
+    Any,
+}
+
 impl PathPattern {
     /// Compiles `text`, which is cleaned and may begin with `!`.
     pub(super) fn new(text: &str) -> Result<Self, PatternProblem> {
@@ -101,6 +112,27 @@ impl PathPattern {
             slashes.is_none_or(|slashes| slashes >= depth)
         };
         (folder.starts_with(prefix) || prefix.starts_with(folder)) && deep_enough()
+    }
+
+    /// Which names in `folder`, which ends with a slash or is empty, the pattern may match, or match
+    /// something below.
+    pub(super) fn name_in(&self, folder: &[u8]) -> NameIn<'_> {
+        let prefix = match &self.shape {
+            Shape::Whole => self.text.as_str(),
+            Shape::Prefix(length) => &self.text[..*length],
+            Shape::Expression(expression) => expression.literal_prefix(),
+            Shape::Suffix(_) | Shape::Bad => return NameIn::Any,
+        };
+        let whole = matches!(self.shape, Shape::Whole);
+        match prefix.as_bytes().strip_prefix(folder) {
+            Some(rest) => match rest.iter().position(|byte| *byte == b'/') {
+                Some(end) => NameIn::Only(&rest[..end]),
+                None if whole => NameIn::Only(rest),
+                None => NameIn::Any,
+            },
+            None if !whole && folder.starts_with(prefix.as_bytes()) => NameIn::Any,
+            None => NameIn::None,
+        }
     }
 
     /// The pattern as a plain path, when BuildKit takes it as one: a trailing `/**` and then a
@@ -181,4 +213,36 @@ fn compile(pattern: &str) -> Result<Shape, BadExpression> {
             Shape::Expression(PathExpression::parse(&expression)?)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(pattern: &str, folder: &str, expected: NameIn<'_>) {
+        let pattern = PathPattern::new(pattern).unwrap();
+        assert_eq!(pattern.name_in(folder.as_bytes()), expected, "{} in {folder}", pattern.text());
+    }
+
+    #[test]
+    fn letters_say_which_names_a_pattern_concerns() {
+        check("a/b/c", "", NameIn::Only(b"a"));
+        check("a/b/c", "a/", NameIn::Only(b"b"));
+        check("a/b/c", "a/b/", NameIn::Only(b"c"));
+        check("a/b/c", "a/b/c/", NameIn::None);
+        check("a/b/c", "ab/", NameIn::None);
+        check("a/b*/c", "", NameIn::Only(b"a"));
+        check("a/b*/c", "a/", NameIn::Any);
+        check("a/b*/c", "a/bc/", NameIn::Any);
+        check("a/b*/c", "b/", NameIn::None);
+        check("a/**", "a/", NameIn::Any);
+        check("a/**", "a/b/", NameIn::Any);
+        check("a/**", "b/", NameIn::None);
+        check("a/**/b", "", NameIn::Only(b"a"));
+        check("a/**/b", "a/c/", NameIn::Any);
+        check("**/a", "b/", NameIn::Any);
+        check("*", "", NameIn::Any);
+        check("*", "a/", NameIn::Any);
+        check("a?", "", NameIn::Any);
+    }
 }

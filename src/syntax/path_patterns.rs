@@ -3,9 +3,10 @@
 //! A walk carries what the patterns said of a folder down to what is in it, as BuildKit's walk does.
 //! That is more than speed: what a pattern said of the folder is remembered only if it was asked.
 
+use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 
-use super::path_pattern::{PathPattern, PatternProblem};
+use super::path_pattern::{NameIn, PathPattern, PatternProblem};
 use super::path_text::clean;
 use crate::types::workspace_path::WorkspacePath;
 
@@ -134,6 +135,24 @@ impl PathPatterns {
     /// Whether everything below `folder` must match, `folder` itself matching.
     pub fn all_below(&self, folder: &[u8]) -> bool {
         self.stays_below(folder, true)
+    }
+
+    /// The names in `folder` (empty for the root), of which `said` was said, at or below which
+    /// anything may match, sorted; `None` when that may be any name.
+    pub fn names_in(&self, folder: &[u8], said: &FolderMatches) -> Option<BTreeSet<&[u8]>> {
+        if said.0.contains(&true) {
+            return None;
+        }
+        let folder = if folder.is_empty() { Vec::new() } else { with_slash(folder) };
+        let mut names = BTreeSet::new();
+        for pattern in self.patterns.iter().filter(|pattern| !pattern.is_exception()) {
+            match pattern.name_in(&folder) {
+                NameIn::None => {}
+                NameIn::Only(name) => drop(names.insert(name)),
+                NameIn::Any => return None,
+            }
+        }
+        Some(names)
     }
 
     /// Whether no exception (`exceptions`) or no other pattern can match below `folder`: then the
