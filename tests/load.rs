@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use imgraph::graph::load::Loaded;
+use imgraph::graph::load::{Loaded, Options, load as load_snapshot};
 use imgraph::graph::target::{
     ArgumentValue, BuildDefinition, Definition, Located, NamedContext, SecretSource, Target,
 };
+use imgraph::source::snapshot::Snapshot;
+use imgraph::types::environment::Environment;
 use imgraph::types::label::Label;
 use imgraph::types::workspace_path::WorkspacePath;
 use workspace::Workspace;
@@ -397,4 +399,38 @@ fn patterns_that_name_nothing_are_errors() {
         "",
         "`//a:b:c` is not a label: a name is made of letters, digits and any of `-_.+`, and begins with a letter, a digit or `_` ()",
     );
+}
+
+#[test]
+fn git_gives_values_inside_a_repository() {
+    let folder = tempfile::tempdir().unwrap();
+    let build = "[workspace]\n[image.api]\nstamp = { A = \"${git.branch}-${git.dirty:-clean}\", B = \"${git.short-sha}\" }\n";
+    std::fs::write(folder.path().join("BUILD.toml"), build).unwrap();
+    std::fs::write(folder.path().join("Dockerfile"), "FROM scratch\n").unwrap();
+    let script =
+        "git init -q -b trunk . && git config user.email a@b && git config user.name a && git add . &&
+        git commit -qm first && git rev-parse HEAD";
+    let output =
+        std::process::Command::new("sh").arg("-ec").arg(script).current_dir(folder.path()).output().unwrap();
+    let commit = String::from_utf8(output.stdout).unwrap();
+    let nothing = BTreeMap::new();
+    let environment = Environment::default();
+    let options = Options { set: &nothing, environment: &environment, version: "0.1.0" };
+    let loaded = load_snapshot(&Snapshot::of_disk(folder.path()).unwrap(), &options);
+    assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+    let build = target(&loaded, "//:api").build().unwrap();
+    assert_eq!(field(build, "stamp"), format!("A=trunk-clean B={}", &commit[..7]));
+}
+
+#[test]
+fn a_file_that_is_no_text_is_told_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("BUILD.toml"), b"[workspace]\nname = \"sh\xffop\"\n").unwrap();
+    let nothing = BTreeMap::new();
+    let environment = Environment::default();
+    let options = Options { set: &nothing, environment: &environment, version: "0.1.0" };
+    let loaded = load_snapshot(&Snapshot::of_disk(folder.path()).unwrap(), &options);
+    let [diagnostic] = loaded.diagnostics.as_slice() else { panic!("{:?}", loaded.diagnostics) };
+    assert_eq!(diagnostic.message, "`BUILD.toml` is not UTF-8");
+    assert_eq!(diagnostic.annotations[0].location.path_line(), "BUILD.toml:2");
 }

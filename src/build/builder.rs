@@ -143,6 +143,17 @@ pub trait Builder: Send + Sync {
     /// When the builder cannot be reached.
     fn inventory(&self) -> Result<Inventory, BuildError>;
 
+    /// As [`Self::inventory`], for a caller that asks for these references alone: the answer may leave
+    /// out all others, images without a name among them, where that is cheaper.
+    ///
+    /// # Errors
+    /// When the builder cannot be reached.
+    fn inventory_of(&self, references: &BTreeSet<&str>) -> Result<Inventory, BuildError> {
+        let mut inventory = self.inventory()?;
+        inventory.references.retain(|reference, _| references.contains(reference.as_str()));
+        Ok(inventory)
+    }
+
     /// The digest that `reference` stands for on `platform`; fetches the image when it is not there.
     ///
     /// # Errors

@@ -26,7 +26,9 @@ fn undeclared(session: &Session, graph: &Graph, report: &Report) -> Vec<String> 
     let failed = nodes.filter(|(id, _)| summary::has_failed(&report.nodes[*id]));
     failed
         .filter_map(|(id, node)| match &report.nodes[id].ending {
-            Ending::Failed(failure) => Some(heading(session, &node.name(), failure) + &help(session, failure)),
+            Ending::Failed(failure) => {
+                Some(heading(session, &node.name(), failure) + &help(session, failure))
+            }
             _ => None,
         })
         .collect()
@@ -77,14 +79,22 @@ fn help(session: &Session, failure: &Failure) -> String {
 fn again(session: &Session, label: &Label) -> String {
     let directory = session.everywhere.directory.as_ref();
     let directory = directory.map(|directory| format!(" -C {}", quoted(&directory.display().to_string())));
-    let set = session.everywhere.set.iter().map(|(name, value)| format!(" --set {}", quoted(&format!("{name}={value}"))));
+    let set = session
+        .everywhere
+        .set
+        .iter()
+        .map(|(name, value)| format!(" --set {}", quoted(&format!("{name}={value}"))));
     format!("imgraph{} build{} {label}", directory.unwrap_or_default(), set.collect::<String>())
 }
 
 /// A word as a shell reads it.
 fn quoted(word: &str) -> String {
     let plain = |letter: char| letter.is_alphanumeric() || "-_./:=@%+,".contains(letter);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 fn dim(session: &Session, text: &str) -> String {

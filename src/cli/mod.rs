@@ -30,7 +30,8 @@ pub fn main() -> ExitCode {
     let Arguments { everywhere, command } = Arguments::parse();
     // A variable that is not UTF-8 cannot be asked for by name in a BUILD.toml.
     let variables = std::env::vars_os();
-    let variables = variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let variables =
+        variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let environment: Environment = variables.collect();
     let terminal = Terminal::of_process(everywhere.color, &environment);
     let session = Session { everywhere, environment, terminal };

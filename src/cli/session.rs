@@ -44,9 +44,8 @@ pub(crate) struct Workspace {
 impl Session {
     /// Shows diagnostics on standard error: all of them, or with `--quiet` the errors.
     pub(crate) fn show(&self, found: &[Diagnostic]) {
-        let counts = |diagnostic: &&Diagnostic| {
-            !self.everywhere.quiet || diagnostic.severity == Severity::Error
-        };
+        let counts =
+            |diagnostic: &&Diagnostic| !self.everywhere.quiet || diagnostic.severity == Severity::Error;
         let shown: Vec<Diagnostic> = found.iter().filter(counts).cloned().collect();
         if !shown.is_empty() {
             terminal::message(&diagnostics::draw(&shown, self.terminal.colour_err));
@@ -113,9 +112,8 @@ impl Session {
     /// The platforms that `--platform` names.
     pub(crate) fn platforms(&self, texts: &[String]) -> Result<Vec<Platform>, Exit> {
         let parse = |text: &String| {
-            text.parse::<Platform>().map_err(|error| {
-                self.fail(&[Diagnostic::error(error.to_string())], Exit::Usage)
-            })
+            text.parse::<Platform>()
+                .map_err(|error| self.fail(&[Diagnostic::error(error.to_string())], Exit::Usage))
         };
         texts.iter().map(parse).collect()
     }
@@ -124,8 +122,12 @@ impl Session {
     pub(crate) fn builder(&self) -> Result<DockerBuilder, Exit> {
         let address = match &self.everywhere.docker_host {
             Some(text) if !text.is_empty() => text.parse::<EngineAddress>().map_err(|error| {
-                let problem = Diagnostic::error(format!("the address of the Docker Engine is wrong: {error}"));
-                self.fail(&[problem.help("set --docker-host or DOCKER_HOST to unix:///path or tcp://host:port")], Exit::Usage)
+                let problem =
+                    Diagnostic::error(format!("the address of the Docker Engine is wrong: {error}"));
+                self.fail(
+                    &[problem.help("set --docker-host or DOCKER_HOST to unix:///path or tcp://host:port")],
+                    Exit::Usage,
+                )
             })?,
             _ => EngineAddress::default(),
         };
@@ -149,7 +151,8 @@ impl Session {
     /// The caches of this user.
     pub(crate) fn cache(&self) -> Result<CacheFolder, Exit> {
         let named = self.everywhere.cache_dir.clone().filter(|folder| !folder.as_os_str().is_empty());
-        let variable = |name: &str| self.environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let variable =
+            |name: &str| self.environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let folder = named
             .or_else(|| variable("XDG_CACHE_HOME").map(|folder| folder.join("imgraph")))
             .or_else(|| variable("HOME").map(|home| home.join(".cache/imgraph")));
@@ -157,7 +160,10 @@ impl Session {
             Some(folder) => Ok(CacheFolder::new(&folder)),
             None => {
                 let problem = Diagnostic::error("there is no place for the caches: HOME is not set");
-                Err(self.fail(&[problem.help("name one with --cache-dir or IMGRAPH_CACHE_DIR")], Exit::Surroundings))
+                Err(self.fail(
+                    &[problem.help("name one with --cache-dir or IMGRAPH_CACHE_DIR")],
+                    Exit::Surroundings,
+                ))
             }
         }
     }

@@ -12,7 +12,8 @@ pub(crate) fn build(graph: &Graph, report: &Report) -> String {
         .map(|(id, _, label)| {
             let ended = &report.nodes[id];
             let digest = ended.digest.as_ref().map(|digest| digest.as_str()).unwrap_or("-");
-            let tags = if ended.tags.is_empty() { String::new() } else { format!("  {}", ended.tags.join(" ")) };
+            let tags =
+                if ended.tags.is_empty() { String::new() } else { format!("  {}", ended.tags.join(" ")) };
             format!("{label}  {}  {digest}{tags}\n", documents::ending_word(&ended.ending))
         })
         .collect()
@@ -22,7 +23,8 @@ pub(crate) fn build(graph: &Graph, report: &Report) -> String {
 pub(crate) fn line(graph: &Graph, report: &Report) -> String {
     let targets: Vec<&Ended> =
         documents::in_order(graph).into_iter().map(|(id, _, _)| &report.nodes[id]).collect();
-    let count = |word: &str| targets.iter().filter(|ended| documents::ending_word(&ended.ending) == word).count();
+    let count =
+        |word: &str| targets.iter().filter(|ended| documents::ending_word(&ended.ending) == word).count();
     let words = ["cached", "built", "failed", "skipped"].into_iter().map(|word| (count(word), word));
     let words: Vec<String> =
         words.filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();

@@ -190,16 +190,21 @@ impl InputsTarget {
             dir: context.spec.context.to_string(),
             ignore_file: context.ignore_file.as_ref().map(ToString::to_string),
             whole: context.spec.sources == crate::graph::view::ReadSources::Whole,
-            sources: context.sources.iter().map(|source| SourceDocument {
-                pattern: String::from_utf8_lossy(&source.pattern).into_owned(),
-                place: build.location(source.span).path_line(),
-            }).collect(),
+            sources: context
+                .sources
+                .iter()
+                .map(|source| SourceDocument {
+                    pattern: String::from_utf8_lossy(&source.pattern).into_owned(),
+                    place: build.location(source.span).path_line(),
+                })
+                .collect(),
             files: views.view(id, name).entries.iter().map(FileDocument::from).collect(),
         };
-        let bases = node.dependencies.iter().filter_map(|dependency| match &graph.nodes[dependency.node].work {
-            crate::graph::node::Work::External(external) => Some(external.reference.clone()),
-            crate::graph::node::Work::Build(_) => None,
-        });
+        let bases =
+            node.dependencies.iter().filter_map(|dependency| match &graph.nodes[dependency.node].work {
+                crate::graph::node::Work::External(external) => Some(external.reference.clone()),
+                crate::graph::node::Work::Build(_) => None,
+            });
         let mut bases: Vec<String> = bases.collect();
         bases.sort();
         bases.dedup();

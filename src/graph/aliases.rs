@@ -19,11 +19,11 @@ struct Alias {
     meaning: Located<Label>,
 }
 
-/// Adds the aliases that a package writes to `names`, and says what is wrong with them.
-pub(super) fn add(
-    names: &mut Names,
-    written: &[(Arc<WorkspacePath>, &[(Located<String>, Located<String>)])],
-) -> Vec<Diagnostic> {
+/// The `[alias]` table of a package: names, and what they stand for.
+pub(super) type Written<'w> = (Arc<WorkspacePath>, &'w [(Located<String>, Located<String>)]);
+
+/// Adds the aliases that packages write to `names`, and says what is wrong with them.
+pub(super) fn add(names: &mut Names, written: &[Written<'_>]) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     let mut aliases: BTreeMap<Label, Alias> = BTreeMap::new();
     for (package, entries) in written {

@@ -199,3 +199,6 @@ impl Views {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

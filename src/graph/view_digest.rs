@@ -14,10 +14,9 @@
 //!
 //! A folder's digest covers its kept entries; each folder in it counts by its own digest.
 
-use rayon::prelude::*;
-
 use super::view_error::ViewError;
 use super::view_filter::{Inside, Kept};
+use crate::source::parallel::each;
 use crate::source::read_error::ReadError;
 use crate::source::stat::{EntryKind, SpecialKind};
 use crate::types::digest::{ContentHash, TreeDigest};
@@ -39,9 +38,8 @@ struct Described {
 /// hashed in parallel. What vanished after its folder was listed is left out.
 pub(super) fn describe(inside: Inside<'_>) -> Result<(TreeDigest, Vec<FileEntry>), ViewError> {
     let Inside { folder, entries, whole } = inside;
-    let described: Vec<Option<Described>> =
-        entries.into_par_iter().map(describe_entry).collect::<Result<_, _>>()?;
-    let described: Vec<Described> = described.into_iter().flatten().collect();
+    let depth = entries.first().map_or(0, |kept| kept.path.names().count() - 1);
+    let described: Vec<Described> = each(entries, depth, describe_entry)?.into_iter().flatten().collect();
     let compute = || Ok(digest(&described));
     let digest = if whole { folder.whole_digest(compute)? } else { digest(&described) };
     let mut listed = Vec::with_capacity(described.len());

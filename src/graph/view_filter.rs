@@ -4,9 +4,8 @@
 //! a folder in which no answer can change: BuildKit leaves some of those out too, and where its
 //! shortcut decides more than it should, that is followed (see [`PathPatterns::buildkit_skips`]).
 
-use rayon::prelude::*;
-
 use super::view_error::{PatternOrigin, ViewError};
+use crate::source::parallel::each;
 use crate::source::snapshot::{EntryRef, FolderRef};
 use crate::syntax::path_patterns::{FolderMatches, PathPatterns};
 use crate::types::workspace_path::WorkspacePath;
@@ -83,11 +82,9 @@ impl<'v> Filter<'v> {
         path: &WorkspacePath,
         said: &Said,
     ) -> Result<Vec<Kept<'s>>, ViewError> {
-        let kept: Vec<Option<Kept<'s>>> = folder
-            .entries()?
-            .into_par_iter()
-            .map(|entry| self.consider(entry, path.join_name(entry.name()), said))
-            .collect::<Result<_, _>>()?;
+        let kept = each(folder.entries()?, path.names().count(), |entry| {
+            self.consider(entry, path.join_name(entry.name()), said)
+        })?;
         Ok(kept.into_iter().flatten().collect())
     }
 
@@ -180,16 +177,12 @@ impl<'v> Filter<'v> {
 
 /// All that a folder holds.
 fn everything<'s>(folder: FolderRef<'s>, path: &WorkspacePath) -> Result<Vec<Kept<'s>>, ViewError> {
-    folder
-        .entries()?
-        .into_par_iter()
-        .map(|entry| {
-            let path = path.join_name(entry.name());
-            let inside = match entry.as_folder() {
-                Some(folder) => Some(Inside { folder, entries: everything(folder, &path)?, whole: true }),
-                None => None,
-            };
-            Ok(Kept { entry, path, inside })
-        })
-        .collect()
+    each(folder.entries()?, path.names().count(), |entry| {
+        let path = path.join_name(entry.name());
+        let inside = match entry.as_folder() {
+            Some(folder) => Some(Inside { folder, entries: everything(folder, &path)?, whole: true }),
+            None => None,
+        };
+        Ok(Kept { entry, path, inside })
+    })
 }

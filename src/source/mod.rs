@@ -9,6 +9,7 @@ mod origin;
 mod disk;
 mod folder;
 pub mod snapshot;
+pub mod parallel;
 pub mod packages;
 pub mod workspace_root;
 pub mod git_facts;

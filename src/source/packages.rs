@@ -10,8 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
-use rayon::prelude::*;
 
+use super::parallel::each;
 use super::read_error::ReadError;
 use super::snapshot::{EntryRef, FolderRef, Snapshot};
 use super::stat::EntryKind;
@@ -87,11 +87,8 @@ impl Search<'_> {
         if self.is_package(folder, rules, excluded)? {
             found.folders.push(folder.path().clone());
         }
-        let inner: Vec<Packages> = entries
-            .into_par_iter()
-            .map(|entry| self.look_at(entry, rules, excluded))
-            .collect::<Result<_, _>>()?;
-        for inner in inner {
+        let depth = folder.path().names().count();
+        for inner in each(entries, depth, |entry| self.look_at(entry, rules, excluded))? {
             found.folders.extend(inner.folders);
             found.unreadable.extend(inner.unreadable);
         }

@@ -332,3 +332,6 @@ impl<'s> EntryRef<'s> {
         &*self.parent.shared.origin
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -140,3 +140,60 @@ fn normalize(path: &str) -> String {
         _ => path,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::workspace_path::WorkspacePath;
+
+    fn parse(text: &str) -> Result<IgnoreRules, Diagnostic> {
+        let path = WorkspacePath::root().join_name(b".dockerignore");
+        IgnoreRules::parse(&Arc::new(SourceText { path, text: text.to_owned() }))
+    }
+
+    fn check(text: &str, expected: &[&str]) {
+        let rules = parse(text).unwrap();
+        let shown =
+            rules.patterns().patterns().iter().map(|pattern| {
+                format!("{}{}", if pattern.is_exception() { "!" } else { "" }, pattern.text())
+            });
+        assert_eq!(shown.collect::<Vec<_>>(), expected, "{text:?}");
+    }
+
+    #[test]
+    fn lines_are_read_as_buildkit_reads_them() {
+        check("a\nb", &["a", "b"]);
+        check("a\r\n\r\n  b\t\r\n", &["a", "b"]);
+        check("\u{feff}a\n\u{feff}b", &["a", "\u{feff}b"]);
+        check("# a\n #b\n\u{feff}#c", &["#b", "\u{feff}#c"]);
+        check("\u{feff}# a", &[]);
+        check("/a\n./b/\n//c\na/../d\n../e", &["a", "b", "c", "d", "../e"]);
+        check("! /a \n!b/\n!!c", &["!a", "!b", "!!c"]);
+        check("/\n.\n/ /", &["/", "."]);
+        check("", &[]);
+    }
+
+    fn check_refused(text: &str, message: &str, line: &str) {
+        let diagnostic = parse(text).unwrap_err();
+        let found = (diagnostic.message.as_str(), diagnostic.annotations[0].location.path_line());
+        assert_eq!(found, (message, line.to_owned()));
+    }
+
+    #[test]
+    fn what_buildkit_refuses_is_refused_where_it_is_written() {
+        check_refused("a\n!", "invalid pattern in the ignore file", ".dockerignore:2");
+        check_refused("a\n\n ! \n", "invalid pattern in the ignore file", ".dockerignore:3");
+        check_refused("!/", "invalid pattern in the ignore file", ".dockerignore:1");
+        check_refused("[a-\n", "invalid pattern in the ignore file", ".dockerignore:1");
+        let long = format!("a\n{}", "x".repeat(LINE_LIMIT));
+        check_refused(&long, "a line of the ignore file is too long", ".dockerignore:2");
+        assert!(parse(&long[..long.len() - 1]).is_ok());
+    }
+
+    #[test]
+    fn rules_are_equal_when_they_say_the_same() {
+        assert_eq!(parse("# x\na").unwrap(), parse("./a/\r\n").unwrap());
+        assert_ne!(parse("a\n!b").unwrap(), parse("!b\na").unwrap());
+        assert_eq!(parse("").unwrap(), IgnoreRules::none());
+    }
+}

@@ -48,7 +48,9 @@ pub enum ImageReferenceError {
     #[error("`{0}` is not an image name: a repository has at most {LONGEST_PATH} characters")]
     TooLong(String),
     /// What follows the colon is no tag.
-    #[error("`{0}` is not a tag: a tag has letters, digits, `_`, `.` and `-`, and at most {LONGEST_TAG} of them")]
+    #[error(
+        "`{0}` is not a tag: a tag has letters, digits, `_`, `.` and `-`, and at most {LONGEST_TAG} of them"
+    )]
     Tag(String),
     /// What follows the `@` is no digest.
     #[error("`{0}` is not a digest, such as `sha256:` and 64 hexadecimal digits")]
@@ -118,7 +120,8 @@ impl FromStr for ImageReference {
         if before_colon.to_lowercase() != before_colon {
             return Err(ImageReferenceError::UpperCase(text.to_owned()));
         }
-        let (name, digest) = rest.split_once('@').map_or((&*rest, None), |(name, digest)| (name, Some(digest)));
+        let (name, digest) =
+            rest.split_once('@').map_or((&*rest, None), |(name, digest)| (name, Some(digest)));
         let (path, tag) = name.split_once(':').map_or((name, None), |(path, tag)| (path, Some(tag)));
         let (domain, path) = checked_name(text, &domain, path)?;
         if let Some(tag) = tag.filter(|tag| !is_tag(tag)) {
@@ -138,7 +141,9 @@ fn split_domain(text: &str) -> (String, String) {
     };
     let (domain, rest) = match first {
         OLD_HUB => (HUB, rest),
-        _ if first == "localhost" || first.contains(['.', ':']) || first.to_lowercase() != first => (first, rest),
+        _ if first == "localhost" || first.contains(['.', ':']) || first.to_lowercase() != first => {
+            (first, rest)
+        }
         _ => (HUB, text),
     };
     let library = if domain == HUB && !rest.contains('/') { LIBRARY } else { "" };
@@ -259,7 +264,10 @@ mod tests {
         refuse("Debian", "`Debian` is not an image name: a repository is in lower case");
         refuse(&"a".repeat(64), &format!("`{}` is an image id, not a name", "a".repeat(64)));
         refuse("a:", "`` is not a tag: a tag has letters, digits, `_`, `.` and `-`, and at most 128 of them");
-        refuse("a:b c", "`b c` is not a tag: a tag has letters, digits, `_`, `.` and `-`, and at most 128 of them");
+        refuse(
+            "a:b c",
+            "`b c` is not a tag: a tag has letters, digits, `_`, `.` and `-`, and at most 128 of them",
+        );
         refuse("a@sha256:12", "`sha256:12` is not a digest, such as `sha256:` and 64 hexadecimal digits");
         for wrong in ["a//b", "-a", "a-", "a___b", "a._b", "a b", "x.:/a", "a/"] {
             let error = wrong.parse::<ImageReference>().unwrap_err();

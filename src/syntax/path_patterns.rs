@@ -184,3 +184,6 @@ fn with_slash(path: &[u8]) -> Vec<u8> {
     path.push(b'/');
     path
 }
+
+#[cfg(test)]
+mod tests;

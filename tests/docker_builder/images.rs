@@ -1,5 +1,7 @@
 //! Finding, naming and fetching images.
 
+use std::collections::BTreeSet;
+
 use imgraph::build::builder::{BuildError, Builder};
 use imgraph::types::cancellation::Cancellation;
 use imgraph::types::platform::Platform;
@@ -19,6 +21,28 @@ pub(crate) fn outputs_are_in_the_inventory(engine: &Engine) {
     let view = View::of(&[("file", &other)]);
     let unnamed = Case { dockerfile, context: Some(&view), ..Case::default() }.output(engine);
     assert!(engine.builder.inventory().unwrap().digests.contains(&unnamed.digest));
+}
+
+pub(crate) fn an_inventory_can_be_asked_for_some_names(engine: &Engine) {
+    let (one, other, unwanted) = (unique("some"), unique("other"), unique("unwanted"));
+    let view = View::of(&[("file", &one)]);
+    let tags = [one.as_str(), other.as_str(), unwanted.as_str()];
+    let case =
+        Case { dockerfile: "FROM scratch\nCOPY . /\n", context: Some(&view), tags: &tags, ..Case::default() };
+    let digest = case.output(engine).digest;
+    let all = engine.builder.inventory().unwrap();
+    let with_digest = all.references.keys().find(|reference| reference.contains('@'));
+    let asked: BTreeSet<&str> = [one.as_str(), &other, BASE, "imgraph-test/absent:1"]
+        .into_iter()
+        .chain(with_digest.map(String::as_str))
+        .collect();
+    let some = engine.builder.inventory_of(&asked).unwrap();
+    assert!(some.digests.contains(&digest));
+    for reference in asked {
+        assert_eq!(some.references.get(reference), all.references.get(reference), "{reference}");
+    }
+    let nothing = engine.builder.inventory_of(&BTreeSet::new()).unwrap();
+    assert!(nothing.references.is_empty());
 }
 
 pub(crate) fn equal_builds_have_equal_digests(engine: &Engine) {
@@ -60,6 +84,8 @@ pub(crate) fn references_are_resolved(engine: &Engine) {
     assert_eq!(inventory.references.get(BASE), Some(&digest));
     let full = format!("docker.io/{BASE}");
     assert_eq!(engine.builder.resolve(&full, platform, &go_on).unwrap(), digest);
+    let pinned = format!("{BASE}@{digest}");
+    assert_eq!(engine.builder.resolve(&pinned, platform, &go_on).unwrap(), digest);
     let cannot = |reference: &str, platform: &Platform, expected: &str| match engine
         .builder
         .resolve(reference, platform, &go_on)

@@ -61,6 +61,7 @@ on_both_stores! {
     failures::an_image_that_cannot_be_fetched_is_named,
     failures::a_context_must_have_a_name_that_buildkit_finds,
     images::outputs_are_in_the_inventory,
+    images::an_inventory_can_be_asked_for_some_names,
     images::equal_builds_have_equal_digests,
     images::images_get_more_names,
     images::references_are_resolved,

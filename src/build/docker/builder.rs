@@ -3,6 +3,7 @@
 //! It owns a small tokio runtime, on which sessions and connections live; calls block in it from
 //! whatever thread they come. It must not be called from inside another tokio runtime.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
@@ -105,6 +106,10 @@ impl Builder for DockerBuilder {
 
     fn inventory(&self) -> Result<Inventory, BuildError> {
         self.runtime.block_on(images::inventory(&self.connection))
+    }
+
+    fn inventory_of(&self, references: &BTreeSet<&str>) -> Result<Inventory, BuildError> {
+        self.runtime.block_on(images::inventory_of(&self.connection, references))
     }
 
     fn resolve(

@@ -3,9 +3,13 @@
 //! An image is named by what the engine lists as its `Id`: of its configuration on a classic store, of
 //! its manifest (or of the index over several) on a containerd store.
 
+use std::collections::{BTreeSet, HashMap};
+
 use bollard::errors::Error;
 use bollard::models::{ImageInspect, ImageSummary};
-use bollard::query_parameters::{CreateImageOptionsBuilder, ListImagesOptions, TagImageOptionsBuilder};
+use bollard::query_parameters::{
+    CreateImageOptionsBuilder, ListImagesOptions, ListImagesOptionsBuilder, TagImageOptionsBuilder,
+};
 use futures_util::TryStreamExt;
 
 use super::connection::Connection;
@@ -18,9 +22,54 @@ use crate::types::platform::Platform;
 /// The repository of the tags by which images are found that are asked for by digest.
 const PINNED: &str = "imgraph.local/pinned";
 
+/// In bytes. The `http` crate takes addresses up to 64 KiB.
+const LONGEST_FILTER: usize = 60_000;
+
 /// Everything that the engine has, in one request.
 pub(super) async fn inventory(connection: &Connection) -> Result<Inventory, BuildError> {
-    let images = connection.api.list_images(None::<ListImagesOptions>).await;
+    list(connection, None).await
+}
+
+/// What the engine has under these references. A containerd store measures every image that it lists,
+/// at some milliseconds each, so that a long list is slow; it leaves out what is not asked for before
+/// that.
+pub(super) async fn inventory_of(
+    connection: &Connection,
+    references: &BTreeSet<&str>,
+) -> Result<Inventory, BuildError> {
+    let mut inventory = Inventory::default();
+    for patterns in requests(references) {
+        let filters = HashMap::from([("reference", patterns)]);
+        let options = ListImagesOptionsBuilder::new().filters(&filters).build();
+        let found = list(connection, Some(options)).await?;
+        inventory.digests.extend(found.digests);
+        inventory.references.extend(found.references);
+    }
+    Ok(inventory)
+}
+
+/// Patterns for the engine's filter, as many to a request as fit into its address. A pattern is a whole
+/// name with its tag, or a repository: a tagged image is listed with its digest only under that.
+fn requests(references: &BTreeSet<&str>) -> Vec<Vec<String>> {
+    let pattern = |name: ImageName| if name.digest().is_some() { name.repository() } else { name.listed() };
+    let patterns: BTreeSet<String> =
+        references.iter().filter_map(|reference| ImageName::parse(reference)).map(pattern).collect();
+    let mut requests: Vec<Vec<String>> = Vec::new();
+    let mut length = LONGEST_FILTER;
+    for pattern in patterns {
+        // Every letter may become three in an address, and so do the two quotes and the comma.
+        length += 3 * (pattern.len() + 3);
+        if length > LONGEST_FILTER {
+            requests.push(Vec::new());
+            length = 3 * (pattern.len() + 3);
+        }
+        requests.last_mut().expect("the first pattern begins a request").push(pattern);
+    }
+    requests
+}
+
+async fn list(connection: &Connection, options: Option<ListImagesOptions>) -> Result<Inventory, BuildError> {
+    let images = connection.api.list_images(options).await;
     let images = images.map_err(|error| engine_failed("cannot list the images", &error))?;
     let mut inventory = Inventory::default();
     for image in &images {
@@ -199,6 +248,17 @@ mod tests {
         check("linux", "arm", "v6", "linux/arm/v7", false);
         check("windows", "amd64", "", "linux/amd64", false);
         check("", "", "", "linux/amd64", true);
+    }
+
+    #[test]
+    fn many_references_make_few_requests() {
+        let names: Vec<String> =
+            (0..1000).map(|number| format!("imgraph.local/service-{number}:key")).collect();
+        let references = names.iter().map(String::as_str).collect();
+        let requests = requests(&references);
+        assert_eq!(requests.iter().map(Vec::len).sum::<usize>(), 1000);
+        assert!((2..10).contains(&requests.len()), "{}", requests.len());
+        assert!(super::requests(&BTreeSet::new()).is_empty());
     }
 
     #[test]

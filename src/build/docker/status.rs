@@ -162,3 +162,111 @@ impl<'r> Progress<'r> {
 fn nanoseconds(time: &Timestamp) -> i128 {
     i128::from(time.seconds) * 1_000_000_000 + i128::from(time.nanos)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::build::builder::SecretValue;
+    use crate::types::label::Label;
+    use crate::types::platform::Platform;
+    use crate::types::workspace_path::WorkspacePath;
+
+    #[derive(Default)]
+    struct Told(Mutex<Vec<String>>);
+
+    impl EventSink for Told {
+        fn take(&self, event: &Event) {
+            let told = match event {
+                Event::Step { name, cached, .. } => format!("begin {name} {cached}"),
+                Event::StepDone { name, seconds, error, .. } => format!("end {name} {seconds} {error:?}"),
+                Event::Log { stream, text, .. } => format!("{stream:?} {text:?}"),
+                Event::Warning { message, .. } => format!("warning {message}"),
+                other => format!("{other:?}"),
+            };
+            self.0.lock().unwrap().push(told);
+        }
+    }
+
+    /// What is told of these messages, and the tail of step `a`.
+    fn check(responses: Vec<StatusResponse>, expected: &[&str], expected_tail: &[&str]) {
+        let label = Label::parse("//a:b", &Arc::new(WorkspacePath::root())).unwrap();
+        let subject = Subject { label, platform: Platform::local() };
+        let secret = SecretValue { id: "id".to_owned(), value: b"hunter2".to_vec() };
+        let (told, redactor) = (Told::default(), Redactor::new(&[secret]));
+        let mut progress = Progress::new(&subject, &told, &redactor);
+        responses.into_iter().for_each(|response| progress.take(response));
+        progress.finish();
+        assert_eq!(progress.tail(Some("a")), expected_tail);
+        assert_eq!(told.0.into_inner().unwrap(), expected);
+    }
+
+    fn vertex(started: Option<i64>, completed: Option<i64>, error: &str) -> StatusResponse {
+        let time = |seconds| Timestamp { seconds, nanos: 0 };
+        let vertex = Vertex {
+            digest: "a".to_owned(),
+            name: "RUN a".to_owned(),
+            started: started.map(time),
+            completed: completed.map(time),
+            error: error.to_owned(),
+            ..Vertex::default()
+        };
+        StatusResponse { vertexes: vec![vertex], ..StatusResponse::default() }
+    }
+
+    fn log(stream: i64, text: &[u8]) -> StatusResponse {
+        let log = VertexLog { vertex: "a".to_owned(), stream, msg: text.to_vec(), ..VertexLog::default() };
+        StatusResponse { logs: vec![log], ..StatusResponse::default() }
+    }
+
+    #[test]
+    fn a_step_that_is_told_many_times_begins_and_ends_once() {
+        let (waiting, begun) = (vertex(None, None, ""), vertex(Some(1), None, ""));
+        let ended = vertex(Some(1), Some(3), "");
+        let messages = vec![waiting, begun.clone(), begun, ended.clone(), ended];
+        check(messages, &["begin RUN a false", "end RUN a 2 None"], &[]);
+        check(
+            vec![vertex(Some(1), Some(1), "with hunter2")],
+            &["begin RUN a false", "end RUN a 0 Some(\"with ***\")"],
+            &[],
+        );
+    }
+
+    #[test]
+    fn output_is_told_by_whole_lines_without_secrets() {
+        let messages = vec![
+            vertex(Some(1), None, ""),
+            log(1, b"one\ntw"),
+            log(2, b"other\n"),
+            log(1, b"o hun"),
+            log(1, b"ter2\nnot \xff"),
+            vertex(Some(1), Some(2), ""),
+        ];
+        let expected = [
+            "begin RUN a false",
+            "Stdout \"one\\n\"",
+            "Stderr \"other\\n\"",
+            "Stdout \"two ***\\n\"",
+            "Stdout \"not \u{fffd}\"",
+            "end RUN a 1 None",
+        ];
+        check(messages, &expected, &["one", "other", "two ***", "not \u{fffd}"]);
+        check(
+            vec![log(1, b"of a step without an end")],
+            &["Stdout \"of a step without an end\""],
+            &["of a step without an end"],
+        );
+    }
+
+    #[test]
+    fn warnings_say_where_and_where_to_read_on() {
+        let warning = VertexWarning {
+            short: b"something odd".to_vec(),
+            url: "https://example.org/odd".to_owned(),
+            ..VertexWarning::default()
+        };
+        let response = StatusResponse { warnings: vec![warning], ..StatusResponse::default() };
+        check(vec![response], &["warning something odd, see https://example.org/odd"], &[]);
+    }
+}

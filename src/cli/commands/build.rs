@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::cache::sweep;
 use crate::cli::arguments::{self, Format, Progress};
 use crate::cli::exit::Exit;
 use crate::cli::failures;
@@ -9,7 +10,6 @@ use crate::cli::prepared::Prepared;
 use crate::cli::progress::{self, Form};
 use crate::cli::session::Session;
 use crate::cli::{signals, summary, terminal};
-use crate::cache::sweep;
 use crate::engine::event_log::EventLog;
 use crate::engine::report::{Blame, Ending, Report};
 use crate::engine::runner::{self, Run};

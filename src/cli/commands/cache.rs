@@ -35,7 +35,8 @@ fn json_text(place: &str, statistics: &Statistics) -> String {
     let usage = |usage: Usage| json!({ "files": usage.files, "bytes": usage.bytes });
     let kinds: serde_json::Map<_, _> =
         rows(statistics).into_iter().map(|(name, found)| (name.to_owned(), usage(found))).collect();
-    let document = json!({ "schema": 1, "folder": place, "kinds": kinds, "total": usage(statistics.total()) });
+    let document =
+        json!({ "schema": 1, "folder": place, "kinds": kinds, "total": usage(statistics.total()) });
     format!("{document:#}\n")
 }
 

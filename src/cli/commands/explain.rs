@@ -64,7 +64,11 @@ fn causes(graph: &Graph, plan: &Plan, id: NodeId) -> String {
             continue;
         }
         let word = documents::state_word(state);
-        lines.push_str(&format!("  it needs {}, which is {word} ({})\n", needed.name(), dependency.location.path_line()));
+        lines.push_str(&format!(
+            "  it needs {}, which is {word} ({})\n",
+            needed.name(),
+            dependency.location.path_line()
+        ));
     }
     lines
 }

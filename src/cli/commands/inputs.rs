@@ -28,7 +28,8 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Inputs) -> Result<Ex
             Document::new(wanted.map(document).collect()).text()
         }
         Format::Text => {
-            let texts: Vec<String> = wanted.map(|(id, node, build)| text(&graph, &views, id, node, build)).collect();
+            let texts: Vec<String> =
+                wanted.map(|(id, node, build)| text(&graph, &views, id, node, build)).collect();
             texts.join("\n")
         }
     };
@@ -41,7 +42,8 @@ fn text(graph: &Graph, views: &NodeViews, id: NodeId, node: &Node, build: &Build
     let place = build.definition().dockerfile.value.to_string();
     let stage = build.definition().stage.as_ref().map(|stage| format!(", stage {}", stage.value));
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "{} for {}: {place}{}", build.target.label, node.platform, stage.unwrap_or_default());
+    let _ =
+        writeln!(text, "{} for {}: {place}{}", build.target.label, node.platform, stage.unwrap_or_default());
     for (name, value) in &build.arguments {
         let _ = writeln!(text, "  argument  {name}={}", value.as_deref().unwrap_or("(no value)"));
     }

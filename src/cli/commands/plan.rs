@@ -74,7 +74,10 @@ fn text(
         text.extend(lines.iter().map(|line| format!("          {line}\n")));
     }
     let all = cached + dirty + waits;
-    text.push_str(&format!("{all} target{}: {cached} cached, {dirty} dirty", if all == 1 { "" } else { "s" }));
+    text.push_str(&format!(
+        "{all} target{}: {cached} cached, {dirty} dirty",
+        if all == 1 { "" } else { "s" }
+    ));
     if waits > 0 {
         text.push_str(&format!(", {waits} waiting for what a dirty one turns out to be"));
     }

@@ -40,15 +40,16 @@ fn lines(event: &Event, verbose: bool) -> String {
         Event::Log { subject, text, .. } if verbose => {
             text.lines().map(|line| format!("{} | {line}\n", subject.label)).collect()
         }
-        Event::Warning { subject: Some(subject), message } => format!("{}  warning: {message}\n", subject.label),
+        Event::Warning { subject: Some(subject), message } => {
+            format!("{}  warning: {message}\n", subject.label)
+        }
         Event::Warning { subject: None, message } => format!("warning: {message}\n"),
         Event::TargetDone { subject, outcome, seconds, .. } => {
             format!("{}  {}\n", subject.label, ending(outcome, *seconds))
         }
-        Event::RunStarted { .. }
-        | Event::StepDone { .. }
-        | Event::Log { .. }
-        | Event::RunDone { .. } => String::new(),
+        Event::RunStarted { .. } | Event::StepDone { .. } | Event::Log { .. } | Event::RunDone { .. } => {
+            String::new()
+        }
     }
 }
 

@@ -52,7 +52,10 @@ impl TerminalProgress {
     }
 
     fn start_target(&self, state: &mut State, subject: &Subject) {
-        let style = self.style("{spinner:.cyan} {prefix:.bold} {wide_msg} {elapsed:.dim}", "{spinner} {prefix} {wide_msg} {elapsed}");
+        let style = self.style(
+            "{spinner:.cyan} {prefix:.bold} {wide_msg} {elapsed:.dim}",
+            "{spinner} {prefix} {wide_msg} {elapsed}",
+        );
         let bar = ProgressBar::new_spinner().with_style(style).with_prefix(subject.label.to_string());
         let bar = match &state.overall {
             Some(overall) => self.lines.insert_before(overall, bar),
@@ -70,7 +73,12 @@ impl TerminalProgress {
             overall.inc(1);
         }
         if !matches!(outcome, Outcome::Cached { .. }) {
-            self.say(&format!("{} {}  {}", self.mark(outcome), subject.label, plain::ending(outcome, seconds)));
+            self.say(&format!(
+                "{} {}  {}",
+                self.mark(outcome),
+                subject.label,
+                plain::ending(outcome, seconds)
+            ));
         }
     }
 

@@ -54,7 +54,9 @@ pub(super) fn is_signal(text: &str) -> bool {
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
     let real_time = |prefix: &str, limit: u8| {
         let number = name.strip_prefix(prefix).filter(|number| !number.starts_with(['0', '+']));
-        number.and_then(|number| number.parse::<u8>().ok()).is_some_and(|number| (1..=limit).contains(&number))
+        number
+            .and_then(|number| number.parse::<u8>().ok())
+            .is_some_and(|number| (1..=limit).contains(&number))
     };
     SIGNALS.contains(&name) || real_time("RTMIN+", 15) || real_time("RTMAX-", 14)
 }
@@ -81,7 +83,9 @@ pub(super) fn wrong_port(text: &str) -> Option<String> {
     }
     match port_range(host) {
         None => Some(format!("`{host}` is not a port")),
-        Some(outside) if outside != inside && inside != 0 => Some("the two ranges differ in length".to_owned()),
+        Some(outside) if outside != inside && inside != 0 => {
+            Some("the two ranges differ in length".to_owned())
+        }
         Some(_) => None,
     }
 }
@@ -128,7 +132,9 @@ mod tests {
 
     #[test]
     fn ports() {
-        for right in ["80", "80/tcp", "80/UDP", "80-90", "127.0.0.1:80:80", "8080:80", "[::1]:1:80", "80-81:80-81"] {
+        for right in
+            ["80", "80/tcp", "80/UDP", "80-90", "127.0.0.1:80:80", "8080:80", "[::1]:1:80", "80-81:80-81"]
+        {
             assert_eq!(wrong_port(right), None, "{right}");
         }
         for wrong in ["", "a", "80/x", "65536", "90-80", "1.2.3:1:80", "a:80", "80-82:80-81", "-1", "80-"] {

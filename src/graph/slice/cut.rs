@@ -115,7 +115,10 @@ fn note_undeclared(walk: &mut Walk<'_, '_>) {
     if let Some((value, span)) = epoch {
         walk.note("SOURCE_DATE_EPOCH", Rank::Global, Some(value), span);
     }
-    let epoch = walk.arguments.get("SOURCE_DATE_EPOCH").and_then(|(_, epoch)| Some((epoch.value.as_ref()?, epoch.span)));
+    let epoch = walk
+        .arguments
+        .get("SOURCE_DATE_EPOCH")
+        .and_then(|(_, epoch)| Some((epoch.value.as_ref()?, epoch.span)));
     if let Some((value, span)) = epoch
         && !value.is_empty()
         && value.parse::<i64>().is_err()

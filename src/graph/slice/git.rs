@@ -58,7 +58,15 @@ pub(super) fn wrong_query(source: &str) -> Option<String> {
     let before = source.split('#').next().unwrap_or_default();
     let (_, query) = before.split_once('?')?;
     let known = [
-        "ref", "tag", "branch", "subdir", "checksum", "commit", "keep-git-dir", "submodules", "mtime",
+        "ref",
+        "tag",
+        "branch",
+        "subdir",
+        "checksum",
+        "commit",
+        "keep-git-dir",
+        "submodules",
+        "mtime",
         "fetch-by-commit",
     ];
     let may_be_empty = ["keep-git-dir", "submodules", "fetch-by-commit"];

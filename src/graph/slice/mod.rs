@@ -8,15 +8,15 @@
 //! **Invariant:** a slice is never narrower than what the builder reads. What cannot be known from
 //! the text is in [`Slice::widened`].
 
-mod model;
 mod checks;
+mod cut;
 mod git;
+mod model;
 mod scope;
 mod sources;
 mod states;
 mod text;
 mod walk;
-mod cut;
 
 pub use cut::slice;
 pub use model::{

@@ -55,7 +55,8 @@ impl Globals {
                     Err(error) => {
                         let message = format!("the default of `{}` cannot be expanded", argument.name.value);
                         let diagnostic = Diagnostic::error(message);
-                        diagnostics.push(diagnostic.at(&dockerfile.source, span, error.to_string()));
+                        let diagnostic = diagnostic.at(&dockerfile.source, span, error.to_string());
+                        diagnostics.push(diagnostic.help(error.help()));
                         continue;
                     }
                 },
@@ -113,6 +114,8 @@ impl Variables for Globals {
 #[derive(Clone, Debug)]
 pub(super) struct Scope {
     values: BTreeMap<String, Value>,
+    /// The variables of the image: an `ARG` covers them until its stage ends.
+    of_image: BTreeMap<String, Value>,
     /// Whether an image that is not known may set more variables.
     is_open: bool,
     /// The working folder; `None` where an image that is not known decides.
@@ -129,18 +132,31 @@ impl Scope {
     /// The scope of `FROM scratch`.
     pub(super) fn empty() -> Self {
         let path = Value { text: DEFAULT_PATH.to_owned(), is_certain: true };
-        let values = BTreeMap::from([("PATH".to_owned(), path)]);
-        Self { values, is_open: false, folder: Some("/".to_owned()) }
+        let of_image = BTreeMap::from([("PATH".to_owned(), path)]);
+        Self { values: of_image.clone(), of_image, is_open: false, folder: Some("/".to_owned()) }
     }
 
     /// The scope on top of an image.
     pub(super) fn of_image() -> Self {
         let mut scope = Self { is_open: true, folder: None, ..Self::empty() };
-        scope.set("PATH".to_owned(), DEFAULT_PATH.to_owned(), false);
+        scope.set_in_image("PATH".to_owned(), DEFAULT_PATH.to_owned(), false);
         scope
     }
 
-    /// Sets a variable. It is not certain when its value was made from one that is not.
+    /// The scope of a stage that is based on the one that this scope ends.
+    pub(super) fn child(&self) -> Self {
+        let mut child = self.clone();
+        child.values.extend(self.of_image.clone());
+        child
+    }
+
+    /// Sets a variable as `ENV` does.
+    pub(super) fn set_in_image(&mut self, name: String, text: String, is_certain: bool) {
+        self.of_image.insert(name.clone(), Value { text: text.clone(), is_certain });
+        self.set(name, text, is_certain);
+    }
+
+    /// Sets a variable as `ARG` does. It is not certain when its value was made from one that is not.
     pub(super) fn set(&mut self, name: String, text: String, is_certain: bool) {
         self.values.insert(name, Value { text, is_certain });
     }

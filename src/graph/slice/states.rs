@@ -71,7 +71,8 @@ struct Contexts(BTreeMap<String, String>);
 impl Contexts {
     fn new(keys: &BTreeSet<String>) -> Self {
         let name = |key: &String| {
-            key.parse::<ImageReference>().map_or_else(|_not_an_image| key.clone(), |image| image.context_name())
+            key.parse::<ImageReference>()
+                .map_or_else(|_not_an_image| key.clone(), |image| image.context_name())
         };
         Self(keys.iter().map(|key| (name(key), key.clone())).collect())
     }
@@ -123,11 +124,16 @@ impl<'d> States<'d> {
         let found = self.by_name.get(&name.to_lowercase()).copied();
         if found.is_none() {
             let names = self.by_name.keys().map(String::as_str);
-            let diagnostic = Diagnostic::error(format!("`{}` has no stage `{name}`", self.dockerfile.source.path));
+            let diagnostic =
+                Diagnostic::error(format!("`{}` has no stage `{name}`", self.dockerfile.source.path));
             diagnostics.push(match nearest(&name.to_lowercase(), names.clone()) {
                 Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-                None if self.by_name.is_empty() => diagnostic.help("no stage has a name: add `AS` to a `FROM`"),
-                None => diagnostic.help(format!("its stages are `{}`", names.collect::<Vec<_>>().join("`, `"))),
+                None if self.by_name.is_empty() => {
+                    diagnostic.help("no stage has a name: add `AS` to a `FROM`")
+                }
+                None => {
+                    diagnostic.help(format!("its stages are `{}`", names.collect::<Vec<_>>().join("`, `")))
+                }
             });
         }
         found
@@ -188,13 +194,20 @@ impl<'d> States<'d> {
         expanded.unwrap_or_else(|error| {
             let message = format!("`{}` cannot be expanded", written.value);
             let diagnostic = Diagnostic::error(message);
-            diagnostics.push(diagnostic.at(&self.dockerfile.source, written.span, error.to_string()));
+            let diagnostic = diagnostic.at(&self.dockerfile.source, written.span, error.to_string());
+            diagnostics.push(diagnostic.help(error.help()));
             // One mistake is one message: what stands here is never used.
             Expanded { text: SCRATCH.to_owned(), ..Expanded::default() }
         })
     }
 
-    fn blank(&self, written: &Spanned<String>, found: &Expanded, globals: &Globals, message: &str) -> Diagnostic {
+    fn blank(
+        &self,
+        written: &Spanned<String>,
+        found: &Expanded,
+        globals: &Globals,
+        message: &str,
+    ) -> Diagnostic {
         let diagnostic = Diagnostic::error(message).at(
             &self.dockerfile.source,
             written.span,
@@ -203,9 +216,14 @@ impl<'d> States<'d> {
         let Some(name) = found.unmatched.iter().next() else {
             return diagnostic.help("give the argument a value, or a default");
         };
-        match nearest(name, globals.names()) {
+        let declared = self.dockerfile.arguments.iter().map(|argument| argument.name.value.as_str());
+        match nearest(name, globals.names().chain(declared)) {
+            Some(near) if near == name => {
+                diagnostic.help(format!("`{name}` has no value: give it one, or a default"))
+            }
             Some(near) => diagnostic.help(format!("`{name}` is not set: did you mean `{near}`?")),
-            None => diagnostic.help(format!("`{name}` is not set: declare `ARG {name}=…` before the first `FROM`")),
+            None => diagnostic
+                .help(format!("`{name}` is not set: declare `ARG {name}=…` before the first `FROM`")),
         }
     }
 
@@ -239,7 +257,8 @@ impl<'d> States<'d> {
         }
         if let Err(error) = image.parse::<ImageReference>() {
             let diagnostic = Diagnostic::error(error.to_string());
-            let diagnostic = diagnostic.at(&self.dockerfile.source, span, "neither a stage above nor an image");
+            let diagnostic =
+                diagnostic.at(&self.dockerfile.source, span, "neither a stage above nor an image");
             diagnostics.push(match nearest(image, self.by_name.keys().map(String::as_str)) {
                 Some(name) => diagnostic.help(format!("did you mean the stage `{name}`?")),
                 None => diagnostic.help("write a reference such as `registry/repository:tag`"),
@@ -307,9 +326,9 @@ impl<'d> States<'d> {
         };
         let index = usize::try_from(number).ok().filter(|index| *index < self.list.len());
         if index.is_none() {
-            let count = self.dockerfile.stages.len();
+            let last = self.dockerfile.stages.len().saturating_sub(1);
             let diagnostic = Diagnostic::error(format!("there is no stage number {number}"))
-                .at(&self.dockerfile.source, from.span, format!("the file has {count} stages, counted from 0"))
+                .at(&self.dockerfile.source, from.span, format!("the last stage has the number {last}"))
                 .help("name the stage with `AS`, and use the name here");
             diagnostics.push(diagnostic);
         }
@@ -425,7 +444,9 @@ impl<'d> States<'d> {
             let text = SourceText { path: self.dockerfile.source.path.clone(), text: text.clone() };
             match parse_trigger(&Arc::new(text)) {
                 Ok(instruction) => steps.push(self.step(Cow::Owned(instruction), Some(*span), diagnostics)),
-                Err(found) => diagnostics.extend(found.iter().map(|wrong| self.wrong_trigger(wrong, *span, based))),
+                Err(found) => {
+                    diagnostics.extend(found.iter().map(|wrong| self.wrong_trigger(wrong, *span, based)))
+                }
             }
         }
         let is_changed = !steps.is_empty();
@@ -435,9 +456,11 @@ impl<'d> States<'d> {
 
     fn wrong_trigger(&self, wrong: &Diagnostic, span: Span, based: Span) -> Diagnostic {
         let message = format!("a trigger cannot be run: {}", wrong.message);
-        let diagnostic = Diagnostic::error(message)
-            .at(&self.dockerfile.source, span, "this `ONBUILD`")
-            .see(&self.dockerfile.source, based, "runs in the stage that begins here");
+        let diagnostic = Diagnostic::error(message).at(&self.dockerfile.source, span, "this `ONBUILD`").see(
+            &self.dockerfile.source,
+            based,
+            "runs in the stage that begins here",
+        );
         wrong.help.iter().cloned().fold(diagnostic, Diagnostic::help)
     }
 }
@@ -445,16 +468,55 @@ impl<'d> States<'d> {
 /// A platform as containerd reads it: an operating system or an architecture alone will do.
 fn parse_platform(text: &str, build_platform: &Platform) -> Option<Platform> {
     const SYSTEMS: [&str; 17] = [
-        "aix", "android", "darwin", "dragonfly", "freebsd", "hurd", "illumos", "ios", "js", "linux", "nacl",
-        "netbsd", "openbsd", "plan9", "solaris", "windows", "zos",
+        "aix",
+        "android",
+        "darwin",
+        "dragonfly",
+        "freebsd",
+        "hurd",
+        "illumos",
+        "ios",
+        "js",
+        "linux",
+        "nacl",
+        "netbsd",
+        "openbsd",
+        "plan9",
+        "solaris",
+        "windows",
+        "zos",
     ];
     const ARCHITECTURES: [&str; 26] = [
-        "386", "amd64", "amd64p32", "arm", "armbe", "arm64", "arm64be", "ppc64", "ppc64le", "loong64", "mips",
-        "mipsle", "mips64", "mips64le", "mips64p32", "mips64p32le", "ppc", "riscv", "riscv64", "s390", "s390x",
-        "sparc", "sparc64", "wasm", "i386", "x86_64",
+        "386",
+        "amd64",
+        "amd64p32",
+        "arm",
+        "armbe",
+        "arm64",
+        "arm64be",
+        "ppc64",
+        "ppc64le",
+        "loong64",
+        "mips",
+        "mipsle",
+        "mips64",
+        "mips64le",
+        "mips64p32",
+        "mips64p32le",
+        "ppc",
+        "riscv",
+        "riscv64",
+        "s390",
+        "s390x",
+        "sparc",
+        "sparc64",
+        "wasm",
+        "i386",
+        "x86_64",
     ];
     let (system, rest) = text.split_once('/').map_or((text, None), |(system, rest)| (system, Some(rest)));
-    let system = system.split_once('(').filter(|(_, options)| options.ends_with(')')).map_or(system, |(os, _)| os);
+    let system =
+        system.split_once('(').filter(|(_, options)| options.ends_with(')')).map_or(system, |(os, _)| os);
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     if system.is_empty() || !system.bytes().all(is_name) {
         return None;
@@ -462,7 +524,8 @@ fn parse_platform(text: &str, build_platform: &Platform) -> Option<Platform> {
     if let Some(rest) = rest {
         return format!("{system}/{rest}").parse().ok();
     }
-    let lower = if system.eq_ignore_ascii_case("macos") { "darwin".to_owned() } else { system.to_lowercase() };
+    let lower =
+        if system.eq_ignore_ascii_case("macos") { "darwin".to_owned() } else { system.to_lowercase() };
     if SYSTEMS.contains(&lower.as_str()) {
         return Some(Platform { os: lower, ..build_platform.clone() });
     }

@@ -40,11 +40,7 @@ pub(super) fn from(base: &str, platform: Option<&str>) -> String {
     }
 }
 
-fn renamed<'n>(
-    keyword: Keyword,
-    flag: &str,
-    names: &mut impl Iterator<Item = &'n Option<String>>,
-) -> String {
+fn renamed<'n>(keyword: Keyword, flag: &str, names: &mut impl Iterator<Item = &'n Option<String>>) -> String {
     match (keyword, flag.split_once('=')) {
         (Keyword::Copy, Some(("--from", value))) if !value.is_empty() => {
             let name = names.next().and_then(Option::as_deref).unwrap_or(value);

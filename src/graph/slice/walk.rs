@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::checks;
 use super::git::{self, Place};
-use super::model::{
-    ArgumentUse, Reference, ReferenceKind, SliceRequest, SlicedInstruction, Widening,
-};
+use super::model::{ArgumentUse, Reference, ReferenceKind, SliceRequest, SlicedInstruction, Widening};
 use super::scope::{Globals, Scope};
 use super::sources::{Gathered, cleaned};
 use super::states::{SCRATCH, State, States, Step};
@@ -92,7 +90,7 @@ impl<'d> Walk<'_, 'd> {
         }
         let base = self.base(state);
         let scope = match state.parent.and_then(|parent| self.scopes.get(&parent)) {
-            Some(scope) => scope.clone(),
+            Some(scope) => scope.child(),
             None if state.parent.is_none() && state.base.value == SCRATCH => Scope::empty(),
             None => Scope::of_image(),
         };
@@ -125,7 +123,8 @@ impl<'d> Walk<'_, 'd> {
     fn whole_reference(&mut self, state: &State<'d>, context: Option<String>, span: Span) {
         let mut sources = Gathered::default();
         sources.add_whole(span);
-        let replaced = state.stage.and_then(|stage| stage.name.as_ref()).filter(|_| state.replaced_by.is_some());
+        let replaced =
+            state.stage.and_then(|stage| stage.name.as_ref()).filter(|_| state.replaced_by.is_some());
         self.references.push(Reference {
             name: replaced.map_or(&state.base.value, |name| &name.value).clone(),
             context,
@@ -191,7 +190,7 @@ impl<'d> Walk<'_, 'd> {
             Err(error) => {
                 let keyword = here.step.instruction.keyword;
                 let message = format!("a value of `{keyword}` cannot be expanded");
-                self.refuse(here.span(span), message, error.to_string(), "");
+                self.refuse(here.span(span), message, error.to_string(), error.help());
                 None
             }
         }
@@ -237,7 +236,7 @@ impl<'d> Walk<'_, 'd> {
         }
         if here.step.instruction.keyword == Keyword::Env {
             for (name, value, is_certain) in values {
-                self.scope(here).set(name, value, is_certain);
+                self.scope(here).set_in_image(name, value, is_certain);
             }
         }
     }
@@ -326,18 +325,30 @@ impl<'d> Walk<'_, 'd> {
         let Some((mode, span)) = mode.filter(|(mode, _)| mode.uncertain.is_empty()) else { return };
         if !mode.text.is_empty() && !checks::is_mode(&mode.text) {
             let message = format!("`{}` is not a value of `--chmod`", mode.text);
-            self.refuse(span, message, "in this flag", "write an octal number up to 7777, or letters as in `u+x`");
+            self.refuse(
+                span,
+                message,
+                "in this flag",
+                "write an octal number up to 7777, or letters as in `u+x`",
+            );
         }
     }
 
     fn check_checksum(&mut self, checksum: Option<(Expanded, Span)>, sources: &[(Expanded, Span)]) {
-        let Some((checksum, span)) = checksum.filter(|(checksum, _)| !checksum.text.is_empty()) else { return };
+        let Some((checksum, span)) = checksum.filter(|(checksum, _)| !checksum.text.is_empty()) else {
+            return;
+        };
         let help = "write `--checksum` for one URL or git repository only";
         match sources {
             [(source, _)] if !source.uncertain.is_empty() => {}
+            [(source, _)] if source.text.starts_with("github.com/") => {}
             [(source, _)] => match git::place(&source.text) {
-                Place::Local => self.refuse(span, "`--checksum` needs a source that is fetched", "in this flag", help),
-                Place::Http if checksum.uncertain.is_empty() && !image_reference::is_digest(&checksum.text) => {
+                Place::Local => {
+                    self.refuse(span, "`--checksum` needs a source that is fetched", "in this flag", help)
+                }
+                Place::Http
+                    if checksum.uncertain.is_empty() && !image_reference::is_digest(&checksum.text) =>
+                {
                     let message = format!("`{}` is not a digest", checksum.text);
                     self.refuse(span, message, "in this flag", "write `sha256:` and 64 hexadecimal digits");
                 }
@@ -347,8 +358,8 @@ impl<'d> Walk<'_, 'd> {
         }
     }
 
-    /// Whether a source is a path. What is fetched is remembered, and BuildKit asks the context for
-    /// git repositories that are no URLs all the same.
+    /// Whether a source is a path. What is fetched is remembered. (BuildKit asks the context for git
+    /// repositories that are no URLs all the same, but reads nothing of it.)
     fn is_local(&mut self, source: &str, span: Span, is_add: bool) -> bool {
         let place = git::place(source);
         if place == Place::Local {
@@ -364,7 +375,7 @@ impl<'d> Walk<'_, 'd> {
             self.refuse(span, message, reason, "expected keys such as `ref`, `tag`, `branch`, `subdir`");
         }
         self.remotes.push(Spanned::new(source.to_owned(), span));
-        !source.starts_with("http://") && !source.starts_with("https://")
+        false
     }
 
     /// Reads `read` from the state `index`.
@@ -389,14 +400,17 @@ impl<'d> Walk<'_, 'd> {
                     let message = format!("the stage `{name}` is read before it is built");
                     let label = "a stage can read from stages above it only";
                     let keyword = here.step.instruction.keyword;
-                    self.refuse(span, message, label, &format!("move the stage above this `{keyword}`'s stage"));
+                    self.refuse(
+                        span,
+                        message,
+                        label,
+                        &format!("move the stage above this `{keyword}`'s stage"),
+                    );
                 }
                 return;
             }
             (_, None) if state.base.value == SCRATCH => return,
-            (_, None) => {
-                (state.base.value.clone(), self.states.context_of(&state.base.value).cloned())
-            }
+            (_, None) => (state.base.value.clone(), self.states.context_of(&state.base.value).cloned()),
         };
         self.references.push(Reference { name, context, platform: None, kind, span, sources: read.finish() });
     }
@@ -412,7 +426,10 @@ impl<'d> Walk<'_, 'd> {
             let scope = self.scope(here);
             let mount = mount::read(&raw.text.value, |value| {
                 let expanded = lexer.expand(value, scope);
-                let expanded = expanded.map_err(|error| MountError { message: error.to_string(), help: None })?;
+                let expanded = expanded.map_err(|error| MountError {
+                    message: error.to_string(),
+                    help: Some(error.help().to_owned()),
+                })?;
                 uncertain_names.extend(expanded.uncertain);
                 Ok(expanded.text)
             });

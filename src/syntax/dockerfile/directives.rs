@@ -67,11 +67,12 @@ fn value_of(wanted: &str, text: &str) -> Option<Spanned<String>> {
 
 /// What BuildKit's linter cannot read of `# check=`.
 fn wrong_check(source: &Arc<SourceText>, check: &Spanned<String>) -> Option<Diagnostic> {
-    let is_right = |option: &str| match option.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
-        Some(("skip" | "experimental", _)) => true,
-        Some(("error", value)) => go_numbers::truth(value).is_some(),
-        _ => false,
-    };
+    let is_right =
+        |option: &str| match option.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
+            Some(("skip" | "experimental", _)) => true,
+            Some(("error", value)) => go_numbers::truth(value).is_some(),
+            _ => false,
+        };
     let wrong = check.value.trim().splitn(3, ';').find(|option| !is_right(option))?;
     let diagnostic = Diagnostic::error(format!("`{wrong}` is not an option of `# check=`"))
         .at(source, check.span, "expected `skip=…`, `experimental=…` or `error=…`")

@@ -70,6 +70,21 @@ pub enum ExpansionError {
     Pattern(#[from] PatternError),
 }
 
+impl ExpansionError {
+    /// How to put it right.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::NotClosed(_) => "close it, or write the escape character before it",
+            Self::BadSubstitution => "write `${NAME}`, or the escape character before the `$`",
+            Self::Modifier(_) => {
+                "the modifiers are `:-`, `-`, `:+`, `+`, `:?`, `?`, `#`, `##`, `%`, `%%`, `/` and `//`"
+            }
+            Self::Required { .. } => "set it: with `ARG` or `ENV`, or as a build argument",
+            Self::Pattern(_) => "only `*`, `?` and the backslash itself can follow a backslash here",
+        }
+    }
+}
+
 /// How a text is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lexer {

@@ -5,21 +5,21 @@
 //! `graph/slice` has. The way of a text through the modules: `lines` joins physical lines, `words`
 //! and `arguments` cut them, `commands` give them meaning, `parser` gathers stages.
 
-pub mod keyword;
-pub mod model;
-pub mod go_numbers;
-mod lines;
-mod directives;
-mod pattern;
-pub mod expansion;
-mod heredoc;
-mod words;
-pub mod mount;
-mod site;
-mod flags;
 mod arguments;
 mod commands;
+mod directives;
+pub mod expansion;
+mod flags;
+pub mod go_numbers;
+mod heredoc;
+pub mod keyword;
+mod lines;
+pub mod model;
+pub mod mount;
 mod parser;
+mod pattern;
+mod site;
+mod words;
 
 pub use model::Dockerfile;
 pub use parser::{declared_arguments, parse, parse_trigger};

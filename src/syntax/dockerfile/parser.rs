@@ -189,6 +189,7 @@ fn read_instruction(
         diagnostics.push(unknown_keyword(site, parts.keyword));
         return None;
     };
+    let count = diagnostics.len();
     let arguments = match arguments::cut(site, keyword, parts.arguments.clone(), escape) {
         Ok(arguments) => arguments,
         Err(diagnostic) => {
@@ -196,7 +197,6 @@ fn read_instruction(
             Arguments::default()
         }
     };
-    let count = diagnostics.len();
     let inner =
         (keyword == Keyword::Onbuild).then(|| inner(site, parts.arguments.clone(), escape, diagnostics));
     let heredocs = if takes_heredocs(keyword, &arguments, inner.as_ref()) {
@@ -212,8 +212,9 @@ fn read_instruction(
             Command::From
         }
         Keyword::Onbuild => onbuild(draft, inner.as_ref(), diagnostics),
-        _ if diagnostics.len() == count || !arguments.words.is_empty() => commands::read(draft, diagnostics),
-        _ => Command::Other,
+        // What could not be cut is told already, and there is nothing to read.
+        _ if diagnostics.len() > count && arguments == Arguments::default() => Command::Other,
+        _ => commands::read(draft, diagnostics),
     };
     let span = Span::new(line.whole().start, lines.end_of_last().max(line.whole().end));
     let flags = parts.flags.iter().map(|flag| site.spanned(flag)).collect();
@@ -271,7 +272,7 @@ fn heredocs(site: Site<'_>, lines: &mut Lines<'_>, diagnostics: &mut Vec<Diagnos
         Err(error) => {
             let message = "the word of a heredoc cannot be read";
             let diagnostic = site.refuse(&(0..0), message, error.to_string());
-            diagnostics.push(diagnostic.help("use a plain word, such as `<<EOF`"));
+            diagnostics.push(diagnostic.help("use a plain word, such as `<<EOF`").help(error.help()));
             return Vec::new();
         }
     };
