@@ -41,7 +41,7 @@ fn differences(trial: &Trial, case: &Case) -> Vec<String> {
         wrong.push(format!("{}: `{}` instead of `{}`", case.name, plan, case.dirty));
     }
     for (label, facts) in case.explained {
-        let explained = trial.run(&format!("explain {label} {}", case.options)).succeeded().stdout;
+        let explained = trial.run(&format!("explain {label} --all {}", case.options)).succeeded().stdout;
         for fact in facts.iter().filter(|fact| !explained.contains(**fact)) {
             wrong.push(format!("{}: `explain {label}` does not say `{fact}`:\n{explained}", case.name));
         }
