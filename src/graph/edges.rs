@@ -119,6 +119,25 @@ pub(super) fn draft(
     Ok(Draft { build, needs, warnings })
 }
 
+/// Lets `build` read all of its main context, for the reason at `span`.
+///
+/// # Errors
+/// Everything that is wrong with the ignore file.
+pub(super) fn widen(
+    surroundings: &Surroundings<'_>,
+    build: &mut Build,
+    span: Span,
+) -> Result<(), Vec<Diagnostic>> {
+    let definition = build.definition();
+    let folder = definition.context.value.clone();
+    let ignore = surroundings.dockerfiles.ignore_file(&folder, Some(&definition.dockerfile.value))?;
+    let inputs = build.context.as_ref().and_then(|context| context.spec.inputs.clone());
+    let spec = ViewSpec { context: folder, ignore: ignore.rules, sources: ReadSources::Whole, inputs };
+    let sources = vec![ContextSource { pattern: Vec::new(), span }];
+    build.context = Some(Context { spec: Arc::new(spec), ignore_file: ignore.path, sources });
+    Ok(())
+}
+
 /// Whether the parsed text may not say all that the bytes say to whoever builds them: a foreign
 /// frontend is one reason for which a slice is widened.
 fn needs_bytes(parsed: &ParsedDockerfile, slice: &Slice) -> bool {
@@ -181,11 +200,17 @@ fn wanted_by(diagnostics: Vec<Diagnostic>, definition: &BuildDefinition, target:
     diagnostics.into_iter().map(add).collect()
 }
 
-/// Warns of arguments that no line of the Dockerfile declares: they are usually misspelt.
+/// Warns of arguments that no line of the Dockerfile declares: they are usually misspelt. Those that
+/// come from defaults are meant for other targets too.
 fn unused_arguments(slice: &Slice, definition: &BuildDefinition, target: &Target) -> Vec<Diagnostic> {
     let place = |name: &str| {
         let argument = definition.args.get(name).map(|argument| &argument.location);
         argument.or_else(|| definition.stamp.get(name).map(|stamp| &stamp.location))
+    };
+    let own = |name: &str| {
+        place(name).is_some_and(|place| {
+            place.source.path == target.location.source.path && place.span.start > target.location.span.start
+        })
     };
     let warn = |name: &String| {
         let message =
@@ -197,7 +222,7 @@ fn unused_arguments(slice: &Slice, definition: &BuildDefinition, target: &Target
             None => warning,
         }
     };
-    slice.unused_args.iter().map(warn).collect()
+    slice.unused_args.iter().filter(|name| own(name)).map(warn).collect()
 }
 
 /// Collects what one node needs and reads.
@@ -323,7 +348,7 @@ impl Maker<'_> {
         }
         let folder = self.definition.context.value.clone();
         let inputs = self.inputs();
-        self.context(folder, Some(&self.definition.dockerfile.value), &[sources.clone()], inputs)
+        self.context(folder, Some(&self.definition.dockerfile.value), std::slice::from_ref(sources), inputs)
     }
 
     fn folder_contexts(&mut self) -> BTreeMap<String, Context> {

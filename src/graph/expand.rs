@@ -10,13 +10,13 @@ use rayon::prelude::*;
 use super::dockerfiles::Dockerfiles;
 use super::edges::{self, Draft, Needed, Surroundings};
 use super::load::Loaded;
-use super::node::{Dependency, External, Graph, Node, Work};
+use super::node::{Dependency, External, Graph, Node, Role, Work};
 use super::order;
 use super::published::Published;
 use super::target::Definition;
 use crate::source::snapshot::Snapshot;
 use crate::types::diagnostic::Diagnostic;
-use crate::types::ids::{DenseMap, NodeId, TargetId};
+use crate::types::ids::{DenseId, DenseMap, NodeId, TargetId};
 use crate::types::platform::Platform;
 
 /// Which targets, for which platforms.
@@ -130,7 +130,31 @@ impl Expansion<'_> {
         }
     }
 
+    /// Lets a target read its whole context whose base leaves it `ONBUILD` instructions: what those
+    /// read is not known from its own Dockerfile.
+    fn widen_triggered(&mut self) {
+        let has_triggers = |id: NodeId| {
+            let node = self.nodes[id.index()].as_ref();
+            node.and_then(Node::build).is_some_and(|build| !build.slice.triggers.is_empty())
+        };
+        let mut widened = Vec::new();
+        for (index, node) in self.nodes.iter().enumerate() {
+            let dependencies = node.iter().flat_map(|node| &node.dependencies);
+            let bases = dependencies.filter(|dependency| matches!(dependency.role, Role::Reference { .. }));
+            let base = bases.into_iter().find(|dependency| has_triggers(dependency.node));
+            widened.extend(base.map(|dependency| (index, dependency.location.span)));
+        }
+        for (index, span) in widened {
+            if let Some(Node { work: Work::Build(build), .. }) = &mut self.nodes[index]
+                && let Err(problems) = edges::widen(&self.surroundings, build, span)
+            {
+                self.diagnostics.extend(problems);
+            }
+        }
+    }
+
     fn finish(mut self, roots: Vec<NodeId>) -> (Graph, Vec<Diagnostic>) {
+        self.widen_triggered();
         dedup(&mut self.diagnostics);
         let complete: Option<DenseMap<NodeId, Node>> =
             self.nodes.into_iter().collect::<Option<Vec<_>>>().map(DenseMap::from_iter);

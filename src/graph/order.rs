@@ -4,6 +4,7 @@
 //! it and the line through which each needs the next.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use petgraph::algo::{tarjan_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -59,8 +60,8 @@ fn cycle_in<'n>(
         for id in frontier {
             for dependency in nodes[id].dependencies.iter().filter(|d| members.binary_search(&d.node).is_ok())
             {
-                if !reached_by.contains_key(&dependency.node) {
-                    reached_by.insert(dependency.node, (id, dependency));
+                if let Entry::Vacant(vacant) = reached_by.entry(dependency.node) {
+                    vacant.insert((id, dependency));
                     next.push(dependency.node);
                 }
             }

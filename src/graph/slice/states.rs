@@ -9,7 +9,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::contexts::{Contexts, SCRATCH};
 use super::model::SliceRequest;
+use super::platforms;
 use super::scope::Globals;
 use crate::syntax::dockerfile::expansion::{Expanded, Lexer, NoVariables};
 use crate::syntax::dockerfile::model::{Command, Instruction, Stage};
@@ -18,9 +20,6 @@ use crate::syntax::image_reference::ImageReference;
 use crate::types::diagnostic::{Diagnostic, nearest};
 use crate::types::platform::Platform;
 use crate::types::span::{SourceText, Span, Spanned};
-
-/// The name of the image that holds nothing.
-pub(super) const SCRATCH: &str = "scratch";
 
 /// A stage, or an image that `COPY --from` or a mount names.
 #[derive(Clone, Debug)]
@@ -62,30 +61,6 @@ pub(super) struct States<'d> {
     contexts: Contexts,
     list: Vec<State<'d>>,
     by_name: BTreeMap<String, usize>,
-}
-
-/// The named contexts that are given, by the name under which BuildKit looks for them.
-#[derive(Debug)]
-struct Contexts(BTreeMap<String, String>);
-
-impl Contexts {
-    fn new(keys: &BTreeSet<String>) -> Self {
-        let name = |key: &String| {
-            key.parse::<ImageReference>()
-                .map_or_else(|_not_an_image| key.clone(), |image| image.context_name())
-        };
-        Self(keys.iter().map(|key| (name(key), key.clone())).collect())
-    }
-
-    fn of_stage(&self, name: &str) -> Option<&String> {
-        let image: ImageReference = name.parse().ok().filter(|_| ![SCRATCH, "context"].contains(&name))?;
-        self.0.get(&image.context_name())
-    }
-
-    fn of_image(&self, image: &str) -> Option<&String> {
-        let image: ImageReference = image.parse().ok()?;
-        self.0.get(&image.with_default_tag().context_name())
-    }
 }
 
 impl<'d> States<'d> {
@@ -194,7 +169,8 @@ impl<'d> States<'d> {
         expanded.unwrap_or_else(|error| {
             let message = format!("`{}` cannot be expanded", written.value);
             let diagnostic = Diagnostic::error(message);
-            diagnostics.push(diagnostic.at(&self.dockerfile.source, written.span, error.to_string()));
+            let diagnostic = diagnostic.at(&self.dockerfile.source, written.span, error.to_string());
+            diagnostics.push(diagnostic.help(error.help()));
             // One mistake is one message: what stands here is never used.
             Expanded { text: SCRATCH.to_owned(), ..Expanded::default() }
         })
@@ -215,7 +191,11 @@ impl<'d> States<'d> {
         let Some(name) = found.unmatched.iter().next() else {
             return diagnostic.help("give the argument a value, or a default");
         };
-        match nearest(name, globals.names()) {
+        let declared = self.dockerfile.arguments.iter().map(|argument| argument.name.value.as_str());
+        match nearest(name, globals.names().chain(declared)) {
+            Some(near) if near == name => {
+                diagnostic.help(format!("`{name}` has no value: give it one, or a default"))
+            }
             Some(near) => diagnostic.help(format!("`{name}` is not set: did you mean `{near}`?")),
             None => diagnostic
                 .help(format!("`{name}` is not set: declare `ARG {name}=…` before the first `FROM`")),
@@ -234,7 +214,7 @@ impl<'d> States<'d> {
             diagnostics.push(self.blank(written, expanded, globals, "the platform of a stage is empty"));
             return None;
         }
-        let parsed = parse_platform(&expanded.text, request.build_platform);
+        let parsed = platforms::parse(&expanded.text, request.build_platform);
         if parsed.is_none() && expanded.text != SCRATCH {
             let message = format!("`{}` is not a platform", expanded.text);
             let diagnostic = Diagnostic::error(message)
@@ -321,13 +301,9 @@ impl<'d> States<'d> {
         };
         let index = usize::try_from(number).ok().filter(|index| *index < self.list.len());
         if index.is_none() {
-            let count = self.dockerfile.stages.len();
+            let last = self.dockerfile.stages.len().saturating_sub(1);
             let diagnostic = Diagnostic::error(format!("there is no stage number {number}"))
-                .at(
-                    &self.dockerfile.source,
-                    from.span,
-                    format!("the file has {count} stages, counted from 0"),
-                )
+                .at(&self.dockerfile.source, from.span, format!("the last stage has the number {last}"))
                 .help("name the stage with `AS`, and use the name here");
             diagnostics.push(diagnostic);
         }
@@ -444,7 +420,7 @@ impl<'d> States<'d> {
             match parse_trigger(&Arc::new(text)) {
                 Ok(instruction) => steps.push(self.step(Cow::Owned(instruction), Some(*span), diagnostics)),
                 Err(found) => {
-                    diagnostics.extend(found.iter().map(|wrong| self.wrong_trigger(wrong, *span, based)))
+                    diagnostics.extend(found.iter().map(|wrong| self.wrong_trigger(wrong, *span, based)));
                 }
             }
         }
@@ -462,72 +438,4 @@ impl<'d> States<'d> {
         );
         wrong.help.iter().cloned().fold(diagnostic, Diagnostic::help)
     }
-}
-
-/// A platform as containerd reads it: an operating system or an architecture alone will do.
-fn parse_platform(text: &str, build_platform: &Platform) -> Option<Platform> {
-    const SYSTEMS: [&str; 17] = [
-        "aix",
-        "android",
-        "darwin",
-        "dragonfly",
-        "freebsd",
-        "hurd",
-        "illumos",
-        "ios",
-        "js",
-        "linux",
-        "nacl",
-        "netbsd",
-        "openbsd",
-        "plan9",
-        "solaris",
-        "windows",
-        "zos",
-    ];
-    const ARCHITECTURES: [&str; 26] = [
-        "386",
-        "amd64",
-        "amd64p32",
-        "arm",
-        "armbe",
-        "arm64",
-        "arm64be",
-        "ppc64",
-        "ppc64le",
-        "loong64",
-        "mips",
-        "mipsle",
-        "mips64",
-        "mips64le",
-        "mips64p32",
-        "mips64p32le",
-        "ppc",
-        "riscv",
-        "riscv64",
-        "s390",
-        "s390x",
-        "sparc",
-        "sparc64",
-        "wasm",
-        "i386",
-        "x86_64",
-    ];
-    let (system, rest) = text.split_once('/').map_or((text, None), |(system, rest)| (system, Some(rest)));
-    let system =
-        system.split_once('(').filter(|(_, options)| options.ends_with(')')).map_or(system, |(os, _)| os);
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-    if system.is_empty() || !system.bytes().all(is_name) {
-        return None;
-    }
-    if let Some(rest) = rest {
-        return format!("{system}/{rest}").parse().ok();
-    }
-    let lower =
-        if system.eq_ignore_ascii_case("macos") { "darwin".to_owned() } else { system.to_lowercase() };
-    if SYSTEMS.contains(&lower.as_str()) {
-        return Some(Platform { os: lower, ..build_platform.clone() });
-    }
-    let parsed: Platform = format!("linux/{system}").parse().ok()?;
-    ARCHITECTURES.contains(&parsed.architecture.as_str()).then_some(parsed)
 }

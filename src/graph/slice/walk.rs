@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::checks;
+use super::contexts::SCRATCH;
 use super::git::{self, Place};
 use super::model::{ArgumentUse, Reference, ReferenceKind, SliceRequest, SlicedInstruction, Widening};
-use super::scope::{Globals, Scope};
+use super::scope::{Globals, Scope, uncertain};
 use super::sources::{Gathered, cleaned};
-use super::states::{SCRATCH, State, States, Step};
+use super::states::{State, States, Step};
 use super::text;
 use crate::syntax::dockerfile::Dockerfile;
 use crate::syntax::dockerfile::expansion::{Expanded, Lexer};
@@ -90,7 +91,7 @@ impl<'d> Walk<'_, 'd> {
         }
         let base = self.base(state);
         let scope = match state.parent.and_then(|parent| self.scopes.get(&parent)) {
-            Some(scope) => scope.clone(),
+            Some(scope) => scope.child(),
             None if state.parent.is_none() && state.base.value == SCRATCH => Scope::empty(),
             None => Scope::of_image(),
         };
@@ -190,7 +191,7 @@ impl<'d> Walk<'_, 'd> {
             Err(error) => {
                 let keyword = here.step.instruction.keyword;
                 let message = format!("a value of `{keyword}` cannot be expanded");
-                self.refuse(here.span(span), message, error.to_string(), "");
+                self.refuse(here.span(span), message, error.to_string(), error.help());
                 None
             }
         }
@@ -236,7 +237,7 @@ impl<'d> Walk<'_, 'd> {
         }
         if here.step.instruction.keyword == Keyword::Env {
             for (name, value, is_certain) in values {
-                self.scope(here).set(name, value, is_certain);
+                self.scope(here).set_in_image(name, value, is_certain);
             }
         }
     }
@@ -341,9 +342,10 @@ impl<'d> Walk<'_, 'd> {
         let help = "write `--checksum` for one URL or git repository only";
         match sources {
             [(source, _)] if !source.uncertain.is_empty() => {}
+            [(source, _)] if source.text.starts_with("github.com/") => {}
             [(source, _)] => match git::place(&source.text) {
                 Place::Local => {
-                    self.refuse(span, "`--checksum` needs a source that is fetched", "in this flag", help)
+                    self.refuse(span, "`--checksum` needs a source that is fetched", "in this flag", help);
                 }
                 Place::Http
                     if checksum.uncertain.is_empty() && !image_reference::is_digest(&checksum.text) =>
@@ -357,8 +359,8 @@ impl<'d> Walk<'_, 'd> {
         }
     }
 
-    /// Whether a source is a path. What is fetched is remembered, and BuildKit asks the context for
-    /// git repositories that are no URLs all the same.
+    /// Whether a source is a path. What is fetched is remembered. (BuildKit asks the context for git
+    /// repositories that are no URLs all the same, but reads nothing of it.)
     fn is_local(&mut self, source: &str, span: Span, is_add: bool) -> bool {
         let place = git::place(source);
         if place == Place::Local {
@@ -374,7 +376,7 @@ impl<'d> Walk<'_, 'd> {
             self.refuse(span, message, reason, "expected keys such as `ref`, `tag`, `branch`, `subdir`");
         }
         self.remotes.push(Spanned::new(source.to_owned(), span));
-        !source.starts_with("http://") && !source.starts_with("https://")
+        false
     }
 
     /// Reads `read` from the state `index`.
@@ -425,8 +427,10 @@ impl<'d> Walk<'_, 'd> {
             let scope = self.scope(here);
             let mount = mount::read(&raw.text.value, |value| {
                 let expanded = lexer.expand(value, scope);
-                let expanded =
-                    expanded.map_err(|error| MountError { message: error.to_string(), help: None })?;
+                let expanded = expanded.map_err(|error| MountError {
+                    message: error.to_string(),
+                    help: Some(error.help().to_owned()),
+                })?;
                 uncertain_names.extend(expanded.uncertain);
                 Ok(expanded.text)
             });
@@ -458,7 +462,7 @@ impl<'d> Walk<'_, 'd> {
         let mut sources = Gathered::default();
         match mount.kind {
             MountKind::Secret => {
-                self.secrets.entry(secret_id(mount)).or_insert(span);
+                self.secrets.entry(mount.secret_id()).or_insert(span);
                 return;
             }
             MountKind::Ssh => {
@@ -488,18 +492,4 @@ impl<'d> Walk<'_, 'd> {
         let folder = self.scope(here).folder.clone();
         folder.is_some_and(|folder| cleaned(&format!("{folder}/{target}")).is_empty())
     }
-}
-
-/// The id of a secret: its own, or the last name of where it is mounted.
-fn secret_id(mount: &Mount) -> String {
-    match (mount.source.as_str(), mount.id.as_str()) {
-        ("", "") => cleaned(&mount.target).rsplit('/').next().unwrap_or_default().to_owned(),
-        ("", id) => id.to_owned(),
-        (source, _) => source.to_owned(),
-    }
-}
-
-fn uncertain(names: &BTreeSet<String>) -> String {
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    format!("a path depends on `{}`, which the base image may set", names.join("`, `"))
 }
