@@ -48,6 +48,7 @@
 //! - **Invariant:** wrong input is a diagnostic with a place; it never panics.
 
 #![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used)]
 
 pub mod types;
 

@@ -65,6 +65,9 @@ pub fn run(run: Run<'_>) -> Report {
     report
 }
 
+/// What a worker says when it is done.
+type Message = (NodeId, Finished);
+
 /// The deciding thread.
 struct Foreman<'r> {
     run: Run<'r>,
@@ -72,7 +75,8 @@ struct Foreman<'r> {
     ended: DenseMap<NodeId, Option<Ended>>,
     leaders: HashMap<ActionKey, NodeId>,
     warnings: Vec<Diagnostic>,
-    results: (Sender<(NodeId, Finished)>, Receiver<(NodeId, Finished)>),
+    sender: Sender<Message>,
+    receiver: Receiver<Message>,
     stopped: bool,
 }
 
@@ -83,6 +87,7 @@ impl<'r> Foreman<'r> {
             nodes.values().iter().map(|node| node.dependencies.iter().map(|d| d.node).collect());
         let on_failure = if run.keep_going { OnFailure::KeepGoing } else { OnFailure::Stop };
         let wanted = &run.known.graph.roots;
+        let (sender, receiver) = mpsc::channel();
         Self {
             run,
             scheduler: Scheduler::new(
@@ -94,7 +99,8 @@ impl<'r> Foreman<'r> {
             ended: DenseMap::filled(nodes.len(), None),
             leaders: HashMap::new(),
             warnings: Vec::new(),
-            results: mpsc::channel(),
+            sender,
+            receiver,
             stopped: false,
         }
     }
@@ -112,7 +118,7 @@ impl<'r> Foreman<'r> {
             if self.scheduler.is_over() {
                 break;
             }
-            match self.results.1.recv_timeout(POLL) {
+            match self.receiver.recv_timeout(POLL) {
                 Ok((id, finished)) => self.finish(id, finished),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -143,7 +149,7 @@ impl<'r> Foreman<'r> {
         'r: 'scope,
     {
         let node = &self.run.known.graph.nodes[id];
-        let (shop, sender) = (self.shop(), self.results.0.clone());
+        let (shop, sender) = (self.shop(), self.sender.clone());
         match &node.work {
             Work::External(external) => match self.run.known.reference_digest(&external.reference) {
                 Some(digest) => self.end(id, known_output(digest), scheduler::Outcome::Done),
@@ -300,7 +306,7 @@ impl<'r> Foreman<'r> {
 
 fn spawn<'scope, 'r: 'scope>(
     scope: &'scope Scope<'scope, 'r>,
-    sender: Sender<(NodeId, Finished)>,
+    sender: Sender<Message>,
     id: NodeId,
     work: impl FnOnce() -> Finished + Send + 'scope,
 ) {

@@ -13,9 +13,12 @@ use crate::types::file_entry::FileEntry;
 use crate::types::ids::{DenseMap, NodeId};
 use crate::types::workspace_path::WorkspacePath;
 
+/// The views of one build by the names of its contexts; the main one's name is empty.
+type ByContext = BTreeMap<String, Arc<View>>;
+
 /// What each node reads.
 #[derive(Debug, Default)]
-pub struct NodeViews(DenseMap<NodeId, BTreeMap<String, Arc<View>>>);
+pub struct NodeViews(DenseMap<NodeId, ByContext>);
 
 impl NodeViews {
     /// The views of all nodes of `graph`, made in parallel.
@@ -24,15 +27,17 @@ impl NodeViews {
     /// A diagnostic for each view that cannot be made.
     pub fn new(graph: &Graph, snapshot: &Snapshot) -> Result<Self, Vec<Diagnostic>> {
         let views = Views::new(snapshot.clone());
-        let made: Vec<Result<BTreeMap<String, Arc<View>>, Vec<Diagnostic>>> =
+        let made: Vec<Result<ByContext, Vec<Diagnostic>>> =
             graph.nodes.values().par_iter().map(|node| of_build(node.build(), &views)).collect();
-        let mut problems = Vec::new();
+        let mut problems: Vec<Diagnostic> = Vec::new();
         let mut all = Vec::with_capacity(made.len());
         for made in made {
             match made {
                 Ok(views) => all.push(views),
                 Err(found) => {
-                    problems.extend(found.into_iter().filter(|p| !problems.contains(p)).collect::<Vec<_>>())
+                    let unsaid: Vec<_> =
+                        found.into_iter().filter(|found| !problems.contains(found)).collect();
+                    problems.extend(unsaid);
                 }
             }
         }
@@ -69,16 +74,15 @@ impl NodeViews {
     }
 }
 
-fn of_build(build: Option<&Build>, views: &Views) -> Result<BTreeMap<String, Arc<View>>, Vec<Diagnostic>> {
+fn of_build(build: Option<&Build>, views: &Views) -> Result<ByContext, Vec<Diagnostic>> {
     let (mut made, mut problems) = (BTreeMap::new(), Vec::new());
-    for (name, context) in
-        build.into_iter().flat_map(|build| build.contexts().map(move |c| (build, c))).map(|(_, c)| c)
-    {
+    let Some(build) = build else { return Ok(made) };
+    for (name, context) in build.contexts() {
         match views.view(&context.spec) {
             Ok(view) => {
                 made.insert(name.to_owned(), view);
             }
-            Err(error) => problems.extend(build.map(|build| diagnostic(&error, build, context))),
+            Err(error) => problems.push(diagnostic(&error, build, context)),
         }
     }
     if problems.is_empty() { Ok(made) } else { Err(problems) }
