@@ -95,7 +95,7 @@ impl Planner<'_> {
             Some(digest) => cached(digest, None, None),
             None => {
                 let fact = format!("image {}", external.reference);
-                dirty(vec![reason(&fact, Change::Added, None, Some("is not in the builder's store"))], None)
+                dirty(vec![reason(&fact, Change::Changed, None, Some("not in the builder's store: it is fetched"))], None)
             }
         }
     }
