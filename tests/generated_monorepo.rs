@@ -30,7 +30,8 @@ fn keys(options: &Options) -> BTreeMap<String, String> {
     let folder = tempfile::tempdir().unwrap();
     monorepo::generate(folder.path(), options).unwrap();
     let snapshot = Snapshot::of_disk(folder.path()).unwrap();
-    let given = load::Options { set: &BTreeMap::new(), environment: &Environment::default(), version: "0.1.0" };
+    let given =
+        load::Options { set: &BTreeMap::new(), environment: &Environment::default(), version: "0.1.0" };
     let loaded = load::load(&snapshot, &given);
     assert_eq!(loaded.diagnostics, []);
     let targets = loaded.select(&["//..."], &WorkspacePath::root().into()).unwrap();
@@ -47,9 +48,16 @@ fn keys(options: &Options) -> BTreeMap<String, String> {
 #[test]
 fn the_same_seed_gives_the_same_keys() {
     let first = keys(&options());
-    let services: BTreeSet<_> = (0..SERVICES).map(|n| format!("//services/{0}:{0}", monorepo::service_name(n))).collect();
+    let services: BTreeSet<_> =
+        (0..SERVICES).map(|n| format!("//services/{0}:{0}", monorepo::service_name(n))).collect();
     let known: BTreeSet<String> = first.keys().cloned().collect();
-    let missing: Vec<_> = services.iter().filter(|label| !known.contains(label.trim_end_matches(|c| c != ':').trim_end_matches(':')) && !known.contains(*label)).collect();
+    let missing: Vec<_> = services
+        .iter()
+        .filter(|label| {
+            !known.contains(label.trim_end_matches(|c| c != ':').trim_end_matches(':'))
+                && !known.contains(*label)
+        })
+        .collect();
     assert_eq!(missing, Vec::<&String>::new(), "of {known:?}");
     assert_eq!(first, keys(&options()));
     let other = keys(&Options { seed: 2, ..options() });

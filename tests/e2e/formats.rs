@@ -53,7 +53,8 @@ fn check(outcome: &Outcome, fields: &[&str]) -> Vec<Value> {
 #[test]
 fn a_build_tells_what_it_made() {
     let (trial, image) = trial();
-    let fields = ["label", "platform", "state", "source_key", "action_key", "digest", "tags", "refs", "seconds"];
+    let fields =
+        ["label", "platform", "state", "source_key", "action_key", "digest", "tags", "refs", "seconds"];
     let mut last: Option<Vec<Value>> = None;
     for state in ["built", "cached"] {
         let targets = check(&trial.run("build :both --format json").succeeded(), &fields);
