@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::trial::{Trial, files_below, said, unique};
 
 fn built() -> (Trial, String) {
-    let image = format!("e2e.test/{}", unique("damage"));
+    let image = format!("e2e.test/{}:1", unique("damage"));
     let build = format!("[workspace]\n[image.app]\ntags = [\"{image}\"]\n");
     let dockerfile = "FROM busybox:1.36\nCOPY value /value\nRUN true\n";
     let trial = Trial::of(

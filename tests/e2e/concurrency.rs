@@ -12,7 +12,7 @@ const DOCKERFILE: &str =
 
 /// A target on top of another; both read `value`.
 fn pair(engine: &Engine) -> (Trial, String) {
-    let image = format!("e2e.test/{}", unique("pair"));
+    let image = format!("e2e.test/{}:1", unique("pair"));
     let build = format!(
         "[workspace]\n[stage.lib]\ndockerfile = \"lib.dockerfile\"\n\
          [image.app]\ncontexts = {{ lib = \":lib\" }}\ntags = [\"{image}\"]\n"

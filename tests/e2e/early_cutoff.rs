@@ -10,7 +10,8 @@ dockerfile = "lib.dockerfile"
 [image.app]
 contexts = { lib = ":lib" }
 [image.other]
-contexts = { lib = ":app" }
+dockerfile = "other.dockerfile"
+contexts = { app = ":app" }
 "#;
 
 /// Only the first line of the source reaches the output.
@@ -24,7 +25,13 @@ COPY --from=build /out/ /out/
 
 pub(crate) fn an_equal_output_leaves_dependents_cached(engine: &Engine) {
     let app = "FROM busybox:1.36\nCOPY --from=lib /out/lib /\n";
-    let files = [("BUILD.toml", BUILD), ("lib.dockerfile", LIB), ("Dockerfile", app), ("lib.txt", "one\n")];
+    let files = [
+        ("BUILD.toml", BUILD),
+        ("lib.dockerfile", LIB),
+        ("Dockerfile", app),
+        ("other.dockerfile", "FROM app\nRUN true\n"),
+        ("lib.txt", "one\n"),
+    ];
     let trial = Trial::of(engine, &files);
     assert_eq!(said(&trial.build(":app :other")), "//:app built, //:lib built, //:other built");
     trial.write("lib.txt", "one\nand what nobody reads\n");

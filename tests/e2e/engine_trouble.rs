@@ -70,7 +70,7 @@ fn an_engine_that_is_too_old_is_refused_by_name_and_version() {
 
 #[test]
 fn an_image_that_the_engine_lost_is_built_again() {
-    let image = format!("e2e.test/{}", unique("lost"));
+    let image = format!("e2e.test/{}:1", unique("lost"));
     let build = format!("[workspace]\n[image.app]\ntags = [\"{image}\"]\n");
     let dockerfile = format!("FROM busybox:1.36\nRUN echo {image} >/name\n");
     let trial = Trial::of(&Engine::classic(), &[("BUILD.toml", &build), ("Dockerfile", &dockerfile)]);
@@ -85,7 +85,7 @@ fn an_image_that_the_engine_lost_is_built_again() {
 
 #[test]
 fn a_name_that_the_image_lost_is_given_again() {
-    let image = format!("e2e.test/{}", unique("untagged"));
+    let image = format!("e2e.test/{}:1", unique("untagged"));
     let build = format!("[workspace]\n[image.app]\ntags = [\"{image}\"]\n");
     let dockerfile = format!("FROM busybox:1.36\nRUN echo {image} >/name\n");
     let trial = Trial::of(&Engine::classic(), &[("BUILD.toml", &build), ("Dockerfile", &dockerfile)]);

@@ -61,7 +61,7 @@ fn the_last_thing_said_is_the_failure() {
     for text in expected {
         assert!(ending.contains(text), "`{text}` is not in:\n{}", outcome.stderr);
     }
-    assert_eq!(outcome.stdout, "", "only results are on standard output");
+    assert_eq!(outcome.stdout, "//:bad  failed  -\n", "only results are on standard output");
     let log = ending.split_whitespace().find(|word| word.ends_with(".log")).expect("the log is named");
     let log = std::fs::read_to_string(Path::new(log)).unwrap();
     assert!(log.contains("says 1\nsays 2\nsays 3\n") && log.contains("why it is bad"), "{log}");

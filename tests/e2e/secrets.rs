@@ -23,7 +23,7 @@ RUN --mount=type=secret,id=token --mount=type=secret,id=key --mount=type=secret,
 ";
 
 fn trial() -> (Trial, String) {
-    let image = format!("e2e.test/{}", unique("secret"));
+    let image = format!("e2e.test/{}:1", unique("secret"));
     let build = BUILD.replace("IMAGE", &image);
     let trial = Trial::of(&Engine::classic(), &[("BUILD.toml", &build), ("Dockerfile", DOCKERFILE)]);
     (trial, image)

@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::trial::{Trial, said, unique};
 
 pub(crate) fn a_change_of_the_same_size_and_time_reaches_the_image(engine: &Engine) {
-    let image = format!("e2e.test/{}", unique("stale"));
+    let image = format!("e2e.test/{}:1", unique("stale"));
     let build = format!("[workspace]\n[image.app]\ntags = [\"{image}\"]\n");
     let dockerfile = "FROM busybox:1.36\nCOPY value /value\nCOPY folder/ /folder/\nRUN cat /value >/read\n";
     let trial = Trial::of(engine, &[("BUILD.toml", &build), ("Dockerfile", dockerfile)]);

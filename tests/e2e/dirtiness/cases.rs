@@ -17,7 +17,7 @@ pub(super) struct Case {
     pub(super) explained: &'static [(&'static str, &'static [&'static str])],
 }
 
-const APP: &str = "//app dirty, //app:plus waits";
+const APP: &str = "//app:app dirty, //app:plus waits";
 
 const fn quiet(name: &'static str, edit: fn(&Trial)) -> Case {
     Case { name, edit, options: "", dirty: "", explained: &[] }
@@ -193,7 +193,7 @@ pub(super) const DIRTY: &[Case] = &[
         &[("//app", &["file app/data/a/file"])],
     ),
     Case {
-        dirty: "//whole dirty",
+        dirty: "//whole:whole dirty",
         ..app(
             "an ignore file that lets one more file in",
             |t| {
@@ -203,7 +203,7 @@ pub(super) const DIRTY: &[Case] = &[
         )
     },
     Case {
-        dirty: "//whole dirty",
+        dirty: "//whole:whole dirty",
         ..app(
             "an ignore file that takes one more file out",
             |t| {
@@ -213,7 +213,7 @@ pub(super) const DIRTY: &[Case] = &[
         )
     },
     Case {
-        dirty: "//whole dirty",
+        dirty: "//whole:whole dirty",
         ..app(
             "no ignore file",
             |t| {
@@ -223,7 +223,7 @@ pub(super) const DIRTY: &[Case] = &[
         )
     },
     Case {
-        dirty: "//app waits, //app:plus waits, //lib dirty",
+        dirty: "//app:app waits, //app:plus waits, //lib:lib dirty",
         ..app(
             "the content of a dependency",
             |t| {
@@ -237,7 +237,7 @@ pub(super) const DIRTY: &[Case] = &[
         )
     },
     Case {
-        dirty: "//app dirty, //app:plus waits, //lib dirty",
+        dirty: "//app:app dirty, //app:plus waits, //lib:lib dirty",
         ..app(
             "a dependency and a copied file",
             |t| {
