@@ -165,6 +165,18 @@ pub trait Builder: Send + Sync {
         cancellation: &Cancellation,
     ) -> Result<OutputDigest, BuildError>;
 
+    /// The `ONBUILD` instructions that the image `reference` leaves to what is based on it; fetches the
+    /// image when it is not there.
+    ///
+    /// # Errors
+    /// When no such image can be had.
+    fn triggers(
+        &self,
+        reference: &str,
+        platform: &Platform,
+        cancellation: &Cancellation,
+    ) -> Result<Vec<String>, BuildError>;
+
     /// Builds, and leaves the output under the names of [`BuildRequest::tags`].
     ///
     /// # Errors

@@ -9,20 +9,22 @@ const VALUE: usize = 60;
 /// At most `most` lines of at most `columns` letters, the last of which counts what was left out.
 pub(crate) fn lines(explained: &[Explained], most: usize, columns: usize) -> Vec<String> {
     let shown = if explained.len() > most { most.saturating_sub(1) } else { explained.len() };
-    let mut lines: Vec<String> = explained[..shown].iter().map(|one| cut(&line(one), columns)).collect();
+    let mut lines: Vec<String> = explained[..shown].iter().map(|one| line(one, columns)).collect();
     if explained.len() > shown {
         lines.push(format!("… and {} more", explained.len() - shown));
     }
     lines
 }
 
-/// One reason in a line.
-fn line(explained: &Explained) -> String {
-    let place = explained.place.as_ref().map(|place| place.path_line());
+/// One reason in a line. Where it is too long, values are cut: the place is kept.
+fn line(explained: &Explained, columns: usize) -> String {
     let said = sentence(&explained.reason);
-    match place {
-        Some(place) if !said.contains(&place) => format!("{said} ({place})"),
-        _ => said,
+    match explained.place.as_ref().map(|place| place.path_line()) {
+        Some(place) if !said.contains(&place) => {
+            let place = format!(" ({place})");
+            format!("{}{place}", cut(&said, columns.saturating_sub(place.chars().count()).max(VALUE)))
+        }
+        _ => cut(&said, columns),
     }
 }
 

@@ -16,12 +16,9 @@ pub(crate) struct Terminal {
     pub(crate) colour_err: bool,
     /// Whether standard error can be redrawn.
     pub(crate) redraw: bool,
-    /// How many columns a line may take.
+    /// How many columns a line of a result may take: without a limit where no terminal shows it.
     pub(crate) columns: usize,
 }
-
-/// Columns where nobody says.
-const COLUMNS: usize = 100;
 
 impl Terminal {
     /// What this process was started with. `NO_COLOR` (https://no-color.org) and `TERM=dumb` are honoured.
@@ -38,13 +35,13 @@ impl Terminal {
         Self {
             colour_err: allowed(error_is_terminal),
             redraw: error_is_terminal && !dumb,
-            columns: columns.or_else(measured_columns).unwrap_or(COLUMNS).max(40),
+            columns: columns.or_else(measured_columns).map_or(usize::MAX, |columns: usize| columns.max(40)),
         }
     }
 }
 
 fn measured_columns() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok()?;
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
     (size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 

@@ -95,7 +95,15 @@ impl Planner<'_> {
             Some(digest) => cached(digest, None, None),
             None => {
                 let fact = format!("image {}", external.reference);
-                dirty(vec![reason(&fact, Change::Changed, None, Some("not in the builder's store: it is fetched"))], None)
+                dirty(
+                    vec![reason(
+                        &fact,
+                        Change::Changed,
+                        None,
+                        Some("not in the builder's store: it is fetched"),
+                    )],
+                    None,
+                )
             }
         }
     }

@@ -17,8 +17,9 @@ use crate::cache::last_build::LastBuild;
 use crate::cache::log_file::LogFile;
 use crate::cache::view_listing;
 use crate::graph::key::Outputs;
-use crate::graph::node::{Build, External, Node, Work};
-use crate::graph::view::{View, ViewError};
+use crate::graph::node::{Build, External, Node, Role, Work};
+use crate::graph::slice::ReferenceKind;
+use crate::graph::view::{ReadSources, View, ViewError};
 use crate::source::snapshot::Snapshot;
 use crate::types::cancellation::Cancellation;
 use crate::types::diagnostic::Diagnostic;
@@ -136,6 +137,7 @@ fn attempt(
     order: &Order,
     events: &dyn EventSink,
 ) -> Result<OutputDigest, BuildError> {
+    refuse_triggers(shop, build, order)?;
     let definition = build.definition();
     let surroundings = |message: String| BuildError::Surroundings { message, help: None };
     let dockerfile =
@@ -153,6 +155,47 @@ fn attempt(
     let built = shop.builder.build(&prepared.request(shop.known.views), events, shop.cancellation)?;
     shop.builder.tag(&built.digest, &link_name(&order.subject.label, &built.digest))?;
     Ok(built.digest)
+}
+
+/// Refuses a base from elsewhere whose `ONBUILD` instructions read files that the view may not hold:
+/// the Dockerfile does not say which, and only the engine knows that they are there.
+fn refuse_triggers(shop: Shop<'_>, build: &Build, order: &Order) -> Result<(), BuildError> {
+    if build.context.as_ref().is_some_and(|context| context.spec.sources == ReadSources::Whole) {
+        return Ok(());
+    }
+    let node = &shop.known.graph.nodes[order.id];
+    for reference in build.slice.references.iter().filter(|reference| reference.kind == ReferenceKind::From) {
+        let needed = node.dependencies.iter().find(
+            |dependency| matches!(&dependency.role, Role::Reference { name, .. } if *name == reference.name),
+        );
+        let Some(Node { work: Work::External(external), platform, .. }) =
+            needed.map(|dependency| &shop.known.graph.nodes[dependency.node])
+        else {
+            continue;
+        };
+        let triggers = shop.builder.triggers(&external.reference, platform, shop.cancellation)?;
+        if let Some(trigger) = triggers.iter().find(|trigger| reads_files(trigger)) {
+            let line = build.dockerfile.source.line_column(reference.span.start).line;
+            let message = format!(
+                "the base `{}` leaves `ONBUILD {trigger}` to this Dockerfile, which does not say that it reads those \
+                 files: write the instruction out, or read the whole context with \
+                 `RUN --mount=type=bind,target=/context true`",
+                external.reference
+            );
+            return Err(BuildError::Failed { message, line: Some(line), log_tail: Vec::new() });
+        }
+    }
+    Ok(())
+}
+
+/// Whether an instruction of an image's `OnBuild` may read the build context. In doubt it does.
+fn reads_files(trigger: &str) -> bool {
+    let word = trigger.split_whitespace().next().unwrap_or_default().to_uppercase();
+    match word.as_str() {
+        "ADD" | "COPY" => !trigger.contains("--from="),
+        "RUN" => trigger.contains("--mount"),
+        _ => false,
+    }
 }
 
 /// A failure when something that the key speaks of is no longer what it was.

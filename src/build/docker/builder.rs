@@ -121,6 +121,15 @@ impl Builder for DockerBuilder {
         self.run(images::resolve(&self.connection, reference, platform), cancellation)
     }
 
+    fn triggers(
+        &self,
+        reference: &str,
+        platform: &Platform,
+        cancellation: &Cancellation,
+    ) -> Result<Vec<String>, BuildError> {
+        self.run(images::triggers(&self.connection, reference, platform), cancellation)
+    }
+
     fn build(
         &self,
         request: &BuildRequest<'_>,

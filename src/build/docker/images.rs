@@ -109,6 +109,18 @@ pub(super) async fn resolve(
     fetched.ok_or_else(|| cannot_fetch(reference, &format!("there is none for {platform}")))
 }
 
+/// The `ONBUILD` instructions of the image `reference` for `platform`, which is fetched when it is not
+/// there.
+pub(super) async fn triggers(
+    connection: &Connection,
+    reference: &str,
+    platform: &Platform,
+) -> Result<Vec<String>, BuildError> {
+    let image = resolve(connection, reference, platform).await?;
+    let inspected = inspect(connection, image.as_str()).await?;
+    Ok(inspected.and_then(|image| image.config?.on_build).unwrap_or_default())
+}
+
 /// The image that the engine has under a name, or under its digest alone.
 async fn find(
     connection: &Connection,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::plain;
+use super::{duration, plain};
 use crate::types::event::{Event, EventSink, Outcome, Subject};
 
 /// How often running times are redrawn.
