@@ -83,11 +83,7 @@ impl ViewSpec {
     /// # Errors
     /// When the context is not there, a pattern is malformed, or a folder cannot be listed.
     pub fn paths(&self, snapshot: &Snapshot) -> Result<Vec<WorkspacePath>, ViewError> {
-        self.select(snapshot, |inside| {
-            let mut paths = Vec::new();
-            list_paths(inside.entries, &mut paths);
-            Ok(paths)
-        })
+        self.select(snapshot, |inside| Ok(list_paths(inside.entries)))
     }
 
     /// What can say which source brings a path in.
@@ -132,13 +128,20 @@ fn followed_patterns<'t>(
     PathPatterns::new(patterns).map(Some).map_err(PatternOrigin::Sources.error())
 }
 
-fn list_paths(entries: Vec<Kept<'_>>, paths: &mut Vec<WorkspacePath>) {
-    for kept in entries {
-        paths.push(kept.path);
-        if let Some(inside) = kept.inside {
-            list_paths(inside.entries, paths);
+/// The paths of `entries`, each folder directly before what is in it.
+fn list_paths(entries: Vec<Kept<'_>>) -> Vec<WorkspacePath> {
+    let mut paths = Vec::new();
+    let mut open = vec![entries.into_iter()];
+    while let Some(entries) = open.last_mut() {
+        match entries.next() {
+            Some(kept) => {
+                paths.push(kept.path);
+                open.extend(kept.inside.map(|inside| inside.entries.into_iter()));
+            }
+            None => drop(open.pop()),
         }
     }
+    paths
 }
 
 /// Says which source of a Dockerfile brings a path into a view.

@@ -73,6 +73,27 @@ impl Folder {
     }
 }
 
+impl Drop for Folder {
+    /// Folders are freed one after the other: a tree may be deeper than a stack.
+    fn drop(&mut self) {
+        let mut pending = Vec::new();
+        take_folders(self, &mut pending);
+        while let Some(mut folder) = pending.pop() {
+            take_folders(&mut folder, &mut pending);
+        }
+    }
+}
+
+/// Moves the folders in `folder` to `taken`.
+fn take_folders(folder: &mut Folder, taken: &mut Vec<Folder>) {
+    if let Some(Ok(nodes)) = folder.listing.take() {
+        taken.extend(nodes.into_iter().filter_map(|node| match node.body {
+            Body::Folder(folder) => Some(*folder),
+            _ => None,
+        }));
+    }
+}
+
 impl Node {
     pub(super) fn kind(&self) -> EntryKind {
         match &self.body {

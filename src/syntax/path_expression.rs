@@ -1,13 +1,13 @@
 //! The regular expressions that moby/patternmatcher makes of patterns, read as Go's `regexp` does.
 //!
 //! A pattern's `\`, `[`, `]`, `{`, `}` and `|` reach Go's engine as they are, so that `\d` is a digit,
-//! `[!a]` holds an exclamation mark, `a|b*` is a choice, and `[?]` means something that nobody wants.
-//! To agree in those corners too, a pattern is first turned into the same expression text, and the
-//! text is parsed here.
+//! `[!a]` holds an exclamation mark, `a|b*` is a choice, and `[?]` means something unwanted. To agree
+//! in those corners too, a pattern is first turned into the same expression text, and the text is
+//! parsed here.
 //!
 //! Only what such a text can hold is understood: it has no groups. The one part that is missing are
-//! Unicode classes (`\pL`): they are refused. Matching follows all possibilities at once: its time is bounded by the
-//! length of the name times the length of the pattern, whatever the pattern.
+//! Unicode classes (`\pL`): they are refused. Matching follows all possibilities at once: its time is
+//! bounded by the length of the name times the length of the pattern, whatever the pattern.
 
 use std::ops::RangeInclusive;
 
