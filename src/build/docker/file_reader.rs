@@ -6,7 +6,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 use prost::bytes::Bytes;
@@ -39,6 +39,9 @@ impl KeyedFile {
     /// [`BuildError::InputChanged`] when the file is gone, of another kind or of other content;
     /// [`BuildError::Surroundings`] when it cannot be read.
     pub(super) fn send(&self, mut take: impl FnMut(Bytes) -> bool) -> Result<(), BuildError> {
+        if self.is_socket() {
+            return Ok(());
+        }
         let mut file = self.open()?;
         let mut hasher = blake3::Hasher::new();
         let mut sent = 0_u64;
@@ -59,6 +62,11 @@ impl KeyedFile {
         } else {
             Err(self.changed())
         }
+    }
+
+    /// Whether a socket lies there, which a view holds as an empty file (fsutil's walk does too).
+    fn is_socket(&self) -> bool {
+        self.size == 0 && self.on_disk.symlink_metadata().is_ok_and(|found| found.file_type().is_socket())
     }
 
     /// Opens without following a link that took the file's place, and without waiting for the other
@@ -134,6 +142,14 @@ mod tests {
             },
             CHANGED,
         );
+    }
+
+    #[test]
+    fn a_socket_is_an_empty_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let on_disk = folder.path().join("file");
+        let _socket = std::os::unix::net::UnixListener::bind(&on_disk).unwrap();
+        assert!(keyed(on_disk, b"").send(|_| panic!("a socket has no bytes")).is_ok());
     }
 
     #[test]

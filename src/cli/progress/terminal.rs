@@ -73,12 +73,12 @@ impl TerminalProgress {
             overall.inc(1);
         }
         if !matches!(outcome, Outcome::Cached { .. }) {
-            self.say(&format!(
-                "{} {}  {}",
-                self.mark(outcome),
-                subject.label,
-                plain::ending(outcome, seconds)
-            ));
+            let ending = match outcome {
+                // What failed is told at the end, where it is the last thing on the screen.
+                Outcome::Failed { .. } => format!("failed after {}", duration::shown(seconds)),
+                _ => plain::ending(outcome, seconds),
+            };
+            self.say(&format!("{} {}  {ending}", self.mark(outcome), subject.label));
         }
     }
 
