@@ -37,12 +37,12 @@ pub(super) const NOT_DIRTY: &[Case] = &[
     quiet("a file that nobody copies, beside the copied ones", |t| t.write("app/more.txt", "more\n")),
     quiet("a file of a stage that is not reached", |t| t.write("app/notes.txt", "changed\n")),
     quiet("a comment in the Dockerfile", |t| {
-        t.replace("app/Dockerfile", "# The app.", "# An app.\n# Of two lines.")
+        t.replace("app/Dockerfile", "# The app.", "# An app.\n# Of two lines.");
     }),
     quiet("an empty line in the Dockerfile", |t| t.replace("app/Dockerfile", "ARG MODE\n", "ARG MODE\n\n\n")),
     quiet("the case of a keyword", |t| t.replace("app/Dockerfile", "RUN true", "run true")),
     quiet("a stage that is not reached", |t| {
-        t.replace("app/Dockerfile", "COPY notes.txt /", "COPY notes.txt /other")
+        t.replace("app/Dockerfile", "COPY notes.txt /", "COPY notes.txt /other");
     }),
     quiet("one more stage that is not reached", |t| {
         t.replace(
@@ -53,7 +53,7 @@ pub(super) const NOT_DIRTY: &[Case] = &[
     }),
     quiet("an arg that no reached stage declares", |t| t.replace("app/BUILD.toml", "\"one\"", "\"two\"")),
     quiet("one more arg that nobody declares", |t| {
-        t.replace("app/BUILD.toml", "UNUSED", "MORE = \"\", UNUSED")
+        t.replace("app/BUILD.toml", "UNUSED", "MORE = \"\", UNUSED");
     }),
     quiet("a time", |t| {
         let file = File::options().write(true).open(t.path("app/main.txt")).unwrap();
@@ -61,7 +61,7 @@ pub(super) const NOT_DIRTY: &[Case] = &[
     }),
     quiet("a file that is written anew", |t| t.write("app/main.txt", "main\n")),
     quiet("a comment in BUILD.toml", |t| {
-        t.replace("app/BUILD.toml", "[image.app]", "# Ours.\n[image.app] # App.")
+        t.replace("app/BUILD.toml", "[image.app]", "# Ours.\n[image.app] # App.");
     }),
     quiet("the order of BUILD.toml", |t| {
         let text = fs::read_to_string(t.path("app/BUILD.toml")).unwrap();
