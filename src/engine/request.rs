@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::lookup::link_name;
 use crate::build::builder::{BuildRequest, ContextSource, SecretValue, SentFolder};
 use crate::graph::edges::stand_in;
 use crate::graph::key::Outputs;
@@ -18,7 +19,6 @@ use crate::graph::node_views::NodeViews;
 use crate::graph::target::ArgumentValue;
 use crate::source::snapshot::Snapshot;
 use crate::syntax::image_reference::ImageReference;
-use crate::types::digest::OutputDigest;
 use crate::types::event::Subject;
 use crate::types::ids::NodeId;
 use crate::types::label::Label;
@@ -39,11 +39,6 @@ pub struct Prepared {
     network: Option<String>,
     no_cache: bool,
     tags: Vec<String>,
-}
-
-/// The name by which the output `digest` of `label` is linked into other builds.
-pub fn link_name(label: &Label, digest: &OutputDigest) -> String {
-    format!("imgraph.local/{}:{}", label.slug(), digest.hex())
 }
 
 impl Prepared {

@@ -112,6 +112,10 @@ impl Builder for DockerBuilder {
         self.runtime.block_on(images::inventory_of(&self.connection, references))
     }
 
+    fn has(&self, digest: &OutputDigest) -> Result<bool, BuildError> {
+        self.runtime.block_on(images::has(&self.connection, digest))
+    }
+
     fn resolve(
         &self,
         reference: &str,
