@@ -118,11 +118,7 @@ fn a_name_means_the_first_thing_that_has_it() {
             "FROM debian:12 AS b\nFROM scratch\nCOPY --from=b x /x",
             &["//:lib via b (Dockerfile:1)"],
         ),
-        (
-            "contexts = { 'debian:12' = ':lib' }",
-            "FROM debian:12",
-            &["//:lib via debian:12 (Dockerfile:1)"],
-        ),
+        ("contexts = { 'debian:12' = ':lib' }", "FROM debian:12", &["//:lib via debian:12 (Dockerfile:1)"]),
         // Arguments that are targets.
         (
             "args = { B = { target = ':lib' } }",
@@ -140,11 +136,7 @@ fn a_name_means_the_first_thing_that_has_it() {
         ("", "FROM ghcr.io/acme/ours", &["//:ours via ghcr.io/acme/ours (Dockerfile:1)"]),
         ("", "FROM ghcr.io/acme/ours:7", &["//:ours via ghcr.io/acme/ours:7 (Dockerfile:1)"]),
         ("", "FROM ghcr.io/acme/tagged:9", &["//:tagged via ghcr.io/acme/tagged:9 (Dockerfile:1)"]),
-        (
-            "",
-            "ARG V=7\nFROM ghcr.io/acme/ours:$V",
-            &["//:ours via ghcr.io/acme/ours:7 (Dockerfile:2)"],
-        ),
+        ("", "ARG V=7\nFROM ghcr.io/acme/ours:$V", &["//:ours via ghcr.io/acme/ours:7 (Dockerfile:2)"]),
         // Declared and other images.
         ("", "FROM debian:12", &["//:debian via debian:12 (Dockerfile:1)"]),
         (
@@ -237,17 +229,21 @@ FROM scratch
 
 #[test]
 fn each_wanted_platform_is_a_node() {
-    let text = format!("{BESIDE}[image.app]\nplatforms = ['linux/amd64', 'linux/arm64']\n{FILES}#--- Dockerfile\nFROM debian:12\n");
+    let text = format!(
+        "{BESIDE}[image.app]\nplatforms = ['linux/amd64', 'linux/arm64']\n{FILES}#--- Dockerfile\nFROM debian:12\n"
+    );
     let disk = Workspace::of(&text).on_disk();
     let show = |platforms: &[Platform]| {
         let expanded = disk.expand(&["//:app"], platforms);
         let nodes = expanded.graph.nodes.values().iter();
         nodes.map(|node| format!("{} {}", node.name(), node.platform)).collect::<Vec<_>>()
     };
-    let declared = ["//:app linux/amd64", "//:app linux/arm64", "//:debian linux/amd64", "//:debian linux/arm64"];
+    let declared =
+        ["//:app linux/amd64", "//:app linux/arm64", "//:debian linux/amd64", "//:debian linux/arm64"];
     assert_eq!(show(&[]), declared);
     assert_eq!(show(&["linux/s390x".parse().unwrap()]), ["//:app linux/s390x", "//:debian linux/s390x"]);
-    let twice: Vec<Platform> = ["linux/amd64", "linux/x86_64"].iter().map(|text| text.parse().unwrap()).collect();
+    let twice: Vec<Platform> =
+        ["linux/amd64", "linux/x86_64"].iter().map(|text| text.parse().unwrap()).collect();
     assert_eq!(show(&twice), ["//:app linux/amd64", "//:debian linux/amd64"]);
 }
 
@@ -305,6 +301,12 @@ contexts = { base = ":trigger" }
 [image.grandchild]
 dockerfile = "based.dockerfile"
 contexts = { base = ":based" }
+[image.copies]
+dockerfile = "copies.dockerfile"
+contexts = { base = ":trigger" }
+[image.through-a-stage]
+dockerfile = "stage.dockerfile"
+args = { BASE = { target = ":trigger" } }
 [image.apart]
 dockerfile = "based.dockerfile"
 contexts = { base = { image = "debian" } }
@@ -313,6 +315,16 @@ FROM scratch
 ONBUILD COPY a /
 #--- based.dockerfile
 FROM base
+COPY b /
+#--- copies.dockerfile
+FROM scratch
+COPY --from=base b /
+COPY b /
+#--- stage.dockerfile
+ARG BASE
+FROM $BASE AS first
+FROM scratch
+COPY --from=first x /
 COPY b /
 #--- .dockerignore
 *.dockerfile
@@ -328,6 +340,8 @@ Dockerfile
         ("//:trigger", &[][..]),
         ("//:based", &["/a", "/b"]),
         ("//:grandchild", &["/b"]),
+        ("//:copies", &["/b"]),
+        ("//:through-a-stage", &["/a", "/b"]),
         ("//:apart", &["/b"]),
     ] {
         assert_eq!(read(&expanded, label), expected, "{label}");
@@ -337,11 +351,24 @@ Dockerfile
 #[test]
 fn what_cannot_be_is_told() {
     insta::assert_snapshot!("ambiguous", draw(&app("", "FROM ghcr.io/acme/two:3").diagnostics, false));
-    insta::assert_snapshot!("no_image_name", draw(&app("", "FROM scratch\nCOPY --from=Bad/Name a b").diagnostics, false));
-    insta::assert_snapshot!("no_stage", draw(&app("target = 'buld'", "FROM scratch AS build").diagnostics, false));
+    insta::assert_snapshot!(
+        "no_image_name",
+        draw(&app("", "FROM scratch\nCOPY --from=Bad/Name a b").diagnostics, false)
+    );
+    insta::assert_snapshot!(
+        "no_stage",
+        draw(&app("target = 'buld'", "FROM scratch AS build").diagnostics, false)
+    );
     insta::assert_snapshot!(
         "ignore_file",
-        draw(&app("contexts = { f = { dir = 'bad' } }", "FROM scratch\nCOPY --from=f . /\n#--- bad/.dockerignore\nfine\n[").diagnostics, false)
+        draw(
+            &app(
+                "contexts = { f = { dir = 'bad' } }",
+                "FROM scratch\nCOPY --from=f . /\n#--- bad/.dockerignore\nfine\n["
+            )
+            .diagnostics,
+            false
+        )
     );
     let unused = app("args = { PROFLE = 'x' }", "FROM scratch\nARG PROFILE");
     assert_eq!(unused.graph.roots.len(), 1, "a warning does not stop anything");
@@ -358,12 +385,14 @@ fn a_mistake_is_told_once() {
 #[test]
 fn a_group_is_not_built_by_itself() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("BUILD.toml"), "[workspace]\nname = 'shop'\n[group.g]\ntargets = []\n").unwrap();
+    std::fs::write(folder.path().join("BUILD.toml"), "[workspace]\nname = 'shop'\n[group.g]\ntargets = []\n")
+        .unwrap();
     let snapshot = Snapshot::of_disk(folder.path()).unwrap();
     let loaded: Loaded = Workspace::of("[workspace]\nname = 'shop'\n[group.g]\ntargets = []\n").load();
     let group: Vec<_> = loaded.targets.ids().collect();
     let build_platform: &Platform = &"linux/amd64".parse().unwrap();
-    let (graph, problems) = expand(&snapshot, &loaded, Wanted { targets: &group, platforms: &[], build_platform });
+    let (graph, problems) =
+        expand(&snapshot, &loaded, Wanted { targets: &group, platforms: &[], build_platform });
     assert!(graph.nodes.is_empty());
     insta::assert_snapshot!("group", draw(&problems, false));
 }

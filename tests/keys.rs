@@ -55,6 +55,18 @@ stamp = { NAME = "one" }
 dockerfile = "default-stamp.dockerfile"
 stamp = { STAMP = "1" }
 args = { CHOSEN = "a" }
+[image.empty-stamp]
+dockerfile = "empty-stamp.dockerfile"
+stamp = { EMPTY = "1" }
+args = { OTHER = "1" }
+[base.trigger]
+dockerfile = "trigger.dockerfile"
+[image.triggered]
+context = "pick"
+dockerfile = "triggered.dockerfile"
+contexts = { trigger = ":trigger" }
+args = { LEVEL = "1" }
+stamp = { BUILD = "1" }
 [image.foreign]
 dockerfile = "foreign.dockerfile"
 context = "foreign"
@@ -97,6 +109,18 @@ FROM scratch AS stage-
 ARG STAMP
 FROM stage-${STAMP}
 ARG STAMP
+#--- empty-stamp.dockerfile
+ARG EMPTY
+ARG OTHER
+ARG CHOSEN=${EMPTY:+with-$OTHER}
+FROM scratch
+ARG CHOSEN
+#--- trigger.dockerfile
+FROM scratch
+ONBUILD ARG LEVEL
+ONBUILD RUN use $LEVEL
+#--- triggered.dockerfile
+FROM trigger
 #--- foreign.dockerfile
 # syntax=acme/frontend:1
 FROM scratch
@@ -265,6 +289,7 @@ fn these_enter() {
         (Write("lib/lib.c", "int bil;\n"), "lib", "app"),
         (Write("named/f", "g"), "app", ""),
         (Write("other/o", "p"), "other", ""),
+        (Write("pick/more", ""), "triggered", ""),
         (Write("foreign/any", "2"), "foreign", ""),
         // Ignore files that let other files in.
         (Write("app/.dockerignore", "**/.keep\n"), "app", ""),
@@ -283,7 +308,9 @@ fn these_enter() {
         // Bases, as their references say.
         (Replace("BUILD.toml", "lib = \":lib\"", "lib = \":other\""), "", "app"),
         (Replace("BUILD.toml", "lib = \":lib\"", "lib = { image = \"debian:12\" }"), "", "app"),
-        (Replace("BUILD.toml", "image = \"debian:12\"", "image = \"debian:13\""), "lib from-stamp debian", "app debian:12"),
+        (Replace("lib.dockerfile", "debian:12", "debian:13"), "lib", "app debian:13"),
+        // The same reference is the same base, whether a target declares it or not.
+        (Replace("BUILD.toml", "image = \"debian:12\"", "image = \"debian:13\""), "", "debian debian:12"),
         // A foreign frontend reads all bytes and all arguments.
         (Replace("foreign.dockerfile", "Read by", "For"), "foreign", ""),
         (Replace("foreign.dockerfile", "acme/frontend:1", "acme/frontend:2"), "foreign", ""),
@@ -291,7 +318,12 @@ fn these_enter() {
         // Stamps where their value decides what is built.
         (Replace("BUILD.toml", "BASE = \"debian:12\"", "BASE = \"scratch\""), "from-stamp", ""),
         (Replace("BUILD.toml", "NAME = \"one\"", "NAME = \"three\""), "copy-stamp", ""),
-        (Replace("BUILD.toml", "STAMP = \"1\"", "STAMP = \"\""), "default-stamp", ""),
+        (Replace("BUILD.toml", "{ STAMP = \"1\"", "{ STAMP = \"\""), "default-stamp", ""),
+        (Replace("BUILD.toml", "EMPTY = \"1\"", "EMPTY = \"\""), "empty-stamp", ""),
+        (Replace("BUILD.toml", "OTHER = \"1\"", "OTHER = \"2\""), "empty-stamp", ""),
+        // Triggers of a base see what is given, and read what is there.
+        (Replace("BUILD.toml", "LEVEL = \"1\"", "LEVEL = \"2\""), "triggered", ""),
+        (Replace("trigger.dockerfile", "RUN use", "RUN reuse"), "trigger", "triggered"),
         (Replace("BUILD.toml", "CHOSEN = \"a\"", "CHOSEN = \"b\""), "default-stamp", ""),
     ]);
 }
@@ -311,6 +343,9 @@ fn these_never_enter() {
         (Replace("BUILD.toml", "acme/app:1", "acme/app:2"), "", ""),
         (Replace("BUILD.toml", "env = \"TOKEN\"", "env = \"OTHER\", optional = true"), "", ""),
         (Set("SHA", "1"), "", ""),
+        (Replace("BUILD.toml", "EMPTY = \"1\"", "EMPTY = \"2\""), "", ""),
+        (Replace("BUILD.toml", "BUILD = \"1\"", "BUILD = \"2\""), "", ""),
+        (Replace("BUILD.toml", "NAME = \"one\"", "NAME = \"two\""), "copy-stamp", ""),
         (Replace("BUILD.toml", "[image.app]", "# Said.\n[image.app]"), "", ""),
         (Touch("app/src/main.c"), "", ""),
         (Write("app/uncopied", "2\n"), "", ""),
@@ -366,7 +401,9 @@ fn what_differs_has_another_key() {
     ];
     let mut seen: BTreeMap<String, &str> = BTreeMap::new();
     for field in fields {
-        let text = format!("[workspace]\nname = 'shop'\n[image.app]\n{field}\n#--- Dockerfile\nFROM scratch\nARG A\nARG C\n");
+        let text = format!(
+            "[workspace]\nname = 'shop'\n[image.app]\n{field}\n#--- Dockerfile\nFROM scratch\nARG A\nARG C\n"
+        );
         let key = keys(&Workspace::of(&text).on_disk(), &[], "docker").source.remove("app").unwrap();
         assert_eq!(seen.insert(key, field), None, "{field}");
     }

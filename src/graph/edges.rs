@@ -136,8 +136,7 @@ pub(super) fn widen(
     let sources = vec![ContextSource { pattern: Vec::new(), span }];
     let stamps = &definition.stamp;
     let unseen = build.given.iter().filter(|(name, _)| !stamps.contains_key(*name));
-    let unseen: BTreeMap<_, _> =
-        unseen.map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
+    let unseen: BTreeMap<_, _> = unseen.map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
     // What a line of the file declares keeps the value that it has there.
     let declared = std::mem::replace(&mut build.arguments, unseen);
     build.arguments.extend(declared);

@@ -81,10 +81,8 @@ fn diagnostic(nodes: &DenseMap<NodeId, Node>, cycle: &[(NodeId, &Dependency)]) -
     let mut problem = match names.as_slice() {
         [alone] => Diagnostic::error(format!("{alone} needs itself"))
             .help("name a stage of this file, another target, or an image from elsewhere"),
-        [first, ..] => {
-            Diagnostic::error(format!("targets need each other: {} → {first}", names.join(" → ")))
-                .help("break the circle: build what both need as a target of its own")
-        }
+        [first, ..] => Diagnostic::error(format!("targets need each other: {} → {first}", names.join(" → ")))
+            .help("break the circle: build what both need as a target of its own"),
         [] => Diagnostic::error("targets need each other"),
     };
     for (index, (id, dependency)) in cycle.iter().enumerate() {
