@@ -266,11 +266,12 @@ impl<'r> Foreman<'r> {
         }
     }
 
-    /// Remembers how a node ended, gives its image the names that it lacks, and tells.
+    /// Remembers how a node ended, gives its image the names that it lacks, and tells. Who built it
+    /// has named it.
     fn keep(&mut self, id: NodeId, mut ended: Ended) {
         let node = &self.run.known.graph.nodes[id];
         if let (Work::Build(build), Some(digest)) = (&node.work, &ended.digest)
-            && ended.tags.is_empty()
+            && ended.ending == Ending::Cached
         {
             ended.tags = self.name(digest, &tags(build, &self.run.source_keys[id]), node);
         }

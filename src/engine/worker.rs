@@ -157,10 +157,15 @@ fn attempt(
     Ok(built.digest)
 }
 
-/// Refuses a base from elsewhere whose `ONBUILD` instructions read files that the view may not hold:
-/// the Dockerfile does not say which, and only the engine knows that they are there.
+/// Refuses a base from elsewhere whose `ONBUILD` instructions read what the key may not hold: files, or
+/// arguments. The Dockerfile does not say which, and only the engine knows that they are there.
 fn refuse_triggers(shop: Shop<'_>, build: &Build, order: &Order) -> Result<(), BuildError> {
-    if build.context.as_ref().is_some_and(|context| context.spec.sources == ReadSources::Whole) {
+    let whole = build.context.as_ref().is_some_and(|context| context.spec.sources == ReadSources::Whole);
+    let stamps = &build.definition().stamp;
+    let unkeyed = |name: &str| {
+        build.given.contains_key(name) && !build.arguments.contains_key(name) && !stamps.contains_key(name)
+    };
+    if whole && !build.given.keys().any(|name| unkeyed(name)) {
         return Ok(());
     }
     let node = &shop.known.graph.nodes[order.id];
@@ -174,18 +179,33 @@ fn refuse_triggers(shop: Shop<'_>, build: &Build, order: &Order) -> Result<(), B
             continue;
         };
         let triggers = shop.builder.triggers(&external.reference, platform, shop.cancellation)?;
-        if let Some(trigger) = triggers.iter().find(|trigger| reads_files(trigger)) {
+        let why = |trigger: &&String| {
+            let argument = declared_argument(trigger).filter(|name| unkeyed(name));
+            let argument = argument.map(|name| {
+                format!("does not say that it uses that argument: write `ARG {name}` after its `FROM`")
+            });
+            argument.or_else(|| (!whole && reads_files(trigger)).then(|| READS_FILES.to_owned()))
+        };
+        if let Some((trigger, why)) = triggers.iter().find_map(|trigger| Some((trigger, why(&trigger)?))) {
             let line = build.dockerfile.source.line_column(reference.span.start).line;
             let message = format!(
-                "the base `{}` leaves `ONBUILD {trigger}` to this Dockerfile, which does not say that it reads those \
-                 files: write the instruction out, or read the whole context with \
-                 `RUN --mount=type=bind,target=/context true`",
+                "the base `{}` leaves `ONBUILD {trigger}` to this Dockerfile, which {why}",
                 external.reference
             );
             return Err(BuildError::Failed { message, line: Some(line), log_tail: Vec::new() });
         }
     }
     Ok(())
+}
+
+const READS_FILES: &str = "does not say that it reads those files: write the instruction out, or read the \
+                           whole context with `RUN --mount=type=bind,target=/context true`";
+
+/// The argument that an instruction of an image's `OnBuild` declares.
+fn declared_argument(trigger: &str) -> Option<&str> {
+    let (word, rest) = trigger.trim_start().split_once(char::is_whitespace)?;
+    let name = rest.trim_start().split(|letter: char| letter == '=' || letter.is_whitespace()).next()?;
+    word.eq_ignore_ascii_case("ARG").then_some(name)
 }
 
 /// Whether an instruction of an image's `OnBuild` may read the build context. In doubt it does.

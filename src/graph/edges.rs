@@ -90,7 +90,7 @@ pub(super) fn draft(
     };
     let slice = slice::slice(&parsed.dockerfile, &request)
         .map_err(|diagnostics| wanted_by(diagnostics, definition, target))?;
-    let arguments = keyed_arguments(&parsed.dockerfile, &request, definition, &slice)?;
+    let arguments = keyed_arguments(&parsed.dockerfile, &request, definition, &slice);
     let mut maker = Maker {
         surroundings,
         target,
@@ -119,7 +119,7 @@ pub(super) fn draft(
     Ok(Draft { build, needs, warnings })
 }
 
-/// Lets `build` read all of its main context, for the reason at `span`.
+/// Lets `build` read all of its main context and see all of its arguments, for the reason at `span`.
 ///
 /// # Errors
 /// Everything that is wrong with the ignore file.
@@ -134,6 +134,12 @@ pub(super) fn widen(
     let inputs = build.context.as_ref().and_then(|context| context.spec.inputs.clone());
     let spec = ViewSpec { context: folder, ignore: ignore.rules, sources: ReadSources::Whole, inputs };
     let sources = vec![ContextSource { pattern: Vec::new(), span }];
+    let stamps = &definition.stamp;
+    let unseen = build.given.iter().filter(|(name, _)| !stamps.contains_key(*name));
+    let unseen: BTreeMap<_, _> = unseen.map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
+    // What a line of the file declares keeps the value that it has there.
+    let declared = std::mem::replace(&mut build.arguments, unseen);
+    build.arguments.extend(declared);
     build.context = Some(Context { spec: Arc::new(spec), ignore_file: ignore.path, sources });
     Ok(())
 }
@@ -160,14 +166,15 @@ fn given_arguments(definition: &BuildDefinition) -> BTreeMap<String, String> {
 }
 
 /// The values of arguments that are facts. What a stamp decides is none, directly or through the
-/// default of another argument: the values are those of a slice to which each stamp is an empty text.
+/// default of another argument: the values are those of a slice to which all stamps are one same text.
+/// An empty stamp stays empty, for `${STAMP:-other}` asks for that.
 fn keyed_arguments(
     dockerfile: &Dockerfile,
     request: &SliceRequest<'_>,
     definition: &BuildDefinition,
     slice: &Slice,
-) -> Result<BTreeMap<String, Option<String>>, Vec<Diagnostic>> {
-    let values = |slice: &Slice| {
+) -> BTreeMap<String, Option<String>> {
+    let values = |slice: &Slice| -> BTreeMap<String, Option<String>> {
         let arguments = slice.arguments.iter().map(|(name, argument)| (name.clone(), argument.value.clone()));
         // Where the text does not decide what is read, anything that is given may be.
         let given = request.args.iter().filter(|_| slice.widened.is_some());
@@ -175,17 +182,22 @@ fn keyed_arguments(
         given.chain(arguments).filter(|(name, _)| !definition.stamp.contains_key(name)).collect()
     };
     if !definition.stamp.keys().any(|stamp| slice.arguments.contains_key(stamp)) {
-        return Ok(values(slice));
+        return values(slice);
     }
     let mut args = request.args.clone();
-    for name in definition.stamp.keys() {
-        args.insert(name.clone(), String::new());
+    for (name, stamp) in &definition.stamp {
+        let same = if stamp.value.is_empty() { "" } else { "stamp" };
+        args.insert(name.clone(), same.to_owned());
     }
-    match slice::slice(dockerfile, &SliceRequest { args: &args, ..*request }) {
-        Ok(stampless) => Ok(values(&stampless)),
-        // A `FROM ${STAMP}` has no base without its stamp: the values with the stamp are the facts.
-        Err(_without_stamp) => Ok(values(slice)),
+    let mut keyed = values(slice);
+    // A stamp may choose the stages: those that are built decide which arguments are facts. Where
+    // there is nothing to build without the stamp, the values with it are the facts.
+    if let Ok(stampless) = slice::slice(dockerfile, &SliceRequest { args: &args, ..*request }) {
+        for (name, value) in values(&stampless) {
+            keyed.entry(name).and_modify(|keyed| *keyed = value);
+        }
     }
+    keyed
 }
 
 /// Says which target wants what a Dockerfile does not give, where the target names a stage.

@@ -10,9 +10,10 @@ use rayon::prelude::*;
 use super::dockerfiles::Dockerfiles;
 use super::edges::{self, Draft, Needed, Surroundings};
 use super::load::Loaded;
-use super::node::{Dependency, External, Graph, Node, Role, Work};
+use super::node::{Build, Dependency, External, Graph, Node, Role, Work};
 use super::order;
 use super::published::Published;
+use super::slice::ReferenceKind;
 use super::target::Definition;
 use crate::source::snapshot::Snapshot;
 use crate::types::diagnostic::Diagnostic;
@@ -139,9 +140,10 @@ impl Expansion<'_> {
         };
         let mut widened = Vec::new();
         for (index, node) in self.nodes.iter().enumerate() {
+            let Some(build) = node.as_ref().and_then(Node::build) else { continue };
             let dependencies = node.iter().flat_map(|node| &node.dependencies);
-            let bases = dependencies.filter(|dependency| matches!(dependency.role, Role::Reference { .. }));
-            let base = bases.into_iter().find(|dependency| has_triggers(dependency.node));
+            let mut bases = dependencies.filter(|dependency| is_base(build, &dependency.role));
+            let base = bases.find(|dependency| has_triggers(dependency.node));
             widened.extend(base.map(|dependency| (index, dependency.location.span)));
         }
         for (index, span) in widened {
@@ -169,6 +171,14 @@ impl Expansion<'_> {
             }
         }
     }
+}
+
+/// Whether a stage of `build` begins with a use of this role. What is only copied from leaves nothing.
+fn is_base(build: &Build, role: &Role) -> bool {
+    let Role::Reference { name, platform } = role else { return false };
+    let mut references = build.slice.references.iter();
+    references
+        .any(|used| used.kind == ReferenceKind::From && used.name == *name && used.platform == *platform)
 }
 
 /// A node before its dependencies have ids.

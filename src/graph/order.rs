@@ -78,9 +78,13 @@ fn cycle_in<'n>(
 
 fn diagnostic(nodes: &DenseMap<NodeId, Node>, cycle: &[(NodeId, &Dependency)]) -> Diagnostic {
     let names: Vec<String> = cycle.iter().map(|(id, _)| nodes[*id].name()).collect();
-    let first = names.first().cloned().unwrap_or_default();
-    let problem = Diagnostic::error(format!("targets need each other: {} → {first}", names.join(" → ")));
-    let mut problem = problem.help("break the circle: build what both need as a target of its own");
+    let mut problem = match names.as_slice() {
+        [alone] => Diagnostic::error(format!("{alone} needs itself"))
+            .help("name a stage of this file, another target, or an image from elsewhere"),
+        [first, ..] => Diagnostic::error(format!("targets need each other: {} → {first}", names.join(" → ")))
+            .help("break the circle: build what both need as a target of its own"),
+        [] => Diagnostic::error("targets need each other"),
+    };
     for (index, (id, dependency)) in cycle.iter().enumerate() {
         let message = format!("{} needs {} here", nodes[*id].name(), nodes[dependency.node].name());
         let place = &dependency.location;

@@ -5,11 +5,20 @@
 //! that builds nothing is in the root and beside every `BUILD.toml`, unless the text
 //! has a file there whose name begins so.
 
-use std::collections::BTreeMap;
+#![allow(dead_code, unreachable_pub, reason = "each user takes a part of it")]
 
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use imgraph::graph::expand::{Wanted, expand};
 use imgraph::graph::load::{Loaded, Options, load};
+use imgraph::graph::node::Graph;
 use imgraph::source::snapshot::Snapshot;
+use imgraph::types::diagnostic::Diagnostic;
 use imgraph::types::environment::Environment;
+use imgraph::types::platform::Platform;
+use imgraph::types::workspace_path::WorkspacePath;
 
 /// A text, taken apart.
 #[derive(Default)]
@@ -53,17 +62,70 @@ impl Workspace {
     /// Writes the files and loads them as imgraph 0.1.0 does, outside of a git repository.
     pub fn load(self) -> Loaded {
         let folder = tempfile::tempdir().unwrap();
+        self.write(folder.path());
+        self.loaded(&Snapshot::of_disk(folder.path()).unwrap())
+    }
+
+    /// Writes the files into a folder that stays for as long as what is given back.
+    pub fn on_disk(self) -> OnDisk {
+        let folder = tempfile::tempdir().unwrap();
+        self.write(folder.path());
+        OnDisk { folder: Arc::new(folder), workspace: self }
+    }
+
+    fn write(&self, folder: &Path) {
         for (path, text) in &self.files {
-            let path = folder.path().join(path);
+            let path = folder.join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, text).unwrap();
         }
         for folder_of_package in self.packages_without_dockerfile() {
-            std::fs::write(folder.path().join(folder_of_package).join("Dockerfile"), "FROM scratch\n")
-                .unwrap();
+            std::fs::write(folder.join(folder_of_package).join("Dockerfile"), "FROM scratch\n").unwrap();
         }
-        let environment: Environment = self.environment.into_iter().collect();
+    }
+
+    fn loaded(&self, snapshot: &Snapshot) -> Loaded {
+        let environment: Environment = self.environment.clone().into_iter().collect();
         let options = Options { set: &self.set, environment: &environment, version: "0.1.0" };
-        load(&Snapshot::of_disk(folder.path()).unwrap(), &options)
+        load(snapshot, &options)
+    }
+}
+
+/// A workspace whose files stay, to be edited and looked at again.
+pub struct OnDisk {
+    folder: Arc<tempfile::TempDir>,
+    workspace: Workspace,
+}
+
+/// A workspace as it was at one moment, and the graph of some of its targets.
+pub struct Expanded {
+    pub snapshot: Snapshot,
+    pub graph: Graph,
+    pub diagnostics: Vec<Diagnostic>,
+    _folder: Arc<tempfile::TempDir>,
+}
+
+impl OnDisk {
+    /// Where the workspace lies.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Gives a variable another value than the text says.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.workspace.set.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Loads the files as they are and expands what `patterns` name, on an amd64 machine.
+    pub fn expand(&self, patterns: &[&str], platforms: &[Platform]) -> Expanded {
+        let snapshot = Snapshot::of_disk(self.path()).unwrap();
+        let loaded = self.workspace.loaded(&snapshot);
+        let said: Vec<_> = loaded.diagnostics.iter().map(|diagnostic| &diagnostic.message).collect();
+        assert!(!loaded.has_errors(), "{said:#?}");
+        let targets = loaded.select(patterns, &Arc::new(WorkspacePath::root())).unwrap();
+        let build_platform: Platform = "linux/amd64".parse().unwrap();
+        let wanted = Wanted { targets: &targets, platforms, build_platform: &build_platform };
+        let (graph, diagnostics) = expand(&snapshot, &loaded, wanted);
+        Expanded { snapshot, graph, diagnostics, _folder: Arc::clone(&self.folder) }
     }
 }
