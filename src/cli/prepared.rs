@@ -26,24 +26,24 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Loads, connects and asks. The engine is connected to while files are hashed.
+    /// Loads, connects and asks. The engine is connected to while files are read.
     pub(crate) fn new(session: &Session, patterns: &[String], platforms: &[String]) -> Result<Self, Exit> {
         let cache = session.cache()?;
         let platforms = session.platforms(platforms)?;
-        let workspace = session.workspace()?;
-        let targets = session.select(&workspace, patterns)?;
-        let connected = std::thread::scope(|scope| {
-            let asked = scope.spawn(|| session.builder());
-            let graph = session.graph(&workspace, &targets, &platforms, &Session::local_platform());
-            let made = graph.and_then(|graph| {
-                let views = session.views(&workspace, &graph)?;
-                let source_keys = Keyed { graph: &graph, views: &views }.source_keys();
-                Ok((graph, views, source_keys))
+        let (loaded, builder) = std::thread::scope(|scope| {
+            let connected = scope.spawn(|| session.builder());
+            let loaded = session.workspace().and_then(|workspace| {
+                let targets = session.select(&workspace, patterns)?;
+                Ok((workspace, targets))
             });
-            let asked = asked.join().unwrap_or(Err(Exit::Bug));
-            made.and_then(|made| Ok((made, asked?)))
+            (loaded, connected.join().unwrap_or(Err(Exit::Bug)))
         });
-        let ((graph, views, source_keys), builder) = connected?;
+        let (workspace, targets) = loaded?;
+        let builder = builder?;
+        let graph = session.graph(&workspace, &targets, &platforms, builder.platform())?;
+        let views = session.views(&workspace, &graph)?;
+        let source_keys = Keyed { graph: &graph, views: &views }.source_keys();
+        session.check_tags(&graph, &source_keys)?;
         let last_builds = LastBuilds::new(&cache, workspace.snapshot.root_on_disk());
         let names = lookup::names(&graph, &source_keys, &last_builds);
         let inventory = builder.inventory_of(&names.iter().map(String::as_str).collect());

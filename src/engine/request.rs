@@ -134,36 +134,27 @@ fn arguments(graph: &Graph, node: &Node, build: &Build, outputs: Outputs<'_>) ->
     arguments
 }
 
-/// The images that names of the Dockerfile stand for, where they are not those names themselves.
+/// The images that names of the Dockerfile stand for, where they are not those names themselves. A name
+/// that a `FROM --platform` uses stands for one image for each platform.
 fn images(graph: &Graph, node: &Node, build: &Build, outputs: Outputs<'_>) -> BTreeMap<String, String> {
+    let given = arguments(graph, node, build, outputs);
     let mut images = BTreeMap::new();
     for dependency in &node.dependencies {
         let Role::Reference { name, platform } = &dependency.role else { continue };
-        let key = match platform {
-            Some(platform)
-                if build.slice.references.iter().any(|r| r.name == *name && r.platform.is_none()) =>
-            {
-                format!("{name}::{platform}")
-            }
-            _ => name.clone(),
-        };
-        let stand_ins = build.definition().args.values().any(
-            |argument| matches!(&argument.value, ArgumentValue::Target(label) if stand_in(label) == *name),
+        let argument = build.definition().args.iter().find(
+            |(_, argument)| matches!(&argument.value, ArgumentValue::Target(label) if stand_in(label) == *name),
         );
         // A stand-in is not in the file that is sent: the argument's value is the real reference.
-        if stand_ins {
-            continue;
-        }
-        match &graph.nodes[dependency.node].work {
-            Work::Build(needed) => {
-                images.insert(key, linked(graph, dependency, outputs, &needed.target.label));
-            }
-            Work::External(external) => {
-                if let Some(image) = replaced(name, &external.reference) {
-                    images.insert(key, image);
-                }
-            }
-        }
+        let name = argument.and_then(|(argument, _)| given.get(argument)).unwrap_or(name);
+        let image = match &graph.nodes[dependency.node].work {
+            Work::Build(needed) => linked(graph, dependency, outputs, &needed.target.label),
+            Work::External(external) => external.reference.clone(),
+        };
+        match platform {
+            Some(platform) if is_other(name, &image) => images.insert(format!("{name}::{platform}"), image),
+            None if is_other(name, &image) => images.insert(name.clone(), image),
+            _ => None,
+        };
     }
     images
 }
@@ -175,11 +166,10 @@ fn linked(graph: &Graph, dependency: &Dependency, outputs: Outputs<'_>, label: &
     }
 }
 
-/// The image to take for `name`, when it is not simply the image of that name.
-fn replaced(name: &str, reference: &str) -> Option<String> {
-    let same = match (name.parse::<ImageReference>(), reference.parse::<ImageReference>()) {
-        (Ok(name), Ok(reference)) => name == reference,
-        _ => name == reference,
-    };
-    (!same).then(|| reference.to_owned())
+/// Whether `image` is not simply the image of the name `name`.
+fn is_other(name: &str, image: &str) -> bool {
+    match (name.parse::<ImageReference>(), image.parse::<ImageReference>()) {
+        (Ok(name), Ok(image)) => name != image,
+        _ => name != image,
+    }
 }
