@@ -8,8 +8,8 @@
 //! | builder's family (action key only) | `builder` | families do not give the same bytes |
 //! | foreign frontend | `frontend` | it may read the file in its own way |
 //! | reached instructions, normalised | `instruction N` | they are the recipe |
-//! | bytes of the Dockerfile, when they are not UTF-8 or the frontend is foreign | `dockerfile bytes` | the parsed text does not say all |
-//! | arguments that reached stages can see, with values | `argument NAME` | a `RUN` can read them |
+//! | bytes of the Dockerfile, when they are not UTF-8, the frontend is foreign, or a trigger of a base may read from any stage | `dockerfile bytes` | the parsed text does not say all |
+//! | arguments that reached stages, or triggers of a base, can see, with values | `argument NAME` | a `RUN` can read them |
 //! | names of stamps that reached stages can see | `stamp NAME` | with or without it, the output differs |
 //! | digest of the view, per context | `files`, `files NAME` | what is copied |
 //! | each dependency's key or output digest | `image NAME`, `image argument NAME` | what it is based on |
