@@ -133,8 +133,7 @@ fn a_secret_is_given_or_missed() {
         });
         let asked = Asked { environment, forced: true, ..Asked::default() };
         assert_eq!(shop.run_as("//:a", &asked).lines(), ["//:a built"]);
-        let seen = seen.lock().unwrap().clone();
-        seen
+        seen.lock().unwrap().clone()
     };
     assert_eq!(given(&shop, vec![("NEEDED", "1")]), ["needed=1"]);
     shop.write("token", "t");
@@ -146,6 +145,9 @@ fn a_secret_is_given_or_missed() {
     assert_eq!(shop.run_as("//:a", &asked).lines(), ["//:a cached"]);
 }
 
+/// The triggers of the base, more lines of the Dockerfile, and the trigger that is refused, with why.
+type TriggerCase<'c> = (&'c [&'c str], &'c str, Option<(&'c str, &'c str)>);
+
 const TRIGGERED: &str = "[image.a]\nargs = { VERSION = '1' }\n#--- file\n#--- Dockerfile\nFROM base:1\n";
 
 #[test]
@@ -154,7 +156,7 @@ fn triggers_of_a_base_from_elsewhere_may_not_read_what_the_key_does_not_hold() {
                  `RUN --mount=type=bind,target=/context true`";
     let argument = "uses that argument: write `ARG VERSION` after its `FROM`";
     let elsewhere = "reads from there: take a base without this trigger";
-    let cases: &[(&[&str], &str, Option<(&str, &str)>)] = &[
+    let cases: &[TriggerCase<'_>] = &[
         (&[], "", None),
         (&["RUN true"], "", None),
         (&["RUN true", "COPY . /"], "", Some(("COPY . /", files))),
