@@ -61,6 +61,12 @@ stamp = { EMPTY = "1" }
 args = { OTHER = "1" }
 [base.trigger]
 dockerfile = "trigger.dockerfile"
+[base.from-trigger]
+dockerfile = "from-trigger.dockerfile"
+[image.from-triggered]
+context = "pick"
+dockerfile = "triggered.dockerfile"
+contexts = { trigger = ":from-trigger" }
 [image.triggered]
 context = "pick"
 dockerfile = "triggered.dockerfile"
@@ -119,7 +125,12 @@ ARG CHOSEN
 FROM scratch
 ONBUILD ARG LEVEL
 ONBUILD RUN use $LEVEL
+#--- from-trigger.dockerfile
+FROM scratch
+ONBUILD COPY --from=builder / /
 #--- triggered.dockerfile
+FROM scratch AS builder
+RUN make
 FROM trigger
 #--- foreign.dockerfile
 # syntax=acme/frontend:1
@@ -289,7 +300,7 @@ fn these_enter() {
         (Write("lib/lib.c", "int bil;\n"), "lib", "app"),
         (Write("named/f", "g"), "app", ""),
         (Write("other/o", "p"), "other", ""),
-        (Write("pick/more", ""), "triggered", ""),
+        (Write("pick/more", ""), "triggered from-triggered", ""),
         (Write("foreign/any", "2"), "foreign", ""),
         // Ignore files that let other files in.
         (Write("app/.dockerignore", "**/.keep\n"), "app", ""),
@@ -317,12 +328,14 @@ fn these_enter() {
         (Replace("BUILD.toml", "args = { UNSEEN = \"1\" }", "args = { UNSEEN = \"2\" }"), "foreign", ""),
         // Stamps where their value decides what is built.
         (Replace("BUILD.toml", "BASE = \"debian:12\"", "BASE = \"scratch\""), "from-stamp", ""),
+        (Replace("BUILD.toml", "NAME = \"one\"", "NAME = \"two\""), "copy-stamp", ""),
         (Replace("BUILD.toml", "NAME = \"one\"", "NAME = \"three\""), "copy-stamp", ""),
         (Replace("BUILD.toml", "{ STAMP = \"1\"", "{ STAMP = \"\""), "default-stamp", ""),
         (Replace("BUILD.toml", "EMPTY = \"1\"", "EMPTY = \"\""), "empty-stamp", ""),
         (Replace("BUILD.toml", "OTHER = \"1\"", "OTHER = \"2\""), "empty-stamp", ""),
         // Triggers of a base see what is given, and read what is there.
         (Replace("BUILD.toml", "LEVEL = \"1\"", "LEVEL = \"2\""), "triggered", ""),
+        (Replace("triggered.dockerfile", "RUN make", "RUN make all"), "from-triggered", ""),
         (Replace("trigger.dockerfile", "RUN use", "RUN reuse"), "trigger", "triggered"),
         (Replace("BUILD.toml", "CHOSEN = \"a\"", "CHOSEN = \"b\""), "default-stamp", ""),
     ]);
@@ -345,7 +358,6 @@ fn these_never_enter() {
         (Set("SHA", "1"), "", ""),
         (Replace("BUILD.toml", "EMPTY = \"1\"", "EMPTY = \"2\""), "", ""),
         (Replace("BUILD.toml", "BUILD = \"1\"", "BUILD = \"2\""), "", ""),
-        (Replace("BUILD.toml", "NAME = \"one\"", "NAME = \"two\""), "copy-stamp", ""),
         (Replace("BUILD.toml", "[image.app]", "# Said.\n[image.app]"), "", ""),
         (Touch("app/src/main.c"), "", ""),
         (Write("app/uncopied", "2\n"), "", ""),

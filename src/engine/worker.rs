@@ -157,17 +157,9 @@ fn attempt(
     Ok(built.digest)
 }
 
-/// Refuses a base from elsewhere whose `ONBUILD` instructions read what the key may not hold: files, or
-/// arguments. The Dockerfile does not say which, and only the engine knows that they are there.
+/// Refuses a base from elsewhere whose `ONBUILD` instructions read what the key may not hold. The
+/// Dockerfile does not say which they are, and only the engine knows that they are there.
 fn refuse_triggers(shop: Shop<'_>, build: &Build, order: &Order) -> Result<(), BuildError> {
-    let whole = build.context.as_ref().is_some_and(|context| context.spec.sources == ReadSources::Whole);
-    let stamps = &build.definition().stamp;
-    let unkeyed = |name: &str| {
-        build.given.contains_key(name) && !build.arguments.contains_key(name) && !stamps.contains_key(name)
-    };
-    if whole && !build.given.keys().any(|name| unkeyed(name)) {
-        return Ok(());
-    }
     let node = &shop.known.graph.nodes[order.id];
     for reference in build.slice.references.iter().filter(|reference| reference.kind == ReferenceKind::From) {
         let needed = node.dependencies.iter().find(
@@ -179,17 +171,11 @@ fn refuse_triggers(shop: Shop<'_>, build: &Build, order: &Order) -> Result<(), B
             continue;
         };
         let triggers = shop.builder.triggers(&external.reference, platform, shop.cancellation)?;
-        let why = |trigger: &&String| {
-            let argument = declared_argument(trigger).filter(|name| unkeyed(name));
-            let argument = argument.map(|name| {
-                format!("does not say that it uses that argument: write `ARG {name}` after its `FROM`")
-            });
-            argument.or_else(|| (!whole && reads_files(trigger)).then(|| READS_FILES.to_owned()))
-        };
-        if let Some((trigger, why)) = triggers.iter().find_map(|trigger| Some((trigger, why(&trigger)?))) {
+        let refused = triggers.iter().find_map(|trigger| Some((trigger, hidden_by(trigger, build)?)));
+        if let Some((trigger, hidden)) = refused {
             let line = build.dockerfile.source.line_column(reference.span.start).line;
             let message = format!(
-                "the base `{}` leaves `ONBUILD {trigger}` to this Dockerfile, which {why}",
+                "the base `{}` leaves `ONBUILD {trigger}` to this Dockerfile, which does not say that it {hidden}",
                 external.reference
             );
             return Err(BuildError::Failed { message, line: Some(line), log_tail: Vec::new() });
@@ -198,8 +184,30 @@ fn refuse_triggers(shop: Shop<'_>, build: &Build, order: &Order) -> Result<(), B
     Ok(())
 }
 
-const READS_FILES: &str = "does not say that it reads those files: write the instruction out, or read the \
-                           whole context with `RUN --mount=type=bind,target=/context true`";
+/// What a trigger reads that is not in the key of `build`, and how to put it right.
+fn hidden_by(trigger: &str, build: &Build) -> Option<String> {
+    let stamps = &build.definition().stamp;
+    let is_keyed = |name: &str| {
+        !build.given.contains_key(name) || build.arguments.contains_key(name) || stamps.contains_key(name)
+    };
+    if let Some(name) = declared_argument(trigger).filter(|name| !is_keyed(name)) {
+        return Some(format!("uses that argument: write `ARG {name}` after its `FROM`"));
+    }
+    if reads_elsewhere(trigger) {
+        return Some("reads from there: take a base without this trigger".to_owned());
+    }
+    let whole = build.context.as_ref().is_some_and(|context| context.spec.sources == ReadSources::Whole);
+    (!whole && reads_files(trigger)).then(|| {
+        "reads those files: take a base without this trigger, or read the whole context with \
+         `RUN --mount=type=bind,target=/context true`"
+            .to_owned()
+    })
+}
+
+/// Whether an instruction of an image's `OnBuild` may read from another stage or image.
+fn reads_elsewhere(trigger: &str) -> bool {
+    trigger.contains("from=")
+}
 
 /// The argument that an instruction of an image's `OnBuild` declares.
 fn declared_argument(trigger: &str) -> Option<&str> {
@@ -212,7 +220,7 @@ fn declared_argument(trigger: &str) -> Option<&str> {
 fn reads_files(trigger: &str) -> bool {
     let word = trigger.split_whitespace().next().unwrap_or_default().to_uppercase();
     match word.as_str() {
-        "ADD" | "COPY" => !trigger.contains("--from="),
+        "ADD" | "COPY" => true,
         "RUN" => trigger.contains("--mount"),
         _ => false,
     }

@@ -120,6 +120,8 @@ pub(super) fn draft(
 }
 
 /// Lets `build` read all of its main context and see all of its arguments, for the reason at `span`.
+/// With `from_elsewhere` it may read from stages that its slice does not reach: then all of the
+/// Dockerfile counts.
 ///
 /// # Errors
 /// Everything that is wrong with the ignore file.
@@ -127,10 +129,16 @@ pub(super) fn widen(
     surroundings: &Surroundings<'_>,
     build: &mut Build,
     span: Span,
+    from_elsewhere: bool,
 ) -> Result<(), Vec<Diagnostic>> {
     let definition = build.definition();
     let folder = definition.context.value.clone();
     let ignore = surroundings.dockerfiles.ignore_file(&folder, Some(&definition.dockerfile.value))?;
+    if from_elsewhere {
+        let parsed = surroundings.dockerfiles.dockerfile(&definition.dockerfile.value)?;
+        build.dockerfile_bytes = Some(content_hash(&parsed.bytes));
+    }
+    let definition = build.definition();
     let inputs = build.context.as_ref().and_then(|context| context.spec.inputs.clone());
     let spec = ViewSpec { context: folder, ignore: ignore.rules, sources: ReadSources::Whole, inputs };
     let sources = vec![ContextSource { pattern: Vec::new(), span }];

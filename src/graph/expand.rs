@@ -19,6 +19,7 @@ use crate::source::snapshot::Snapshot;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::ids::{DenseId, DenseMap, NodeId, TargetId};
 use crate::types::platform::Platform;
+use crate::types::span::Spanned;
 
 /// Which targets, for which platforms.
 #[derive(Clone, Copy, Debug)]
@@ -134,25 +135,29 @@ impl Expansion<'_> {
     /// Lets a target read its whole context whose base leaves it `ONBUILD` instructions: what those
     /// read is not known from its own Dockerfile.
     fn widen_triggered(&mut self) {
-        let has_triggers = |id: NodeId| {
-            let node = self.nodes[id.index()].as_ref();
-            node.and_then(Node::build).is_some_and(|build| !build.slice.triggers.is_empty())
-        };
         let mut widened = Vec::new();
         for (index, node) in self.nodes.iter().enumerate() {
             let Some(build) = node.as_ref().and_then(Node::build) else { continue };
-            let dependencies = node.iter().flat_map(|node| &node.dependencies);
-            let mut bases = dependencies.filter(|dependency| is_base(build, &dependency.role));
-            let base = bases.find(|dependency| has_triggers(dependency.node));
-            widened.extend(base.map(|dependency| (index, dependency.location.span)));
+            for dependency in node.iter().flat_map(|node| &node.dependencies) {
+                let triggers = self.triggers(dependency.node);
+                if !triggers.is_empty() && is_base(build, &dependency.role) {
+                    let from_elsewhere = triggers.iter().any(|trigger| trigger.value.contains("from="));
+                    widened.push((index, dependency.location.span, from_elsewhere));
+                }
+            }
         }
-        for (index, span) in widened {
+        for (index, span, from_elsewhere) in widened {
             if let Some(Node { work: Work::Build(build), .. }) = &mut self.nodes[index]
-                && let Err(problems) = edges::widen(&self.surroundings, build, span)
+                && let Err(problems) = edges::widen(&self.surroundings, build, span, from_elsewhere)
             {
                 self.diagnostics.extend(problems);
             }
         }
+    }
+
+    fn triggers(&self, id: NodeId) -> &[Spanned<String>] {
+        let build = self.nodes[id.index()].as_ref().and_then(Node::build);
+        build.map_or(&[], |build| &build.slice.triggers)
     }
 
     fn finish(mut self, roots: Vec<NodeId>) -> (Graph, Vec<Diagnostic>) {

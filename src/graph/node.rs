@@ -70,7 +70,8 @@ pub struct Build {
     /// The parsed Dockerfile.
     pub dockerfile: Arc<Dockerfile>,
     /// The hash of the Dockerfile's bytes, where the parsed text does not say all: the bytes are not
-    /// UTF-8, or a foreign frontend reads them in its own way.
+    /// UTF-8, a foreign frontend reads them in its own way, or a trigger of a base may read from a stage
+    /// that the slice does not reach.
     pub dockerfile_bytes: Option<ContentHash>,
     /// What the wanted stage reaches of it.
     pub slice: Slice,

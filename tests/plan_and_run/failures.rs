@@ -133,8 +133,7 @@ fn a_secret_is_given_or_missed() {
         });
         let asked = Asked { environment, forced: true, ..Asked::default() };
         assert_eq!(shop.run_as("//:a", &asked).lines(), ["//:a built"]);
-        let seen = seen.lock().unwrap().clone();
-        seen
+        seen.lock().unwrap().clone()
     };
     assert_eq!(given(&shop, vec![("NEEDED", "1")]), ["needed=1"]);
     shop.write("token", "t");
@@ -146,19 +145,25 @@ fn a_secret_is_given_or_missed() {
     assert_eq!(shop.run_as("//:a", &asked).lines(), ["//:a cached"]);
 }
 
+/// The triggers of the base, more lines of the Dockerfile, and the trigger that is refused, with why.
+type TriggerCase<'c> = (&'c [&'c str], &'c str, Option<(&'c str, &'c str)>);
+
 const TRIGGERED: &str = "[image.a]\nargs = { VERSION = '1' }\n#--- file\n#--- Dockerfile\nFROM base:1\n";
 
 #[test]
 fn triggers_of_a_base_from_elsewhere_may_not_read_what_the_key_does_not_hold() {
-    let files = "which does not say that it reads those files: write the instruction out, or read the whole context with `RUN --mount=type=bind,target=/context true`";
-    let argument = "which does not say that it uses that argument: write `ARG VERSION` after its `FROM`";
-    let cases: &[(&[&str], &str, Option<(&str, &str)>)] = &[
+    let files = "reads those files: take a base without this trigger, or read the whole context with \
+                 `RUN --mount=type=bind,target=/context true`";
+    let argument = "uses that argument: write `ARG VERSION` after its `FROM`";
+    let elsewhere = "reads from there: take a base without this trigger";
+    let cases: &[TriggerCase<'_>] = &[
         (&[], "", None),
         (&["RUN true"], "", None),
         (&["RUN true", "COPY . /"], "", Some(("COPY . /", files))),
         (&["add file /"], "", Some(("add file /", files))),
         (&["RUN --mount=target=/m true"], "", Some(("RUN --mount=target=/m true", files))),
-        (&["COPY --from=x . /"], "", None),
+        (&["COPY --from=x . /"], "COPY . /\n", Some(("COPY --from=x . /", elsewhere))),
+        (&["RUN --mount=from=x,target=/x true"], "", Some(("RUN --mount=from=x,target=/x true", elsewhere))),
         (&["COPY . /"], "COPY . /\n", None),
         (&["COPY . /"], "COPY file /\n", Some(("COPY . /", files))),
         (&["ARG VERSION"], "", Some(("ARG VERSION", argument))),
@@ -175,7 +180,9 @@ fn triggers_of_a_base_from_elsewhere_may_not_read_what_the_key_does_not_hold() {
         let expected = match refused {
             None => "built".to_owned(),
             Some((trigger, why)) => {
-                format!("failed: the base `base:1` leaves `ONBUILD {trigger}` to this Dockerfile, {why}")
+                format!(
+                    "failed: the base `base:1` leaves `ONBUILD {trigger}` to this Dockerfile, which does not say that it {why}"
+                )
             }
         };
         assert_eq!(ran.ended["//:a"], expected, "{triggers:?} {more}");
