@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::model::{ArgumentUse, Slice, SliceRequest, Widening};
+use super::arguments::{Rank, SeenArguments};
+use super::model::{Slice, SliceRequest, Widening};
 use super::scope::{self, Globals};
 use super::sources::Gathered;
 use super::states::States;
-use super::walk::{Rank, Walk};
+use super::walk::Walk;
 use crate::syntax::dockerfile::model::Command;
 use crate::syntax::dockerfile::{Dockerfile, declared_arguments};
 use crate::syntax::image_reference::ImageReference;
@@ -48,7 +49,7 @@ pub fn slice(dockerfile: &Dockerfile, request: &SliceRequest<'_>) -> Result<Slic
         sources: Gathered::default(),
         widened: foreign_frontend(dockerfile, request),
         references: Vec::new(),
-        arguments: BTreeMap::new(),
+        arguments: SeenArguments::default(),
         secrets: BTreeMap::new(),
         ssh: BTreeMap::new(),
         remotes: Vec::new(),
@@ -65,8 +66,6 @@ fn finish(mut walk: Walk<'_, '_>, wanted: usize) -> Result<Slice, Vec<Diagnostic
     if !walk.diagnostics.is_empty() {
         return Err(in_order(walk.diagnostics));
     }
-    let arguments: BTreeMap<String, ArgumentUse> =
-        walk.arguments.into_iter().map(|(name, (_, argument))| (name, argument)).collect();
     Ok(Slice {
         frontend: walk.dockerfile.frontend.as_ref().map(|frontend| frontend.value.clone()),
         instructions: walk.instructions,
@@ -74,7 +73,7 @@ fn finish(mut walk: Walk<'_, '_>, wanted: usize) -> Result<Slice, Vec<Diagnostic
         is_foreign: foreign_frontend(walk.dockerfile, walk.request).is_some(),
         widened: walk.widened,
         references: walk.references,
-        arguments,
+        arguments: walk.arguments.finish(),
         unused_args: unused(walk.dockerfile, walk.request, walk.globals),
         secrets: walk.secrets,
         ssh: walk.ssh,
@@ -110,16 +109,14 @@ fn note_undeclared(walk: &mut Walk<'_, '_>) {
     let counts = |name: &str| scope::is_of_buildkit(name) || (has_run && scope::is_proxy(name));
     let request = walk.request;
     for (name, value) in request.args.iter().filter(|(name, _)| counts(name)) {
-        walk.note(name, Rank::Given, Some(value.clone()), None);
+        walk.arguments.note(name, Rank::Given, Some(value.clone()), None);
     }
     let epoch = walk.globals.find("SOURCE_DATE_EPOCH").map(|global| (global.value.clone(), global.span));
     if let Some((value, span)) = epoch {
-        walk.note("SOURCE_DATE_EPOCH", Rank::Global, Some(value), span);
+        walk.arguments.note("SOURCE_DATE_EPOCH", Rank::Global, Some(value), span);
     }
-    let epoch = walk
-        .arguments
-        .get("SOURCE_DATE_EPOCH")
-        .and_then(|(_, epoch)| Some((epoch.value.as_ref()?, epoch.span)));
+    let epoch =
+        walk.arguments.get("SOURCE_DATE_EPOCH").and_then(|epoch| Some((epoch.value.as_ref()?, epoch.span)));
     if let Some((value, span)) = epoch
         && !value.is_empty()
         && value.parse::<i64>().is_err()

@@ -16,6 +16,7 @@ mod platforms;
 mod scope;
 mod sources;
 mod states;
+mod arguments;
 mod text;
 mod walk;
 mod cut;

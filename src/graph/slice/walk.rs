@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::arguments::{Rank, SeenArguments};
 use super::checks;
 use super::contexts::SCRATCH;
 use super::git::{self, Place};
-use super::model::{ArgumentUse, Reference, ReferenceKind, SliceRequest, SlicedInstruction, Widening};
+use super::model::{Reference, ReferenceKind, SliceRequest, SlicedInstruction, Widening};
 use super::scope::{Globals, Scope, uncertain};
 use super::sources::{Gathered, cleaned};
 use super::states::{State, States, Step};
@@ -18,19 +19,6 @@ use crate::syntax::dockerfile::mount::{self, Mount, MountError, MountKind};
 use crate::syntax::image_reference;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::span::{Span, Spanned};
-
-/// How much the value of an argument decides: a given one decides all others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Rank {
-    /// It has no value.
-    None,
-    /// The default of a stage, which is in the text of its instruction.
-    Default,
-    /// The value of the global argument.
-    Global,
-    /// The value that the request gives.
-    Given,
-}
 
 /// The walk, and what it gathers.
 pub(super) struct Walk<'w, 'd> {
@@ -46,7 +34,7 @@ pub(super) struct Walk<'w, 'd> {
     pub(super) sources: Gathered,
     pub(super) widened: Option<Widening>,
     pub(super) references: Vec<Reference>,
-    pub(super) arguments: BTreeMap<String, (Rank, ArgumentUse)>,
+    pub(super) arguments: SeenArguments,
     pub(super) secrets: BTreeMap<String, Span>,
     pub(super) ssh: BTreeMap<String, Span>,
     pub(super) remotes: Vec<Spanned<String>>,
@@ -84,7 +72,7 @@ impl<'d> Walk<'_, 'd> {
             return;
         }
         for name in &state.used {
-            self.note_global(name, None);
+            self.arguments.note_global(self.globals, name, None);
         }
         let base = self.base(state);
         let scope = match state.parent.and_then(|parent| self.scopes.get(&parent)) {
@@ -173,27 +161,6 @@ impl<'d> Walk<'_, 'd> {
         self.widened.get_or_insert(Widening { reason, span });
     }
 
-    /// Remembers an argument, unless something that decides more is known of it.
-    pub(super) fn note(&mut self, name: &str, rank: Rank, value: Option<String>, span: Option<Span>) {
-        let known = self.arguments.get(name).is_some_and(|(before, _)| *before >= rank);
-        if !known {
-            self.arguments.insert(name.to_owned(), (rank, ArgumentUse { value, span }));
-        }
-    }
-
-    /// Remembers a global argument and those that its default is made of; gives its value.
-    fn note_global(&mut self, name: &str, used_at: Option<Span>) -> Option<String> {
-        let globals = self.globals;
-        let global = globals.find(name)?;
-        self.note(name, Rank::Global, Some(global.value.clone()), global.span.or(used_at));
-        for part in &global.made_of {
-            if let Some(part_of) = globals.find(part) {
-                self.note(part, Rank::Global, Some(part_of.value.clone()), part_of.span);
-            }
-        }
-        Some(global.value.clone())
-    }
-
     fn expand(&mut self, here: Here<'_, 'd>, lexer: Lexer, text: &str, span: Span) -> Option<Expanded> {
         let expanded = lexer.expand(text, self.scope(here));
         match expanded {
@@ -215,20 +182,20 @@ impl<'d> Walk<'_, 'd> {
         let name = &argument.name.value;
         let span = here.span(argument.name.span);
         if let Some(given) = self.request.args.get(name) {
-            self.note(name, Rank::Given, Some(given.clone()), Some(span));
+            self.arguments.note(name, Rank::Given, Some(given.clone()), Some(span));
             let given = given.clone();
             self.scope(here).set(name.clone(), given, true);
             return;
         }
         if let Some(default) = &argument.default {
             let Some(expanded) = self.expand(here, self.lexer(), default, span) else { return };
-            self.note(name, Rank::Default, Some(expanded.text.clone()), Some(span));
+            self.arguments.note(name, Rank::Default, Some(expanded.text.clone()), Some(span));
             self.scope(here).set(name.clone(), expanded.text, expanded.uncertain.is_empty());
             return;
         }
-        match self.note_global(name, Some(span)) {
+        match self.arguments.note_global(self.globals, name, Some(span)) {
             Some(value) => self.scope(here).set(name.clone(), value, true),
-            None => self.note(name, Rank::None, None, Some(span)),
+            None => self.arguments.note(name, Rank::None, None, Some(span)),
         }
     }
 
