@@ -78,6 +78,6 @@ fn every_explanation_is_drawn() {
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| {
-        names().iter().for_each(|name| insta::assert_snapshot!(name.as_str(), draw(&found(name), false)))
+        names().iter().for_each(|name| insta::assert_snapshot!(name.as_str(), draw(&found(name), false)));
     });
 }
