@@ -9,7 +9,7 @@ use std::path::Path;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use imgraph::build::builder::Inventory;
+use imgraph::build::builder::{BuildError, BuildOutput, BuildRequest, Builder, Inventory};
 use imgraph::cache::action_record::{self, ActionRecord};
 use imgraph::cache::folder::CacheFolder;
 use imgraph::cache::last_build::{LastBuild, LastBuilds};
@@ -18,14 +18,59 @@ use imgraph::engine::plan;
 use imgraph::graph::key::Keyed;
 use imgraph::graph::node::{Build, Graph};
 use imgraph::graph::node_views::NodeViews;
+use imgraph::types::cancellation::Cancellation;
 use imgraph::types::digest::OutputDigest;
+use imgraph::types::event::EventSink;
 use imgraph::types::ids::NodeId;
+use imgraph::types::platform::Platform;
 use trees::Size;
 
 const FAMILY: &str = "docker";
 
 fn main() {
     divan::main();
+}
+
+/// A builder that has nothing and builds nothing: a plan asks it for its family.
+struct Nobody(Platform);
+
+fn refused<Value>() -> Result<Value, BuildError> {
+    Err(BuildError::Surroundings { message: "a plan builds nothing".to_owned(), help: None })
+}
+
+impl Builder for Nobody {
+    fn family(&self) -> &str {
+        FAMILY
+    }
+    fn description(&self) -> &str {
+        FAMILY
+    }
+    fn platform(&self) -> &Platform {
+        &self.0
+    }
+    fn inventory(&self) -> Result<Inventory, BuildError> {
+        Ok(Inventory::default())
+    }
+    fn has(&self, _digest: &OutputDigest) -> Result<bool, BuildError> {
+        Ok(false)
+    }
+    fn resolve(&self, _: &str, _: &Platform, _: &Cancellation) -> Result<OutputDigest, BuildError> {
+        refused()
+    }
+    fn triggers(&self, _: &str, _: &Platform, _: &Cancellation) -> Result<Vec<String>, BuildError> {
+        refused()
+    }
+    fn build(
+        &self,
+        _: &BuildRequest<'_>,
+        _: &dyn EventSink,
+        _: &Cancellation,
+    ) -> Result<BuildOutput, BuildError> {
+        refused()
+    }
+    fn tag(&self, _: &OutputDigest, _: &str) -> Result<(), BuildError> {
+        refused()
+    }
 }
 
 struct Workspace {
@@ -46,7 +91,7 @@ impl Workspace {
         plan::plan(Known {
             graph: &self.graph,
             views: &self.views,
-            family: FAMILY,
+            builder: &Nobody(Platform::local()),
             inventory,
             cache,
             last_builds: &last_builds,
@@ -80,7 +125,7 @@ impl Workspace {
             };
             record.store(cache).expect("the cache can be written");
             let subject = node.subject().expect("a build has a label");
-            let last = LastBuild { action_key, seconds: 1.0, built_at: record.built_at };
+            let last = LastBuild { action_key, digest: output(*id), seconds: 1.0, built_at: record.built_at };
             last_builds.store(&subject, &last).expect("the cache can be written");
             inventory.digests.insert(record.digest);
         }

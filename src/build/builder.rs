@@ -154,6 +154,12 @@ pub trait Builder: Send + Sync {
         Ok(inventory)
     }
 
+    /// Whether the image `digest` is there, whatever it is called.
+    ///
+    /// # Errors
+    /// When the builder cannot be reached.
+    fn has(&self, digest: &OutputDigest) -> Result<bool, BuildError>;
+
     /// The digest that `reference` stands for on `platform`; fetches the image when it is not there.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::{CacheError, CacheFolder, Kind, Outlives};
 use super::record_file::{self, Lookup};
-use crate::types::digest::ActionKey;
+use crate::types::digest::{ActionKey, OutputDigest};
 use crate::types::event::Subject;
 use crate::types::platform::Platform;
 
@@ -25,6 +25,8 @@ use crate::types::platform::Platform;
 pub struct LastBuild {
     /// The key whose action record tells the rest.
     pub action_key: ActionKey,
+    /// The output: what a run asks the builder about before it looks at any record.
+    pub digest: OutputDigest,
     /// How long the builder took for it; for a cached target, when it was built.
     pub seconds: f64,
     /// When it ended, in seconds since 1970.

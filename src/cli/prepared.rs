@@ -7,7 +7,7 @@ use crate::build::builder::{Builder, Inventory};
 use crate::build::docker::DockerBuilder;
 use crate::cache::folder::CacheFolder;
 use crate::cache::last_build::LastBuilds;
-use crate::engine::lookup::Known;
+use crate::engine::lookup::{self, Known};
 use crate::graph::key::Keyed;
 use crate::graph::node::Graph;
 use crate::graph::node_views::NodeViews;
@@ -26,28 +26,28 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Loads, connects and asks. The engine is asked while files are hashed.
+    /// Loads, connects and asks. The engine is connected to while files are read.
     pub(crate) fn new(session: &Session, patterns: &[String], platforms: &[String]) -> Result<Self, Exit> {
         let cache = session.cache()?;
         let platforms = session.platforms(platforms)?;
-        let workspace = session.workspace()?;
-        let targets = session.select(&workspace, patterns)?;
-        let connected = std::thread::scope(|scope| {
-            let asked = scope.spawn(|| {
-                let builder = session.builder()?;
-                let inventory = builder.inventory().map_err(|error| session.surroundings(&error))?;
-                Ok((builder, inventory))
+        let (loaded, builder) = std::thread::scope(|scope| {
+            let connected = scope.spawn(|| session.builder());
+            let loaded = session.workspace().and_then(|workspace| {
+                let targets = session.select(&workspace, patterns)?;
+                Ok((workspace, targets))
             });
-            let graph = session.graph(&workspace, &targets, &platforms, &Session::local_platform());
-            let made = graph.and_then(|graph| {
-                let views = session.views(&workspace, &graph)?;
-                let source_keys = Keyed { graph: &graph, views: &views }.source_keys();
-                Ok((graph, views, source_keys))
-            });
-            let asked = asked.join().unwrap_or(Err(Exit::Bug));
-            made.and_then(|made| Ok((made, asked?)))
+            (loaded, connected.join().unwrap_or(Err(Exit::Bug)))
         });
-        let ((graph, views, source_keys), (builder, inventory)) = connected?;
+        let (workspace, targets) = loaded?;
+        let builder = builder?;
+        let graph = session.graph(&workspace, &targets, &platforms, builder.platform())?;
+        let views = session.views(&workspace, &graph)?;
+        let source_keys = Keyed { graph: &graph, views: &views }.source_keys();
+        session.check_tags(&graph, &source_keys)?;
+        let last_builds = LastBuilds::new(&cache, workspace.snapshot.root_on_disk());
+        let names = lookup::names(&graph, &source_keys, &last_builds);
+        let inventory = builder.inventory_of(&names.iter().map(String::as_str).collect());
+        let inventory = inventory.map_err(|error| session.surroundings(&error))?;
         Ok(Self { workspace, graph, views, source_keys, builder, inventory, cache })
     }
 
@@ -61,7 +61,7 @@ impl Prepared {
         Known {
             graph: &self.graph,
             views: &self.views,
-            family: self.builder.family(),
+            builder: &self.builder,
             inventory: &self.inventory,
             cache: &self.cache,
             last_builds,

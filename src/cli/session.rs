@@ -14,6 +14,7 @@ use super::terminal::{self, Terminal};
 use crate::build::builder::BuildError;
 use crate::build::docker::{DockerBuilder, EngineAddress};
 use crate::cache::folder::CacheFolder;
+use crate::engine::tag_clash;
 use crate::graph::expand::{self, Wanted};
 use crate::graph::load::{self, Loaded, Options};
 use crate::graph::node::Graph;
@@ -21,8 +22,9 @@ use crate::graph::node_views::NodeViews;
 use crate::source::snapshot::Snapshot;
 use crate::source::workspace_root;
 use crate::types::diagnostic::{Diagnostic, Severity};
+use crate::types::digest::SourceKey;
 use crate::types::environment::Environment;
-use crate::types::ids::TargetId;
+use crate::types::ids::{DenseMap, NodeId, TargetId};
 use crate::types::platform::Platform;
 use crate::types::workspace_path::WorkspacePath;
 
@@ -101,6 +103,16 @@ impl Session {
             return Err(Exit::Usage);
         }
         Ok(graph)
+    }
+
+    /// Refuses a graph in which two images are to have one name: the later one would take it away.
+    pub(crate) fn check_tags(
+        &self,
+        graph: &Graph,
+        source_keys: &DenseMap<NodeId, SourceKey>,
+    ) -> Result<(), Exit> {
+        let problems = tag_clash::check(graph, source_keys);
+        if problems.is_empty() { Ok(()) } else { Err(self.fail(&problems, Exit::Usage)) }
     }
 
     /// What the nodes of `graph` read.

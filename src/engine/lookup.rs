@@ -2,18 +2,64 @@
 //!
 //! The plan and the runner ask it in the same words, so that what a plan promises is what a run does.
 
-use crate::build::builder::Inventory;
+use std::collections::BTreeSet;
+
+use crate::build::builder::{Builder, Inventory};
 use crate::cache::action_record::ActionRecord;
 use crate::cache::folder::CacheFolder;
 use crate::cache::last_build::LastBuilds;
 use crate::graph::key::{Keyed, Outputs};
 use crate::graph::manifest::Fact;
-use crate::graph::node::{Build, Graph, Node};
+use crate::graph::node::{Build, Graph, Node, Work};
 use crate::graph::node_views::NodeViews;
 use crate::syntax::image_reference::ImageReference;
 use crate::types::diagnostic::Diagnostic;
-use crate::types::digest::{ActionKey, OutputDigest};
-use crate::types::ids::NodeId;
+use crate::types::digest::{ActionKey, OutputDigest, SourceKey};
+use crate::types::ids::{DenseMap, NodeId};
+use crate::types::label::Label;
+
+/// The names of all images that a run of `graph` may need to know of: bases, the outputs of last builds,
+/// and the names that outputs are to have. Asking a builder for these, and not for all that it has, is
+/// the difference between milliseconds and seconds on a store that measures what it lists.
+pub fn names(
+    graph: &Graph,
+    source_keys: &DenseMap<NodeId, SourceKey>,
+    last_builds: &LastBuilds<'_>,
+) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (id, node) in graph.nodes.iter() {
+        match &node.work {
+            Work::External(external) => {
+                names.insert(external.reference.clone());
+            }
+            Work::Build(build) => {
+                names.extend(tags(build, &source_keys[id]));
+                let subject = node.subject();
+                // Damage is told by who needs the record; here it is a question that is not asked.
+                let last = subject.and_then(|subject| last_builds.load(&subject).value(&mut Vec::new()));
+                names.extend(last.map(|last| link_name(&build.target.label, &last.digest)));
+            }
+        }
+    }
+    names
+}
+
+/// The name by which the output `digest` of `label` is linked into other builds.
+pub fn link_name(label: &Label, digest: &OutputDigest) -> String {
+    format!("imgraph.local/{}:{}", label.slug(), digest.hex())
+}
+
+/// The names that a target's image is to have, each once.
+pub fn tags(build: &Build, source_key: &SourceKey) -> Vec<String> {
+    let key = source_key.short();
+    let mut tags: Vec<String> = Vec::new();
+    for tag in build.definition().tags.iter().map(|tag| tag.value.fill(&key)) {
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    tags
+}
 
 /// What is known before anything runs.
 #[derive(Clone, Copy)]
@@ -22,9 +68,9 @@ pub struct Known<'k> {
     pub graph: &'k Graph,
     /// What its nodes read.
     pub views: &'k NodeViews,
-    /// The family of the builder.
-    pub family: &'k str,
-    /// Which images the builder has.
+    /// Who builds: asked about outputs that the inventory does not speak of.
+    pub builder: &'k dyn Builder,
+    /// Which of the images that this run may need the builder has.
     pub inventory: &'k Inventory,
     /// The action cache.
     pub cache: &'k CacheFolder,
@@ -52,28 +98,32 @@ impl Known<'_> {
 
     /// The action key of the build `id`, whose dependencies have the outputs `outputs`.
     pub fn key(&self, id: NodeId, build: &Build, outputs: Outputs<'_>) -> ActionKey {
-        self.keyed().action_key(id, build, self.family, outputs)
+        self.keyed().action_key(id, build, self.builder.family(), outputs)
     }
 
     /// The facts behind [`Known::key`].
     pub fn facts(&self, id: NodeId, build: &Build, outputs: Outputs<'_>) -> Vec<Fact> {
-        self.keyed().action_facts(id, build, self.family, outputs)
+        self.keyed().action_facts(id, build, self.builder.family(), outputs)
     }
 
     /// The facts of the build `id` that no other output decides.
     pub fn static_facts(&self, id: NodeId, build: &Build) -> Vec<Fact> {
-        self.keyed().static_facts(id, build, self.family)
+        self.keyed().static_facts(id, build, self.builder.family())
     }
 
     /// What the cache knows of `key`.
     pub fn look_up(&self, key: &ActionKey, warnings: &mut Vec<Diagnostic>) -> Found {
         match ActionRecord::load(self.cache, key).value(warnings) {
             None => Found::Nothing,
-            Some(record) if self.inventory.digests.contains(&record.digest) => {
-                Found::Output(Box::new(record))
-            }
+            Some(record) if self.is_there(&record.digest) => Found::Output(Box::new(record)),
             Some(record) => Found::Gone(Box::new(record)),
         }
+    }
+
+    /// The inventory speaks of last builds; a record of an older one is asked for by itself. A builder
+    /// that cannot be asked has nothing.
+    fn is_there(&self, digest: &OutputDigest) -> bool {
+        self.inventory.digests.contains(digest) || self.builder.has(digest).unwrap_or(false)
     }
 
     /// Whether a node is built whatever the cache knows.

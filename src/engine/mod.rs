@@ -8,6 +8,7 @@ pub mod event_log;
 pub mod log_sink;
 pub mod tee;
 pub mod lookup;
+pub mod tag_clash;
 pub mod plan;
 pub mod explain;
 pub mod report;

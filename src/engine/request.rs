@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::lookup::link_name;
 use crate::build::builder::{BuildRequest, ContextSource, SecretValue, SentFolder};
 use crate::graph::edges::stand_in;
 use crate::graph::key::Outputs;
@@ -18,7 +19,6 @@ use crate::graph::node_views::NodeViews;
 use crate::graph::target::ArgumentValue;
 use crate::source::snapshot::Snapshot;
 use crate::syntax::image_reference::ImageReference;
-use crate::types::digest::OutputDigest;
 use crate::types::event::Subject;
 use crate::types::ids::NodeId;
 use crate::types::label::Label;
@@ -39,11 +39,6 @@ pub struct Prepared {
     network: Option<String>,
     no_cache: bool,
     tags: Vec<String>,
-}
-
-/// The name by which the output `digest` of `label` is linked into other builds.
-pub fn link_name(label: &Label, digest: &OutputDigest) -> String {
-    format!("imgraph.local/{}:{}", label.slug(), digest.hex())
 }
 
 impl Prepared {
@@ -139,36 +134,27 @@ fn arguments(graph: &Graph, node: &Node, build: &Build, outputs: Outputs<'_>) ->
     arguments
 }
 
-/// The images that names of the Dockerfile stand for, where they are not those names themselves.
+/// The images that names of the Dockerfile stand for, where they are not those names themselves. A name
+/// that a `FROM --platform` uses stands for one image for each platform.
 fn images(graph: &Graph, node: &Node, build: &Build, outputs: Outputs<'_>) -> BTreeMap<String, String> {
+    let given = arguments(graph, node, build, outputs);
     let mut images = BTreeMap::new();
     for dependency in &node.dependencies {
         let Role::Reference { name, platform } = &dependency.role else { continue };
-        let key = match platform {
-            Some(platform)
-                if build.slice.references.iter().any(|r| r.name == *name && r.platform.is_none()) =>
-            {
-                format!("{name}::{platform}")
-            }
-            _ => name.clone(),
-        };
-        let stand_ins = build.definition().args.values().any(
-            |argument| matches!(&argument.value, ArgumentValue::Target(label) if stand_in(label) == *name),
+        let argument = build.definition().args.iter().find(
+            |(_, argument)| matches!(&argument.value, ArgumentValue::Target(label) if stand_in(label) == *name),
         );
         // A stand-in is not in the file that is sent: the argument's value is the real reference.
-        if stand_ins {
-            continue;
-        }
-        match &graph.nodes[dependency.node].work {
-            Work::Build(needed) => {
-                images.insert(key, linked(graph, dependency, outputs, &needed.target.label));
-            }
-            Work::External(external) => {
-                if let Some(image) = replaced(name, &external.reference) {
-                    images.insert(key, image);
-                }
-            }
-        }
+        let name = argument.and_then(|(argument, _)| given.get(argument)).unwrap_or(name);
+        let image = match &graph.nodes[dependency.node].work {
+            Work::Build(needed) => linked(graph, dependency, outputs, &needed.target.label),
+            Work::External(external) => external.reference.clone(),
+        };
+        match platform {
+            Some(platform) if is_other(name, &image) => images.insert(format!("{name}::{platform}"), image),
+            None if is_other(name, &image) => images.insert(name.clone(), image),
+            _ => None,
+        };
     }
     images
 }
@@ -180,11 +166,10 @@ fn linked(graph: &Graph, dependency: &Dependency, outputs: Outputs<'_>, label: &
     }
 }
 
-/// The image to take for `name`, when it is not simply the image of that name.
-fn replaced(name: &str, reference: &str) -> Option<String> {
-    let same = match (name.parse::<ImageReference>(), reference.parse::<ImageReference>()) {
-        (Ok(name), Ok(reference)) => name == reference,
-        _ => name == reference,
-    };
-    (!same).then(|| reference.to_owned())
+/// Whether `image` is not simply the image of the name `name`.
+fn is_other(name: &str, image: &str) -> bool {
+    match (name.parse::<ImageReference>(), image.parse::<ImageReference>()) {
+        (Ok(name), Ok(image)) => name != image,
+        _ => name != image,
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use super::lookup::{Found, Known};
+use super::lookup::{Found, Known, link_name, tags};
 use super::report::{Ended, Ending, Report};
 use super::scheduler::{self, Effects, OnFailure, Scheduler, Skip, State};
 use super::worker::{self, Finished, Order, Shop};
@@ -192,7 +192,12 @@ impl<'r> Foreman<'r> {
         {
             self.remember(
                 node,
-                LastBuild { action_key: key, seconds: record.seconds, built_at: record.built_at },
+                LastBuild {
+                    action_key: key,
+                    digest: record.digest.clone(),
+                    seconds: record.seconds,
+                    built_at: record.built_at,
+                },
             );
             let ended = Ended { action_key: Some(key), ..known_output(record.digest) };
             self.end(id, ended, scheduler::Outcome::Done);
@@ -228,10 +233,10 @@ impl<'r> Foreman<'r> {
     /// A node that joined `leader` ends as it ended.
     fn follow(&mut self, id: NodeId, leader: NodeId) {
         let Some(ended) = self.ended[leader].clone() else { return };
-        if let (Some(action_key), Some(_)) = (ended.action_key, &ended.digest) {
+        if let (Some(action_key), Some(digest)) = (ended.action_key, ended.digest.clone()) {
             let built_at = jiff::Timestamp::now().as_second();
             let node = &self.run.known.graph.nodes[id];
-            self.remember(node, LastBuild { action_key, seconds: ended.seconds, built_at });
+            self.remember(node, LastBuild { action_key, digest, seconds: ended.seconds, built_at });
         }
         let ending = if ended.ending == Ending::Built { Ending::Cached } else { ended.ending };
         self.keep(id, Ended { ending, seconds: 0.0, log: None, tags: Vec::new(), ..ended });
@@ -279,7 +284,7 @@ impl<'r> Foreman<'r> {
     /// Gives a known image the names that its target wants today.
     fn name(&mut self, digest: &OutputDigest, tags: &[String], node: &Node) -> Vec<String> {
         let Some(label) = node.label() else { return Vec::new() };
-        let link = super::request::link_name(label, digest);
+        let link = link_name(label, digest);
         for tag in tags.iter().chain([&link]) {
             if self.run.known.inventory.references.get(tag) == Some(digest) {
                 continue;
@@ -315,14 +320,6 @@ fn spawn<'scope, 'r: 'scope>(
         // The deciding thread holds the other end for as long as a worker runs.
         let _received = sender.send((id, work()));
     });
-}
-
-/// The names that a target's image is to have.
-pub fn tags(build: &Build, source_key: &SourceKey) -> Vec<String> {
-    let key = source_key.short();
-    let mut tags: Vec<String> = build.definition().tags.iter().map(|tag| tag.value.fill(&key)).collect();
-    tags.dedup();
-    tags
 }
 
 fn known_output(digest: OutputDigest) -> Ended {

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::log_sink::LogSink;
-use super::lookup::Known;
+use super::lookup::{Known, link_name};
 use super::report::{Blame, Ended, Ending, Failure};
-use super::request::{Prepared, link_name};
+use super::request::Prepared;
 use super::{secrets, tee::Tee};
 use crate::build::builder::{BuildError, Builder};
 use crate::cache::action_record::{ActionRecord, SCHEMA};
@@ -277,7 +277,8 @@ fn moved_base(shop: Shop<'_>, node: &Node, order: &Order) -> Option<String> {
         return None;
     }
     // A builder that cannot be asked is reported by what is asked of it next.
-    let inventory = shop.builder.inventory().ok()?;
+    let names = bases.iter().map(|(external, _)| external.reference.as_str()).collect();
+    let inventory = shop.builder.inventory_of(&names).ok()?;
     let known = Known { inventory: &inventory, ..shop.known };
     let moved = |(external, id): &&(&External, NodeId)| {
         known.reference_digest(&external.reference).is_some_and(|digest| digest != order.output(*id))
@@ -311,7 +312,8 @@ fn remember(
         builder: shop.builder.description().to_owned(),
         log,
     };
-    let last = LastBuild { action_key: order.key, seconds, built_at: record.built_at };
+    let last =
+        LastBuild { action_key: order.key, digest: digest.clone(), seconds, built_at: record.built_at };
     let mut results = Vec::new();
     for (_, view) in views {
         results.push(view_listing::store(shop.known.cache, &view.digest, &view.entries));

@@ -152,10 +152,9 @@ pub(super) fn widen(
     Ok(())
 }
 
-/// Whether the parsed text may not say all that the bytes say to whoever builds them: a foreign
-/// frontend is one reason for which a slice is widened.
+/// Whether the parsed text may not say all that the bytes say to whoever builds them.
 fn needs_bytes(parsed: &ParsedDockerfile, slice: &Slice) -> bool {
-    std::str::from_utf8(&parsed.bytes).is_err() || slice.widened.is_some()
+    std::str::from_utf8(&parsed.bytes).is_err() || slice.is_foreign
 }
 
 fn content_hash(bytes: &[u8]) -> ContentHash {
@@ -184,8 +183,8 @@ fn keyed_arguments(
 ) -> BTreeMap<String, Option<String>> {
     let values = |slice: &Slice| -> BTreeMap<String, Option<String>> {
         let arguments = slice.arguments.iter().map(|(name, argument)| (name.clone(), argument.value.clone()));
-        // Where the text does not decide what is read, anything that is given may be.
-        let given = request.args.iter().filter(|_| slice.widened.is_some());
+        // A foreign frontend may use whatever it is given.
+        let given = request.args.iter().filter(|_| slice.is_foreign);
         let given = given.map(|(name, value)| (name.clone(), Some(value.clone())));
         given.chain(arguments).filter(|(name, _)| !definition.stamp.contains_key(name)).collect()
     };

@@ -6,11 +6,14 @@
 //! | kind of the target | `kind` | a stage and an image of equal facts are told apart in reports |
 //! | platform | `platform` | decides `TARGETARCH`, bases, what runs |
 //! | builder's family (action key only) | `builder` | families do not give the same bytes |
-//! | foreign frontend | `frontend` | it may read the file in its own way |
+//! | frontend of `# syntax=` | `frontend` | it may read the file in its own way |
+//! | escape character, when it is not `\` | `escape` | it decides what the values are |
 //! | reached instructions, normalised | `instruction N` | they are the recipe |
 //! | bytes of the Dockerfile, when they are not UTF-8, the frontend is foreign, or a trigger of a base may read from any stage | `dockerfile bytes` | the parsed text does not say all |
 //! | arguments that reached stages, or triggers of a base, can see, with values | `argument NAME` | a `RUN` can read them |
-//! | names of stamps that reached stages can see | `stamp NAME` | with or without it, the output differs |
+//! | names of stamps that reached stages can see, and the target | `stamp NAME` | with or without it, the output differs; two targets have each their own |
+//! | where mounted secrets come from | `secret ID` | two sources are two values |
+//! | reference of an external base that an argument carries | `reference NAME` | a `RUN` can read it |
 //! | digest of the view, per context | `files`, `files NAME` | what is copied |
 //! | each dependency's key or output digest | `image NAME`, `image argument NAME` | what it is based on |
 //! | labels, network, `no-cache` | `label NAME`, `network`, `no-cache` | the output shows them |
@@ -30,6 +33,7 @@
 use super::manifest::{Fact, FactSink, HashSink, INSTRUCTION, ListSink};
 use super::node::{Build, Dependency, External, Graph, Node, Role, Work};
 use super::node_views::NodeViews;
+use super::target::SecretSource;
 use crate::types::digest::{ActionKey, OutputDigest, SourceKey};
 use crate::types::ids::{DenseMap, NodeId};
 
@@ -108,9 +112,22 @@ impl Keyed<'_> {
         dependency_facts(node, sink, |dependency| outputs(dependency.node).to_string());
     }
 
+    /// An argument carries the reference of an external base as it is written, so that a `RUN` sees it.
+    fn reference_facts(&self, id: NodeId, sink: &mut impl FactSink) {
+        for dependency in &self.graph.nodes[id].dependencies {
+            if let (Role::Argument { name }, Work::External(external)) =
+                (&dependency.role, &self.graph.nodes[dependency.node].work)
+            {
+                sink.fact(&format!("reference {name}"), &external.reference);
+            }
+        }
+    }
+
     fn own_facts(&self, id: NodeId, build: &Build, sink: &mut impl FactSink) {
         recipe_facts(&self.graph.nodes[id], build, sink);
         argument_facts(build, sink);
+        secret_facts(build, sink);
+        self.reference_facts(id, sink);
         for (name, label) in &build.definition().labels {
             sink.fact(&format!("label {name}"), &label.value);
         }
@@ -160,6 +177,9 @@ fn recipe_facts(node: &Node, build: &Build, sink: &mut impl FactSink) {
     if let Some(frontend) = &build.slice.frontend {
         sink.fact("frontend", frontend);
     }
+    if build.dockerfile.escape != '\\' {
+        sink.fact("escape", &build.dockerfile.escape.to_string());
+    }
     if let Some(bytes) = build.dockerfile_bytes {
         sink.fact("dockerfile bytes", &bytes.to_string());
     }
@@ -181,7 +201,22 @@ fn argument_facts(build: &Build, sink: &mut impl FactSink) {
             None => sink.fact(&format!("argument {name} without a value"), ""),
         }
     }
-    for name in build.definition().stamp.keys().filter(|name| build.slice.arguments.contains_key(*name)) {
-        sink.fact(&format!("stamp {name}"), "");
+    let definition = build.definition();
+    for name in definition.stamp.keys().filter(|name| build.slice.arguments.contains_key(*name)) {
+        // Two targets that differ in their stamps alone do not share an output.
+        sink.fact(&format!("stamp {name}"), &format!("of {}", build.target.label));
+    }
+}
+
+/// Where a secret's value comes from; never the value.
+fn secret_facts(build: &Build, sink: &mut impl FactSink) {
+    for id in build.slice.secrets.keys() {
+        let source = match build.definition().secrets.get(id).map(|secret| &secret.value.source) {
+            None => "none".to_owned(),
+            Some(SecretSource::Environment(name)) => format!("environment {name}"),
+            Some(SecretSource::WorkspaceFile(path)) => format!("file {path}"),
+            Some(SecretSource::HostFile(_)) => "file of the host".to_owned(),
+        };
+        sink.fact(&format!("secret {id}"), &source);
     }
 }

@@ -15,8 +15,8 @@ use crate::types::ids::{DenseMap, TargetId};
 pub struct Published {
     /// Normalised repository → those that publish it (`publishes`), or else tag it.
     repositories: HashMap<String, Claims>,
-    /// Normalised reference → the external base that declares it.
-    bases: HashMap<String, TargetId>,
+    /// Normalised reference → the external bases that declare it.
+    bases: HashMap<String, Vec<(TargetId, String)>>,
 }
 
 #[derive(Debug, Default)]
@@ -59,10 +59,15 @@ impl Published {
 
     fn declare(&mut self, id: TargetId, text: &str) {
         if let Ok(reference) = text.parse::<ImageReference>() {
-            self.bases.entry(full_name(&reference)).or_insert(id);
             // `FROM debian:12` means the base that pins `debian:12@sha256:…`.
-            let unpinned = ImageReference { digest: None, ..reference };
-            self.bases.entry(full_name(&unpinned)).or_insert(id);
+            let unpinned = ImageReference { digest: None, ..reference.clone() };
+            for name in [full_name(&reference), full_name(&unpinned)] {
+                let declared = self.bases.entry(name).or_default();
+                // Several packages may declare one base; they are ambiguous when they pin it differently.
+                if declared.iter().all(|(_, other)| *other != full_name(&reference)) {
+                    declared.push((id, full_name(&reference)));
+                }
+            }
         }
     }
 
@@ -85,7 +90,11 @@ impl Published {
                 several => Meaning::Ambiguous(several.to_vec()),
             };
         }
-        self.bases.get(&full_name(reference)).map_or(Meaning::Unknown, |id| Meaning::Base(*id))
+        match self.bases.get(&full_name(reference)).map(Vec::as_slice) {
+            None | Some([]) => Meaning::Unknown,
+            Some([(one, _)]) => Meaning::Base(*one),
+            Some(several) => Meaning::Ambiguous(several.iter().map(|(id, _)| *id).collect()),
+        }
     }
 }
 

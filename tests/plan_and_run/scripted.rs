@@ -131,6 +131,10 @@ impl Builder for Scripted {
         Ok(self.state.lock().unwrap().inventory.clone())
     }
 
+    fn has(&self, digest: &OutputDigest) -> Result<bool, BuildError> {
+        Ok(self.state.lock().unwrap().inventory.digests.contains(digest))
+    }
+
     fn resolve(&self, reference: &str, _: &Platform, _: &Cancellation) -> Result<OutputDigest, BuildError> {
         self.note(format!("resolve {reference}"));
         let mut state = self.state.lock().unwrap();

@@ -84,7 +84,7 @@ impl Shop {
         let known = Known {
             graph: &expanded.graph,
             views: &views,
-            family: self.builder.family(),
+            builder: &self.builder,
             inventory: &inventory,
             cache: &cache,
             last_builds: &last_builds,

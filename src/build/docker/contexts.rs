@@ -37,11 +37,14 @@ impl<'r> Contexts<'r> {
     }
 
     fn add(&mut self, name: &str, source: ContextSource<'r>) -> Result<(), BuildError> {
-        let Some(key) = ImageName::parse(name).map(|name| name.context_key()) else {
+        // BuildKit looks for `name::platform` before `name` (`frontend/dockerui/namedcontext.go`).
+        let (image_name, platform) = name.split_once("::").map_or((name, None), |(n, p)| (n, Some(p)));
+        let Some(key) = ImageName::parse(image_name).map(|name| name.context_key()) else {
             return Err(wrong(format!(
                 "`{name}` cannot be the name of a context: BuildKit takes lower-case names as images have them"
             )));
         };
+        let key = platform.map_or(key.clone(), |platform| format!("{key}::{platform}"));
         let attribute = format!("context:{key}");
         if self.images.contains_key(&attribute) || self.attributes.contains_key(&attribute) {
             return Err(wrong(format!("two contexts are named `{key}`")));

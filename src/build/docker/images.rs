@@ -90,6 +90,11 @@ fn add(inventory: &mut Inventory, image: &ImageSummary) -> Result<(), BuildError
     Ok(())
 }
 
+/// Whether the image `digest` is there.
+pub(super) async fn has(connection: &Connection, digest: &OutputDigest) -> Result<bool, BuildError> {
+    Ok(inspect(connection, digest.as_str()).await?.is_some())
+}
+
 /// The digest of the image `reference` for `platform`, which is fetched when it is not there.
 pub(super) async fn resolve(
     connection: &Connection,

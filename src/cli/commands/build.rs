@@ -134,6 +134,10 @@ fn tell(
         }
         Format::Text => terminal::result(&summary::build(&prepared.graph, report))?,
     }
+    // Standard error is lines of JSON then, and the events say all of this.
+    if arguments.progress == Progress::Json {
+        return Ok(());
+    }
     if !session.everywhere.quiet {
         terminal::message(&summary::line(&prepared.graph, report));
     }

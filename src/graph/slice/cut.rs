@@ -71,6 +71,7 @@ fn finish(mut walk: Walk<'_, '_>, wanted: usize) -> Result<Slice, Vec<Diagnostic
         frontend: walk.dockerfile.frontend.as_ref().map(|frontend| frontend.value.clone()),
         instructions: walk.instructions,
         sources: walk.sources.finish(),
+        is_foreign: foreign_frontend(walk.dockerfile, walk.request).is_some(),
         widened: walk.widened,
         references: walk.references,
         arguments,

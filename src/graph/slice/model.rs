@@ -29,6 +29,8 @@ pub struct Slice {
     pub instructions: Vec<SlicedInstruction>,
     /// What is read of the main context, where the text alone decides.
     pub sources: Sources,
+    /// Whether the frontend is of another make than Docker's, and may read the file in its own way.
+    pub is_foreign: bool,
     /// Why [`Self::sources`] may be narrower than the truth: the whole context counts then.
     pub widened: Option<Widening>,
     /// What is read from images and named contexts, in file order.

@@ -41,6 +41,8 @@ pub(super) struct Global {
     pub(super) value: String,
     /// Where it is declared; `None` for a predefined one.
     pub(super) span: Option<Span>,
+    /// The global arguments that its default is made of, and those that theirs are made of.
+    pub(super) made_of: BTreeSet<String>,
 }
 
 impl Globals {
@@ -53,11 +55,15 @@ impl Globals {
         let mut globals = Self::predefined(dockerfile, request);
         for argument in &dockerfile.arguments {
             let span = argument.name.span;
+            let mut made_of = BTreeSet::new();
             let value = match (request.args.get(&argument.name.value), &argument.default) {
                 (Some(given), _) => given.clone(),
                 (None, None) => continue,
                 (None, Some(default)) => match Lexer::new(dockerfile.escape).expand(default, &globals) {
-                    Ok(expanded) => expanded.text,
+                    Ok(expanded) => {
+                        made_of = globals.closure(expanded.matched);
+                        expanded.text
+                    }
                     Err(error) => {
                         let message = format!("the default of `{}` cannot be expanded", argument.name.value);
                         let diagnostic = Diagnostic::error(message);
@@ -67,7 +73,7 @@ impl Globals {
                     }
                 },
             };
-            globals.0.insert(argument.name.value.clone(), Global { value, span: Some(span) });
+            globals.0.insert(argument.name.value.clone(), Global { value, span: Some(span), made_of });
         }
         globals
     }
@@ -96,7 +102,15 @@ impl Globals {
     }
 
     fn add(&mut self, name: &str, value: &str) {
-        self.0.insert(name.to_owned(), Global { value: value.to_owned(), span: None });
+        let global = Global { value: value.to_owned(), span: None, made_of: BTreeSet::new() };
+        self.0.insert(name.to_owned(), global);
+    }
+
+    /// `names`, and what the defaults of these are made of.
+    fn closure(&self, names: BTreeSet<String>) -> BTreeSet<String> {
+        let below = names.iter().filter_map(|name| self.find(name)).flat_map(|global| &global.made_of);
+        let below: Vec<String> = below.cloned().collect();
+        names.into_iter().chain(below).collect()
     }
 
     /// The global argument `name`, when it has a value.

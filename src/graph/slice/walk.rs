@@ -84,10 +84,7 @@ impl<'d> Walk<'_, 'd> {
             return;
         }
         for name in &state.used {
-            let global = self.globals.find(name).map(|global| (global.value.clone(), global.span));
-            if let Some((value, span)) = global {
-                self.note(name, Rank::Global, Some(value), span);
-            }
+            self.note_global(name, None);
         }
         let base = self.base(state);
         let scope = match state.parent.and_then(|parent| self.scopes.get(&parent)) {
@@ -184,6 +181,19 @@ impl<'d> Walk<'_, 'd> {
         }
     }
 
+    /// Remembers a global argument and those that its default is made of; gives its value.
+    fn note_global(&mut self, name: &str, used_at: Option<Span>) -> Option<String> {
+        let globals = self.globals;
+        let global = globals.find(name)?;
+        self.note(name, Rank::Global, Some(global.value.clone()), global.span.or(used_at));
+        for part in &global.made_of {
+            if let Some(part_of) = globals.find(part) {
+                self.note(part, Rank::Global, Some(part_of.value.clone()), part_of.span);
+            }
+        }
+        Some(global.value.clone())
+    }
+
     fn expand(&mut self, here: Here<'_, 'd>, lexer: Lexer, text: &str, span: Span) -> Option<Expanded> {
         let expanded = lexer.expand(text, self.scope(here));
         match expanded {
@@ -216,12 +226,8 @@ impl<'d> Walk<'_, 'd> {
             self.scope(here).set(name.clone(), expanded.text, expanded.uncertain.is_empty());
             return;
         }
-        let global = self.globals.find(name).map(|global| (global.value.clone(), global.span));
-        match global {
-            Some((value, declared)) => {
-                self.note(name, Rank::Global, Some(value.clone()), declared.or(Some(span)));
-                self.scope(here).set(name.clone(), value, true);
-            }
+        match self.note_global(name, Some(span)) {
+            Some(value) => self.scope(here).set(name.clone(), value, true),
             None => self.note(name, Rank::None, None, Some(span)),
         }
     }
