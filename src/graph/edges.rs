@@ -188,7 +188,7 @@ fn keyed_arguments(
         let given = given.map(|(name, value)| (name.clone(), Some(value.clone())));
         given.chain(arguments).filter(|(name, _)| !definition.stamp.contains_key(name)).collect()
     };
-    if !definition.stamp.keys().any(|stamp| slice.arguments.contains_key(stamp)) {
+    if definition.stamp.is_empty() {
         return values(slice);
     }
     let mut args = request.args.clone();
