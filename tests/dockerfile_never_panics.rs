@@ -60,3 +60,21 @@ proptest! {
         run(letters.into_iter().collect());
     }
 }
+
+#[test]
+fn substitutions_nested_without_end_are_refused() {
+    let path = WorkspacePath::root().resolve(b"Dockerfile").unwrap();
+    let text = format!("FROM scratch\nCOPY {}x{} /\n", "${A:-".repeat(8_000), "}".repeat(8_000));
+    let platform: Platform = "linux/amd64".parse().unwrap();
+    let request = SliceRequest {
+        stage: None,
+        args: &BTreeMap::new(),
+        platform: &platform,
+        build_platform: &platform,
+        contexts: &BTreeSet::new(),
+    };
+    let found =
+        parse(&Arc::new(SourceText { path, text })).and_then(|dockerfile| slice(&dockerfile, &request));
+    let said = format!("{:?}", found.unwrap_err());
+    assert!(said.contains("more than 250 substitutions"), "{said}");
+}

@@ -121,6 +121,7 @@ pub(crate) enum Progress {
 
 /// Arguments of `build`.
 #[derive(Clone, Debug, Args)]
+#[command(override_usage = "imgraph build [OPTIONS] <TARGET>...")]
 pub(crate) struct Build {
     /// Which targets.
     #[command(flatten)]
@@ -150,6 +151,7 @@ pub(crate) struct Build {
 
 /// Arguments of `plan`.
 #[derive(Clone, Debug, Args)]
+#[command(override_usage = "imgraph plan [OPTIONS] <TARGET>...")]
 pub(crate) struct Plan {
     /// Which targets.
     #[command(flatten)]
@@ -164,6 +166,7 @@ pub(crate) struct Plan {
 
 /// Arguments of `inputs`.
 #[derive(Clone, Debug, Args)]
+#[command(override_usage = "imgraph inputs [OPTIONS] <TARGET>...")]
 pub(crate) struct Inputs {
     /// Which targets.
     #[command(flatten)]
@@ -175,6 +178,7 @@ pub(crate) struct Inputs {
 
 /// Arguments of `explain`.
 #[derive(Clone, Debug, Args)]
+#[command(override_usage = "imgraph explain [OPTIONS] <TARGET>")]
 pub(crate) struct Explain {
     /// Which target.
     #[arg(value_name = "TARGET")]
@@ -202,6 +206,7 @@ pub(crate) enum GraphFormat {
 
 /// Arguments of `graph`.
 #[derive(Clone, Debug, Args)]
+#[command(override_usage = "imgraph graph [OPTIONS] <TARGET>...")]
 pub(crate) struct Graph {
     /// Which targets.
     #[command(flatten)]

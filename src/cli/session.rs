@@ -85,7 +85,13 @@ impl Session {
     /// The targets that `patterns` name.
     pub(crate) fn select(&self, workspace: &Workspace, patterns: &[String]) -> Result<Vec<TargetId>, Exit> {
         let selected = workspace.loaded.select(patterns, &workspace.current);
-        selected.map_err(|problems| self.fail(&problems, Exit::Usage))
+        let selected = selected.map_err(|problems| self.fail(&problems, Exit::Usage))?;
+        if selected.is_empty() {
+            self.show(&[Diagnostic::warning(
+                "the patterns take away all that they name: there is nothing to do",
+            )]);
+        }
+        Ok(selected)
     }
 
     /// The graph of `targets`.

@@ -28,6 +28,9 @@ pub(crate) fn line(graph: &Graph, report: &Report) -> String {
     let words = ["cached", "built", "failed", "skipped"].into_iter().map(|word| (count(word), word));
     let words: Vec<String> =
         words.filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    if targets.is_empty() {
+        return String::new();
+    }
     let plural = if targets.len() == 1 { "" } else { "s" };
     format!("{} target{plural}: {} in {}\n", targets.len(), words.join(", "), shown_duration(report.seconds))
 }

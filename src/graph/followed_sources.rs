@@ -37,7 +37,19 @@ struct Links<'s> {
 }
 
 impl<'s> Links<'s> {
+    /// Follows `source` and what it leads to, the first link first. The list of what is left is kept
+    /// here: a chain of links may be longer than the stack is deep.
     fn follow(&mut self, source: &str) -> Result<(), ReadError> {
+        let mut pending = vec![source.to_owned()];
+        while let Some(source) = pending.pop() {
+            let found = self.step(&source)?;
+            pending.extend(found.into_iter().rev());
+        }
+        Ok(())
+    }
+
+    /// Follows `source` up to its first link; gives where that leads.
+    fn step(&mut self, source: &str) -> Result<Vec<String>, ReadError> {
         let source = clean(&format!("./{source}"));
         let mut current = String::new();
         let mut names = source.split('/').peekable();
@@ -49,15 +61,15 @@ impl<'s> Links<'s> {
             let targets = self.targets(&current)?;
             let last = names.peek().is_none();
             if (last || !targets.is_empty()) && !self.resolved.insert(current.clone()) {
-                return Ok(());
+                return Ok(Vec::new());
             }
             if !targets.is_empty() {
                 let rest: Vec<&str> = names.collect();
                 let rest = rest.join("/");
-                return targets.iter().try_for_each(|target| self.follow(&format!("{target}/{rest}")));
+                return Ok(targets.iter().map(|target| format!("{target}/{rest}")).collect());
             }
         }
-        Ok(())
+        Ok(Vec::new())
     }
 
     /// Where the links at `path` point, from the context's root.

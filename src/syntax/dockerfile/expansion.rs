@@ -45,12 +45,18 @@ pub struct Expanded {
     pub uncertain: BTreeSet<String>,
 }
 
+/// How many substitutions may stand within each other. BuildKit's own limit is its memory.
+const DEEPEST: usize = 250;
+
 /// Why a text cannot be expanded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExpansionError {
     /// A quote or a brace that nothing closes.
     #[error("`{0}` is not closed")]
     NotClosed(char),
+    /// Braces within braces, deeper than anybody writes.
+    #[error("more than {DEEPEST} substitutions within each other")]
+    TooDeep,
     /// `${}` and the like.
     #[error("bad substitution: a name is expected after `${{`")]
     BadSubstitution,
@@ -75,6 +81,7 @@ impl ExpansionError {
     pub fn help(&self) -> &'static str {
         match self {
             Self::NotClosed(_) => "close it, or write the escape character before it",
+            Self::TooDeep => "give the inner ones names of their own, with `ARG`",
             Self::BadSubstitution => "write `${NAME}`, or the escape character before the `$`",
             Self::Modifier(_) => {
                 "the modifiers are `:-`, `-`, `:+`, `+`, `:?`, `?`, `#`, `##`, `%`, `%%`, `/` and `//`"
@@ -117,6 +124,7 @@ impl Lexer {
             variables,
             letters: text.strip_prefix('\u{feff}').unwrap_or(text).chars().collect(),
             at: 0,
+            depth: 0,
             word: String::new(),
             expanded: Expanded::default(),
         };
@@ -131,6 +139,8 @@ struct Reader<'v> {
     variables: &'v dyn Variables,
     letters: Vec<char>,
     at: usize,
+    /// How many braces are open.
+    depth: usize,
     /// The word that is being gathered. One for all levels: BuildKit's reader shares its buffer with
     /// the texts inside `${…}`, which empties it.
     word: String,
@@ -160,9 +170,14 @@ impl Reader<'_> {
         stop: Option<char>,
         keeps_escapes: bool,
     ) -> Result<(String, Vec<String>), ExpansionError> {
+        if self.depth == DEEPEST {
+            return Err(ExpansionError::TooDeep);
+        }
+        self.depth += 1;
         let outer = std::mem::replace(&mut self.keeps_escapes, keeps_escapes);
         let result = self.gather(stop);
         self.keeps_escapes = outer;
+        self.depth -= 1;
         result
     }
 
