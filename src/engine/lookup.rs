@@ -128,7 +128,9 @@ impl Known<'_> {
 
     /// Whether a node is built whatever the cache knows.
     pub fn is_forced(&self, id: NodeId) -> bool {
-        self.forced.contains(&id) || self.graph.nodes[id].build().is_some_and(Build::no_cache)
+        let build = self.graph.nodes[id].build();
+        let looks_each_time = |build: &Build| build.no_cache() || build.unpinned_remote().is_some();
+        self.forced.contains(&id) || build.is_some_and(looks_each_time)
     }
 
     /// The record of the last success of the node's target.

@@ -109,9 +109,16 @@ impl Planner<'_> {
     }
 
     fn forced(&mut self, node: &Node, build: &Build) -> Planned {
-        let why = if build.no_cache() { "no-cache is set on the target" } else { "asked for" };
         let last = self.known.last_record(node, &mut self.warnings);
-        dirty(vec![reason("no-cache", Change::Changed, None, Some(why))], last.as_ref())
+        let reason = match build.unpinned_remote() {
+            _ if build.no_cache() => said("no-cache", "is set on the target"),
+            Some(remote) => said(
+                &format!("remote {remote}"),
+                "may have changed: no `--checksum` pins it, so the builder looks",
+            ),
+            None => said("no-cache", "was asked for"),
+        };
+        dirty(vec![reason], last.as_ref())
     }
 
     fn build(&mut self, id: NodeId, node: &Node, build: &Build) -> Planned {
@@ -185,6 +192,10 @@ impl Planner<'_> {
 
 fn value_of<'r>(record: &'r ActionRecord, fact: &str) -> Option<&'r str> {
     record.facts.iter().find(|(name, _)| name == fact).map(|(_, value)| value.as_str())
+}
+
+fn said(fact: &str, what: &str) -> Reason {
+    reason(fact, Change::Changed, None, Some(what))
 }
 
 fn reason(fact: &str, change: Change, old: Option<&str>, new: Option<&str>) -> Reason {

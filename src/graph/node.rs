@@ -184,6 +184,11 @@ impl Build {
         self.definition().no_cache.as_ref().is_some_and(|no_cache| no_cache.value)
     }
 
+    /// What it fetches that no checksum pins: the builder has to look each time.
+    pub fn unpinned_remote(&self) -> Option<&str> {
+        self.slice.remotes.first().map(|remote| remote.value.as_str())
+    }
+
     /// A place in the Dockerfile.
     pub fn location(&self, span: Span) -> Location {
         Location { source: Arc::clone(&self.dockerfile.source), span }

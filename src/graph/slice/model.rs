@@ -43,7 +43,8 @@ pub struct Slice {
     pub secrets: BTreeMap<String, Span>,
     /// The ids of the SSH agents that are mounted, with the place of the first mount.
     pub ssh: BTreeMap<String, Span>,
-    /// URLs and git repositories that `ADD` fetches, expanded.
+    /// URLs and git repositories that `ADD` fetches and no checksum pins, expanded: what they hold may
+    /// be another thing tomorrow.
     pub remotes: Vec<Spanned<String>>,
     /// The `ONBUILD` instructions that the wanted stage leaves to whatever is based on it.
     pub triggers: Vec<Spanned<String>>,

@@ -278,7 +278,7 @@ impl<'d> Walk<'_, 'd> {
             let whole = is_from && !source.uncertain.is_empty();
             if whole {
                 read.add_whole(span);
-            } else if self.is_local(&source.text, span, is_add) {
+            } else if self.is_local(&source.text, span, is_add, copy.checksum.is_some()) {
                 read.add(&source.text, span);
             }
         }
@@ -332,9 +332,9 @@ impl<'d> Walk<'_, 'd> {
         }
     }
 
-    /// Whether a source is a path. What is fetched is remembered. (BuildKit asks the context for git
+    /// Whether a source is a path. What is fetched is remembered, unless a checksum says what it is. (BuildKit asks the context for git
     /// repositories that are no URLs all the same, but reads nothing of it.)
-    fn is_local(&mut self, source: &str, span: Span, is_add: bool) -> bool {
+    fn is_local(&mut self, source: &str, span: Span, is_add: bool, is_pinned: bool) -> bool {
         let place = git::place(source);
         if place == Place::Local {
             return true;
@@ -348,7 +348,9 @@ impl<'d> Walk<'_, 'd> {
             let message = format!("the query of `{source}` is wrong");
             self.refuse(span, message, reason, "expected keys such as `ref`, `tag`, `branch`, `subdir`");
         }
-        self.remotes.push(Spanned::new(source.to_owned(), span));
+        if !is_pinned {
+            self.remotes.push(Spanned::new(source.to_owned(), span));
+        }
         false
     }
 
