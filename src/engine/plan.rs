@@ -111,12 +111,12 @@ impl Planner<'_> {
     fn forced(&mut self, node: &Node, build: &Build) -> Planned {
         let last = self.known.last_record(node, &mut self.warnings);
         let reason = match build.unpinned_remote() {
-            _ if build.no_cache() => said("no-cache", "is set on the target"),
+            _ if build.no_cache() => said("no-cache", "it is set on the target"),
             Some(remote) => said(
                 &format!("remote {remote}"),
                 "may have changed: no `--checksum` pins it, so the builder looks",
             ),
-            None => said("no-cache", "was asked for"),
+            None => said("no-cache", "asked for"),
         };
         dirty(vec![reason], last.as_ref())
     }

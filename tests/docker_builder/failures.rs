@@ -19,7 +19,7 @@ fn failed(case: &Case<'_>, engine: &Engine) -> (String, Option<usize>, Vec<Strin
 
 pub(crate) fn a_failing_step_names_its_line_and_its_last_lines(engine: &Engine) {
     let dockerfile =
-        format!("# a comment\nFROM {BASE}\nRUN echo fine\n\nRUN seq 1 30; echo wrong >&2; exit 7\n");
+        format!("# a comment\nFROM {BASE}\nRUN echo fine\n\nRUN {{ seq 1 30; echo wrong; }} >&2; exit 7\n");
     let (message, line, tail) =
         failed(&Case { dockerfile: &dockerfile, no_cache: true, ..Case::default() }, engine);
     assert!(message.contains("exit code: 7") && message.starts_with("process "), "{message}");

@@ -109,7 +109,7 @@ fn a_base_that_is_not_there_is_fetched_and_one_that_moved_is_a_reason() {
 fn no_cache_and_force_are_reasons() {
     let shop = Shop::new("[image.a]\nno-cache = true\n[image.b]\n");
     shop.run("//:all");
-    let expected = ["//:a dirty: no-cache changed (no-cache is set on the target)", "//:b cached"];
+    let expected = ["//:a dirty: no-cache changed (it is set on the target)", "//:b cached"];
     assert_eq!(shop.plan("//:all"), expected);
     assert_eq!(shop.forced_plan("//:b"), ["//:b dirty: no-cache changed (asked for)"]);
     assert_eq!(shop.run("//:all").lines(), ["//:a built", "//:b cached"]);
