@@ -89,11 +89,13 @@ pub(super) fn surroundings(status: &Status, message: &str) -> Option<BuildError>
     Some(BuildError::Surroundings { message, help: Some(help.to_owned()) })
 }
 
-/// Whether two equal builds named an image at the same time. A containerd store looks whether the name
-/// is there and then creates it, so that one of the two is told `image "…": already exists`.
+/// Whether a build lost a race against another. Two equal builds name an image at the same time: a containerd store looks whether the name
+/// is there and then creates it, so that one of the two is told `image "…": already exists`. Or whether
+/// the step was shared with a build that was cancelled, which took the step's snapshot with it.
 pub(super) fn is_lost_race(status: &Status) -> bool {
     let message = without_layers(status.message());
-    message.starts_with("image \"") && message.ends_with("already exists")
+    let is_naming = message.starts_with("image \"") && message.ends_with("already exists");
+    is_naming || (message.contains("snapshot ") && message.ends_with("does not exist: not found"))
 }
 
 /// The error for a connection that broke in the middle.
@@ -219,6 +221,10 @@ mod tests {
     fn a_lost_race_is_told_from_other_failures() {
         let lost = |message: &str| is_lost_race(&Status::unknown(message));
         assert!(lost("failed to solve: image \"moby-dangling@sha256:1\": already exists"));
+        assert!(lost(
+            "failed to solve: failed to commit a to b during finalize: failed to stat active key during commit: \
+             snapshot a does not exist: not found"
+        ));
         assert!(!lost("process \"echo image; already exists\" did not complete"));
     }
 
