@@ -89,13 +89,17 @@ pub(super) fn surroundings(status: &Status, message: &str) -> Option<BuildError>
     Some(BuildError::Surroundings { message, help: Some(help.to_owned()) })
 }
 
-/// Whether a build lost a race against another. Two equal builds name an image at the same time: a containerd store looks whether the name
-/// is there and then creates it, so that one of the two is told `image "…": already exists`. Or whether
-/// the step was shared with a build that was cancelled, which took the step's snapshot with it.
+/// Whether a build lost a race against another. Two equal builds name an image at the same time: a
+/// containerd store looks whether the name is there and then creates it, so that one of the two is told
+/// `image "…": already exists`. Or the step was shared with a build that was cancelled, which took the
+/// step's snapshot or its files with it.
 pub(super) fn is_lost_race(status: &Status) -> bool {
     let message = without_layers(status.message());
     let is_naming = message.starts_with("image \"") && message.ends_with("already exists");
-    is_naming || (message.contains("snapshot ") && message.ends_with("does not exist: not found"))
+    let is_snapshot = message.contains("snapshot ") && message.ends_with("does not exist: not found");
+    // A classic store writes a layer's list of files under this name before it has its own.
+    let is_commit = message.contains("/.tmp-committed") && message.ends_with("no such file or directory");
+    is_naming || is_snapshot || is_commit
 }
 
 /// The error for a connection that broke in the middle.
@@ -225,6 +229,11 @@ mod tests {
             "failed to solve: failed to commit a to b during finalize: failed to stat active key during commit: \
              snapshot a does not exist: not found"
         ));
+        assert!(lost(
+            "failed to solve: failed to compute cache key: failed to calculate checksum of ref a::b: open \
+             /var/lib/docker/overlay2/c/.tmp-committed61: no such file or directory"
+        ));
+        assert!(!lost("failed to solve: failed to compute cache key: \"/nofile\": not found"));
         assert!(!lost("process \"echo image; already exists\" did not complete"));
     }
 

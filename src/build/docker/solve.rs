@@ -27,8 +27,10 @@ use crate::types::event::EventSink;
 
 /// The exporter that leaves an image in the engine's own store, of either kind.
 const EXPORTER: &str = "moby";
+/// How long the other build is given to get out of the way, times the number of tries.
+const PAUSE: Duration = Duration::from_millis(100);
 /// How often a solve is tried that loses a race against an equal one.
-const MOST_TRIES: usize = 5;
+const MOST_TRIES: u32 = 5;
 /// How long progress may be silent after the answer has come, before it is left.
 const SILENCE_AFTER_ANSWER: Duration = Duration::from_secs(2);
 /// As above, when there was no progress at all: the solve was refused before it began.
@@ -62,8 +64,7 @@ pub(super) async fn build(
     }
 }
 
-/// Solves again when another build of the same image got in the way of naming it. Everything is in
-/// BuildKit's cache by then.
+/// Solves again when another build got in the way. What was done is in BuildKit's cache by then.
 async fn answer_in_the_end(
     control: &ControlClient<Channel>,
     mut request: SolveRequest,
@@ -72,7 +73,10 @@ async fn answer_in_the_end(
     let mut tries = 1;
     loop {
         match answer(control.clone(), request.clone(), progress).await {
-            Err(status) if failure::is_lost_race(&status) && tries < MOST_TRIES => tries += 1,
+            Err(status) if failure::is_lost_race(&status) && tries < MOST_TRIES => {
+                tokio::time::sleep(PAUSE * tries).await;
+                tries += 1;
+            }
             answer => return answer,
         }
         request.r#ref = identifier::fresh();
