@@ -351,7 +351,7 @@ ARG PROFILE=release
 {argument}FROM {base} AS build
 ARG SERVICE
 ARG PROFILE
-WORKDIR /work/{name}
+WORKDIR /build/{name}
 {copies}ENV SERVICE=${SERVICE} \
     # A comment inside of a continuation.
     PROFILE=${PROFILE:-release}
@@ -374,7 +374,7 @@ SCRIPT
 
 FROM {below}
 ARG SERVICE
-COPY --from=build --chmod=0755 /work/{name}/ /srv/{name}/
+COPY --from=build --chmod=0755 /build/{name}/ /srv/{name}/
 COPY <<CONFIG /etc/{name}.conf
 service = ${SERVICE}
 CONFIG
