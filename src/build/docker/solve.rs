@@ -14,7 +14,7 @@ use tonic::{Response, Status};
 
 use super::connection::Connection;
 use super::contexts::{self, Contexts};
-use super::failure::{self, Failure};
+use super::failure::{self, Failure, LostRace};
 use super::file_sync::{self, TransferDesk};
 use super::identifier;
 use super::image_name::ImageName;
@@ -31,6 +31,13 @@ const EXPORTER: &str = "moby";
 const PAUSE: Duration = Duration::from_millis(100);
 /// How often a solve is tried that loses a race against an equal one.
 const MOST_TRIES: u32 = 5;
+/// How many of these tries wait for a step that was lost to come back.
+const PATIENT_TRIES: u32 = 2;
+/// The attribute of the frontend that leaves BuildKit's cache aside.
+const NO_CACHE: &str = "no-cache";
+/// Told when that is done without being asked for.
+const STEP_IS_LOST: &str = "Docker Engine's build cache holds a step whose files are gone, from a build that \
+    was stopped: all steps run again (`docker builder prune` clears it)";
 /// How long progress may be silent after the answer has come, before it is left.
 const SILENCE_AFTER_ANSWER: Duration = Duration::from_secs(2);
 /// As above, when there was no progress at all: the solve was refused before it began.
@@ -64,7 +71,8 @@ pub(super) async fn build(
     }
 }
 
-/// Solves again when another build got in the way. What was done is in BuildKit's cache by then.
+/// Solves again when another build got in the way. What was done is in BuildKit's cache by then; a
+/// step in it that stays damaged is gone around by doing all steps anew.
 async fn answer_in_the_end(
     control: &ControlClient<Channel>,
     mut request: SolveRequest,
@@ -72,14 +80,16 @@ async fn answer_in_the_end(
 ) -> Result<Response<SolveResponse>, Status> {
     let mut tries = 1;
     loop {
-        match answer(control.clone(), request.clone(), progress).await {
-            Err(status) if failure::is_lost_race(&status) && tries < MOST_TRIES => {
-                tokio::time::sleep(PAUSE * tries).await;
-                tries += 1;
-            }
-            answer => return answer,
+        let answer = answer(control.clone(), request.clone(), progress).await;
+        let lost = answer.as_ref().err().and_then(LostRace::of);
+        let Some(lost) = lost.filter(|_| tries < MOST_TRIES) else { return answer };
+        if lost == LostRace::Step && tries == PATIENT_TRIES {
+            request.frontend_attrs.insert(NO_CACHE.to_owned(), String::new());
+            progress.warn(STEP_IS_LOST);
         }
+        tokio::time::sleep(PAUSE * tries).await;
         request.r#ref = identifier::fresh();
+        tries += 1;
     }
 }
 
@@ -183,7 +193,7 @@ fn frontend_attributes(
         set("force-network-mode", network);
     }
     if request.no_cache {
-        set("no-cache", "");
+        set(NO_CACHE, "");
     }
     for (name, value) in request.args {
         set(&format!("build-arg:{name}"), value);
