@@ -151,7 +151,7 @@ impl<'r> Foreman<'r> {
         let node = &self.run.known.graph.nodes[id];
         let (shop, sender) = (self.shop(), self.sender.clone());
         match &node.work {
-            Work::External(external) => match self.run.known.reference_digest(&external.reference) {
+            Work::External(external) => match self.run.known.external_digest(external, &node.platform) {
                 Some(digest) => self.end(id, known_output(digest), scheduler::Outcome::Done),
                 None => spawn(scope, sender, id, move || worker::fetch(shop, node, external)),
             },

@@ -4,10 +4,11 @@
 //! give the same output twice, see a base move in the middle) is said by a script. What real engines do
 //! is tested on them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use imgraph::build::builder::{BuildError, BuildOutput, BuildRequest, Builder, Inventory};
+use imgraph::build::builder::{Bases, BuildError, BuildOutput, BuildRequest, Builder, Inventory};
+use imgraph::syntax::image_reference::ImageReference;
 use imgraph::types::cancellation::Cancellation;
 use imgraph::types::digest::OutputDigest;
 use imgraph::types::event::EventSink;
@@ -135,6 +136,16 @@ impl Builder for Scripted {
         Ok(self.state.lock().unwrap().inventory.digests.contains(digest))
     }
 
+    fn bases(&self, wanted: &BTreeSet<(&str, &Platform)>) -> Result<Bases, BuildError> {
+        let state = self.state.lock().unwrap();
+        let found = wanted.iter().filter_map(|(reference, platform)| {
+            let name = reference.parse::<ImageReference>().unwrap().with_default_tag().familiar();
+            let digest = state.inventory.references.get(&name)?.clone();
+            Some((((*reference).to_owned(), (*platform).clone()), digest))
+        });
+        Ok(found.collect())
+    }
+
     fn resolve(&self, reference: &str, _: &Platform, _: &Cancellation) -> Result<OutputDigest, BuildError> {
         self.note(format!("resolve {reference}"));
         let mut state = self.state.lock().unwrap();
@@ -146,7 +157,8 @@ impl Builder for Scripted {
     }
 
     fn triggers(&self, reference: &str, _: &Platform, _: &Cancellation) -> Result<Vec<String>, BuildError> {
-        Ok(self.state.lock().unwrap().triggers.get(reference).cloned().unwrap_or_default())
+        let name = reference.split('@').next().unwrap();
+        Ok(self.state.lock().unwrap().triggers.get(name).cloned().unwrap_or_default())
     }
 
     fn build(

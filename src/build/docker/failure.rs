@@ -107,8 +107,7 @@ impl LostRace {
         let message = without_layers(status.message());
         let is_snapshot = message.contains("snapshot ") && message.ends_with("does not exist: not found");
         // A classic store writes a layer's list of files under this name before it has its own.
-        let is_commit =
-            message.contains("/.tmp-committed") && message.ends_with("no such file or directory");
+        let is_commit = message.contains("/.tmp-committed") && message.ends_with("no such file or directory");
         if is_snapshot || is_commit {
             return Some(Self::Step);
         }

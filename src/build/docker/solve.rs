@@ -12,12 +12,11 @@ use tokio::sync::{mpsc, watch};
 use tonic::transport::Channel;
 use tonic::{Response, Status};
 
-use super::connection::Connection;
+use super::bases::Finder;
 use super::contexts::{self, Contexts};
 use super::failure::{self, Failure, LostRace};
 use super::file_sync::{self, TransferDesk};
 use super::identifier;
-use super::image_name::ImageName;
 use super::images;
 use super::redaction::Redactor;
 use super::session::Session;
@@ -45,13 +44,15 @@ const SILENCE_AFTER_REFUSAL: Duration = Duration::from_millis(100);
 
 /// Builds; to stop it, drop it.
 pub(super) async fn build(
-    connection: &Connection,
+    finder: Finder<'_>,
     request: &BuildRequest<'_>,
     events: &dyn EventSink,
 ) -> Result<BuildOutput, BuildError> {
+    let connection = finder.connection;
     let mut contexts = Contexts::of(request)?;
     for (attribute, image) in &contexts.images {
-        let name = images::name_for_build(connection, image, &request.subject.platform).await?;
+        let platform = image.platform.as_ref().unwrap_or(&request.subject.platform);
+        let name = finder.name_for_build(&image.reference, platform).await?;
         contexts.attributes.insert(attribute.clone(), format!("docker-image://{name}"));
     }
     let (desk, transfers) = mpsc::channel(8);
@@ -207,12 +208,8 @@ fn frontend_attributes(
 /// The names of the image as exporters want them: in full, between commas.
 fn names(tags: &[String]) -> Result<String, BuildError> {
     let name = |tag: &String| {
-        let name = ImageName::parse(tag).filter(|name| name.digest().is_none());
-        name.map(|name| name.full()).ok_or_else(|| BuildError::Failed {
-            message: format!("`{tag}` cannot be the name of an image"),
-            line: None,
-            log_tail: Vec::new(),
-        })
+        let name = images::new_name(tag).map(|name| name.to_string());
+        name.map_err(|message| BuildError::Failed { message, line: None, log_tail: Vec::new() })
     };
     Ok(tags.iter().map(name).collect::<Result<Vec<_>, _>>()?.join(","))
 }
