@@ -140,7 +140,7 @@ impl Known<'_> {
     /// Whether a node is built whatever the cache knows.
     pub fn is_forced(&self, id: NodeId) -> bool {
         let build = self.graph.nodes[id].build();
-        let looks_each_time = |build: &Build| build.no_cache() || build.unpinned_remote().is_some();
+        let looks_each_time = |build: &Build| build.no_cache() || build.unpinned().is_some();
         self.forced.contains(&id) || build.is_some_and(looks_each_time)
     }
 

@@ -106,12 +106,9 @@ impl Planner<'_> {
 
     fn forced(&mut self, node: &Node, build: &Build) -> Planned {
         let last = self.known.last_record(node, &mut self.warnings);
-        let reason = match build.unpinned_remote() {
+        let reason = match build.unpinned() {
             _ if build.no_cache() => said("no-cache", "it is set on the target"),
-            Some(remote) => said(
-                &format!("remote {remote}"),
-                "may have changed: no `--checksum` pins it, so the builder looks",
-            ),
+            Some((what, why)) => said(&what, &format!("may have changed: {why}, so the builder looks")),
             None => said("no-cache", "asked for"),
         };
         dirty(vec![reason], last.as_ref())
