@@ -329,7 +329,8 @@ fn remember(
     results.into_iter().filter_map(Result::err).map(|error| error.warning()).collect()
 }
 
-fn ending_of(error: BuildError) -> Ending {
+/// How a target ends of which the builder says `error`.
+pub(super) fn ending_of(error: BuildError) -> Ending {
     let failure = |blame, message| Failure { blame, message, line: None, log_tail: Vec::new(), help: None };
     match error {
         BuildError::Cancelled => Ending::Skipped { reason: "cancelled".to_owned() },

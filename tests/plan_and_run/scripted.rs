@@ -27,6 +27,8 @@ struct State {
     elsewhere: HashMap<String, OutputDigest>,
     triggers: HashMap<String, Vec<String>>,
     calls: Vec<String>,
+    /// A name that cannot be given.
+    refused: Option<String>,
     /// How many names under which builds find outputs were given.
     links: usize,
 }
@@ -85,6 +87,11 @@ impl Scripted {
     pub(crate) fn triggers_of(&self, reference: &str, triggers: &[&str]) {
         let triggers = triggers.iter().map(|trigger| (*trigger).to_owned()).collect();
         self.state.lock().unwrap().triggers.insert(reference.to_owned(), triggers);
+    }
+
+    /// Lets no image be given the name `name`.
+    pub(crate) fn refuse(&self, name: &str) {
+        self.state.lock().unwrap().refused = Some(name.to_owned());
     }
 
     /// Takes every image out of the store, as `docker system prune` does.
@@ -183,6 +190,9 @@ impl Builder for Scripted {
 
     fn tag(&self, digest: &OutputDigest, name: &str) -> Result<(), BuildError> {
         let mut state = self.state.lock().unwrap();
+        if state.refused.as_deref() == Some(name) {
+            return Err(BuildError::Surroundings { message: format!("cannot name {name}"), help: None });
+        }
         assert!(state.inventory.digests.contains(digest), "{name}: what is named must be there");
         state.inventory.references.insert(name.to_owned(), digest.clone());
         match name.starts_with("imgraph.local/") {
