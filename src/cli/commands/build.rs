@@ -133,7 +133,7 @@ fn tell(
             terminal::result(&document.text())?;
         }
         Format::Text => {
-            terminal::result(&summary::build(&prepared.graph, report, session.terminal.shows_results))?
+            terminal::result(&summary::build(&prepared.graph, report, session.terminal.shows_results))?;
         }
     }
     // Standard error is lines of JSON then, and the events say all of this.
