@@ -7,11 +7,12 @@
 //!
 //! **Invariant:** a plan starts nothing and fetches nothing.
 
+use super::estimate::{self, Estimate};
 use super::lookup::{Found, Known};
 use crate::cache::action_record::ActionRecord;
 use crate::graph::key;
 use crate::graph::manifest::{self, Change, Fact, Reason};
-use crate::graph::node::{Build, Dependency, External, Node, Work};
+use crate::graph::node::{Build, Dependency, External, Graph, Node, Work};
 use crate::types::diagnostic::Diagnostic;
 use crate::types::digest::{ActionKey, OutputDigest, TreeDigest};
 use crate::types::ids::{DenseMap, NodeId};
@@ -59,6 +60,28 @@ impl Plan {
     /// Whether a build would run anything.
     pub fn has_work(&self) -> bool {
         self.nodes.values().iter().any(|planned| !matches!(planned.state, State::Cached { .. }))
+    }
+}
+
+impl Plan {
+    /// How long the work of the plan will take with `jobs` at once, judging by earlier runs. What waits
+    /// is counted as if it ran. `None` when no target was built before.
+    pub fn estimate(&self, graph: &Graph, jobs: usize) -> Option<Estimate> {
+        let milliseconds = |planned: &Planned| Some((planned.seconds? * 1000.0) as u64);
+        let known = self.nodes.iter().map(|(id, planned)| match graph.nodes[id].work {
+            // Fetching an image is no build, and its time is not kept.
+            Work::External(_) => Some(0),
+            Work::Build(_) => milliseconds(planned),
+        });
+        let builds = |id: NodeId| graph.nodes[id].build().is_some();
+        let known: DenseMap<NodeId, Option<u64>> = known.collect();
+        let of_builds = known.iter().map(|(id, known)| known.filter(|_| builds(id))).collect();
+        let durations = estimate::filled(&of_builds)?;
+        let left = self.nodes.iter().map(|(id, planned)| match planned.state {
+            State::Cached { .. } => None,
+            State::Dirty | State::Waits => Some(known[id].unwrap_or(durations[id])),
+        });
+        Some(estimate::estimate(&graph.dependencies(), &left.collect(), jobs))
     }
 }
 

@@ -10,6 +10,7 @@ use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use super::lookup::{Found, Known, link_name, tags};
+use super::prediction::Prediction;
 use super::report::{Ended, Ending, Report};
 use super::scheduler::{self, Effects, OnFailure, Scheduler, Skip, State};
 use super::worker::{self, Finished, Order, Shop};
@@ -79,30 +80,26 @@ struct Foreman<'r> {
     sender: Sender<Message>,
     receiver: Receiver<Message>,
     stopped: bool,
+    prediction: Prediction,
 }
 
 impl<'r> Foreman<'r> {
     fn new(run: Run<'r>) -> Self {
         let nodes = &run.known.graph.nodes;
-        let dependencies =
-            nodes.values().iter().map(|node| node.dependencies.iter().map(|d| d.node).collect());
+        let dependencies = run.known.graph.dependencies();
         let on_failure = if run.keep_going { OnFailure::KeepGoing } else { OnFailure::Stop };
         let wanted = &run.known.graph.roots;
         let (sender, receiver) = mpsc::channel();
         Self {
             run,
-            scheduler: Scheduler::new(
-                &dependencies.collect(),
-                wanted.iter().copied(),
-                run.durations,
-                on_failure,
-            ),
+            scheduler: Scheduler::new(&dependencies, wanted.iter().copied(), run.durations, on_failure),
             ended: DenseMap::filled(nodes.len(), None),
             leaders: HashMap::new(),
             warnings: Vec::new(),
             sender,
             receiver,
             stopped: false,
+            prediction: Prediction::new(dependencies, run.durations, run.jobs),
         }
     }
 
@@ -118,6 +115,9 @@ impl<'r> Foreman<'r> {
             }
             if self.scheduler.is_over() {
                 break;
+            }
+            if let Some(seconds) = self.prediction.seconds(&self.scheduler, Instant::now()) {
+                self.run.events.take(&Event::Expected { seconds });
             }
             match self.receiver.recv_timeout(POLL) {
                 Ok((id, finished)) => self.finish(id, finished),
@@ -160,6 +160,7 @@ impl<'r> Foreman<'r> {
                 let Some(order) = self.order(id, node, build) else { return };
                 let (subject, action_key) = (order.subject.clone(), order.key);
                 self.run.events.take(&Event::TargetStarted { subject, action_key });
+                self.prediction.start(id, Instant::now());
                 spawn(scope, sender, id, move || worker::build(shop, node, build, &order));
             }
         }

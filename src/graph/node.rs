@@ -31,6 +31,14 @@ pub struct Graph {
     pub order: Vec<NodeId>,
 }
 
+impl Graph {
+    /// What each node needs, without how.
+    pub fn dependencies(&self) -> DenseMap<NodeId, Vec<NodeId>> {
+        let nodes = self.nodes.values().iter();
+        nodes.map(|node| node.dependencies.iter().map(|dependency| dependency.node).collect()).collect()
+    }
+}
+
 /// A target for a platform, or an image from elsewhere.
 #[derive(Debug)]
 pub struct Node {
