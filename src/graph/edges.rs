@@ -67,6 +67,21 @@ pub fn stand_in(label: &Label) -> String {
     format!("imgraph.local/{}:target-{}", label.slug(), &hash.as_str()[..16])
 }
 
+/// The argument of `definition` whose value `reference` stands for, and the target that it carries. Of
+/// several arguments with one target, the first that `counts`.
+pub fn stood_for<'d>(
+    definition: &'d BuildDefinition,
+    reference: &str,
+    counts: impl Fn(&str) -> bool,
+) -> Option<(&'d str, &'d Label)> {
+    definition.args.iter().find_map(|(name, argument)| match &argument.value {
+        ArgumentValue::Target(label) if counts(name) && stand_in(label) == reference => {
+            Some((name.as_str(), label))
+        }
+        _ => None,
+    })
+}
+
 /// The draft of `target` for `platform`.
 ///
 /// # Errors
@@ -271,12 +286,8 @@ impl Maker<'_> {
             }
             return;
         }
-        let stood_for = self.definition.args.values().find_map(|argument| match &argument.value {
-            ArgumentValue::Target(label) if stand_in(label) == reference.name => Some(label),
-            _ => None,
-        });
-        match stood_for {
-            Some(label) => self.need_label(label, reference),
+        match stood_for(self.definition, &reference.name, |_| true) {
+            Some((_, label)) => self.need_label(label, reference),
             None => self.need_image(&reference.name, reference),
         }
     }
