@@ -9,13 +9,9 @@ use super::sources::Gathered;
 use super::states::States;
 use super::walk::Walk;
 use crate::syntax::dockerfile::model::Command;
-use crate::syntax::dockerfile::{Dockerfile, declared_arguments};
-use crate::syntax::image_reference::ImageReference;
+use crate::syntax::dockerfile::{Dockerfile, declared_arguments, frontend};
 use crate::types::diagnostic::Diagnostic;
 use crate::types::span::{Span, Spanned};
-
-/// The repositories of the frontends whose rules are known here.
-const KNOWN_FRONTENDS: [&str; 2] = ["docker/dockerfile", "docker/dockerfile-upstream"];
 
 /// Cuts out what the wanted stage can reach.
 ///
@@ -96,10 +92,8 @@ fn foreign_frontend(dockerfile: &Dockerfile, request: &SliceRequest<'_>) -> Opti
     let written = dockerfile.frontend.as_ref().map(|frontend| (frontend.value.as_str(), frontend.span));
     let (image, span) = given.or(written)?;
     let image = image.split(' ').next().unwrap_or_default();
-    let repository = image.parse().map(|image: ImageReference| image.familiar_repository());
-    let is_known = repository.is_ok_and(|repository| KNOWN_FRONTENDS.contains(&repository.as_str()));
     let reason = format!("the frontend `{image}` may read anything");
-    (!is_known).then_some(Widening { reason, span })
+    (!frontend::is_known(image)).then_some(Widening { reason, span })
 }
 
 /// Arguments that count although nothing declares them: BuildKit's own, and proxies where something

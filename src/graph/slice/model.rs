@@ -23,7 +23,7 @@ pub struct SliceRequest<'r> {
 /// What a stage can reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slice {
-    /// The frontend image that `# syntax=` names.
+    /// The frontend image that the file asks for.
     pub frontend: Option<String>,
     /// The instructions of the reached stages, in file order, triggers of `ONBUILD` where they run.
     pub instructions: Vec<SlicedInstruction>,

@@ -15,7 +15,7 @@ pub struct Dockerfile {
     pub source: Arc<SourceText>,
     /// The escape character: `\`, or `` ` `` where `# escape=` says so.
     pub escape: char,
-    /// The frontend image of `# syntax=`, without its command line.
+    /// The frontend image that the file asks for, without its command line.
     pub frontend: Option<Spanned<String>>,
     /// The `ARG`s before the first `FROM`: they are visible in `FROM` lines.
     pub arguments: Vec<Argument>,
