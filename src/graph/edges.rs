@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::dockerfiles::{Dockerfiles, ParsedDockerfile};
 use super::load::Loaded;
+use super::mounted;
 use super::node::{Build, Context, ContextSource, Role};
 use super::published::{Meaning, Published};
 use super::slice::{self, Reference, Slice, SliceRequest, Sources};
@@ -20,7 +21,7 @@ use crate::syntax::dockerfile::Dockerfile;
 use crate::syntax::image_reference::ImageReference;
 use crate::syntax::path_patterns::PathPatterns;
 use crate::syntax::path_text::lossy_text;
-use crate::types::diagnostic::Diagnostic;
+use crate::types::diagnostic::{Diagnostic, Severity};
 use crate::types::digest::ContentHash;
 use crate::types::ids::TargetId;
 use crate::types::label::Label;
@@ -106,27 +107,13 @@ pub(super) fn draft(
     let slice = slice::slice(&parsed.dockerfile, &request)
         .map_err(|diagnostics| wanted_by(diagnostics, definition, target))?;
     let arguments = keyed_arguments(&parsed.dockerfile, &request, definition, &slice);
-    let mut maker = Maker {
-        surroundings,
-        target,
-        definition,
-        platform,
-        source: Arc::clone(&parsed.dockerfile.source),
-        needs: Vec::new(),
-        folders: BTreeMap::new(),
-        problems: Vec::new(),
-    };
-    for reference in &slice.references {
-        maker.reference(reference);
-    }
-    maker.argument_targets(&slice);
-    let context = maker.main_context(&slice);
-    let folders = maker.folder_contexts();
-    if !maker.problems.is_empty() {
-        return Err(maker.problems);
-    }
-    let needs = maker.needs;
-    let warnings = unused_arguments(&slice, definition, target);
+    let of_mounts = mounted::check(&parsed.dockerfile, &slice, target, definition);
+    let (problems, mut warnings): (Vec<_>, Vec<_>) =
+        of_mounts.into_iter().partition(|said| said.severity == Severity::Error);
+    let source = &parsed.dockerfile.source;
+    let maker = Maker { problems, ..Maker::new(surroundings, target, definition, platform, source) };
+    let Gathered { needs, context, folders } = maker.gather(&slice)?;
+    warnings.extend(unused_arguments(&slice, definition, target));
     let dockerfile_bytes = needs_bytes(&parsed, &slice).then(|| content_hash(&parsed.bytes));
     let (target, dockerfile) = (Arc::clone(target), parsed.dockerfile);
     let build =
@@ -271,7 +258,38 @@ struct Maker<'m> {
     problems: Vec<Diagnostic>,
 }
 
-impl Maker<'_> {
+/// What one node needs and reads.
+struct Gathered {
+    needs: Vec<Need>,
+    context: Option<Context>,
+    folders: BTreeMap<String, Context>,
+}
+
+impl<'m> Maker<'m> {
+    fn new(
+        surroundings: &'m Surroundings<'m>,
+        target: &'m Arc<Target>,
+        definition: &'m BuildDefinition,
+        platform: &'m Platform,
+        source: &Arc<SourceText>,
+    ) -> Self {
+        let (needs, folders, problems) = Default::default();
+        let source = Arc::clone(source);
+        Self { surroundings, target, definition, platform, source, needs, folders, problems }
+    }
+
+    fn gather(mut self, slice: &Slice) -> Result<Gathered, Vec<Diagnostic>> {
+        slice.references.iter().for_each(|reference| self.reference(reference));
+        self.argument_targets(slice);
+        let context = self.main_context(slice);
+        let folders = self.folder_contexts();
+        if self.problems.is_empty() {
+            Ok(Gathered { needs: self.needs, context, folders })
+        } else {
+            Err(self.problems)
+        }
+    }
+
     fn reference(&mut self, reference: &Reference) {
         if let Some(context) = reference.context.as_ref().and_then(|name| self.definition.contexts.get(name))
         {

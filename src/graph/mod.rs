@@ -23,6 +23,7 @@ pub mod dockerfiles;
 pub mod published;
 pub mod node;
 mod order;
+mod mounted;
 pub mod edges;
 pub mod expand;
 pub mod node_views;

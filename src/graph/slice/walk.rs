@@ -6,7 +6,7 @@ use super::arguments::{Rank, SeenArguments};
 use super::checks;
 use super::contexts::SCRATCH;
 use super::git::{self, Place};
-use super::model::{Reference, ReferenceKind, SliceRequest, SlicedInstruction, Widening};
+use super::model::{Demand, Mounted, Reference, ReferenceKind, SliceRequest, SlicedInstruction, Widening};
 use super::scope::{Globals, Scope, uncertain};
 use super::sources::{Gathered, cleaned};
 use super::states::{State, States, Step};
@@ -35,8 +35,8 @@ pub(super) struct Walk<'w, 'd> {
     pub(super) widened: Option<Widening>,
     pub(super) references: Vec<Reference>,
     pub(super) arguments: SeenArguments,
-    pub(super) secrets: BTreeMap<String, Span>,
-    pub(super) ssh: BTreeMap<String, Span>,
+    pub(super) secrets: BTreeMap<String, Mounted>,
+    pub(super) ssh: BTreeMap<String, Mounted>,
     pub(super) remotes: Vec<Spanned<String>>,
     pub(super) has_run: bool,
 }
@@ -435,14 +435,19 @@ impl<'d> Walk<'_, 'd> {
             self.widen(uncertain(uncertain_names), span);
         }
         let mut sources = Gathered::default();
+        let demand = match (is_certain, mount.is_required) {
+            (false, _) => Demand::Unknown,
+            (true, false) => Demand::Optional,
+            (true, true) => Demand::Required,
+        };
         match mount.kind {
             MountKind::Secret => {
-                self.secrets.entry(mount.secret_id()).or_insert(span);
+                note_mounted(&mut self.secrets, &mount.secret_id(), Mounted { demand, span });
                 return;
             }
             MountKind::Ssh => {
                 let id = if mount.id.is_empty() { "default" } else { &mount.id };
-                self.ssh.entry(id.to_owned()).or_insert(span);
+                note_mounted(&mut self.ssh, id, Mounted { demand, span });
                 return;
             }
             MountKind::Tmpfs => {}
@@ -466,5 +471,12 @@ impl<'d> Walk<'_, 'd> {
         }
         let folder = self.scope(here).folder.clone();
         folder.is_some_and(|folder| cleaned(&format!("{folder}/{target}")).is_empty())
+    }
+}
+
+fn note_mounted(all: &mut BTreeMap<String, Mounted>, id: &str, mounted: Mounted) {
+    let most = all.entry(id.to_owned()).or_insert(mounted);
+    if mounted.demand > most.demand {
+        *most = mounted;
     }
 }
