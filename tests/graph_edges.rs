@@ -448,3 +448,20 @@ fn a_circle_is_told_with_every_label_and_place() {
     insta::assert_snapshot!("circle_of_three", circle(&[("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")]));
     insta::assert_snapshot!("two_circles", circle(&[("a", "b"), ("b", "a"), ("x", "y"), ("y", "x")]));
 }
+
+#[test]
+fn a_circle_through_a_name_says_whose_name_it_is() {
+    let circle = |fields: &str, from: &str| draw(&app(fields, &format!("FROM {from}\n")).diagnostics, false);
+    insta::assert_snapshot!(
+        "circle_through_a_tag",
+        circle("tags = ['acme/base:1', 'acme/base:${source-key}']", "acme/base:1")
+    );
+    insta::assert_snapshot!(
+        "circle_through_publishes",
+        circle("publishes = 'ghcr.io/acme/base'\ntags = ['acme/base:1']", "ghcr.io/acme/base:7")
+    );
+    // The way out that the help names.
+    assert_eq!(circle("tags = ['acme/base:1']", &format!("acme/base:1{DIGEST}")), "");
+    let context = circle("contexts = { 'acme/base' = ':app' }\ntags = ['acme/base:1']", "acme/base");
+    assert!(context.contains("//:app needs itself") && !context.contains("because of"), "{context}");
+}
