@@ -14,7 +14,7 @@ use super::load::Loaded;
 use super::mounted;
 use super::node::{Build, Context, ContextSource, Role};
 use super::published::{Meaning, Published};
-use super::slice::{self, Reference, Slice, SliceRequest, Sources};
+use super::slice::{self, Reference, Slice, SliceRequest, SourcePath, Sources};
 use super::target::{ArgumentValue, BuildDefinition, NamedContext, Target};
 use super::view::{ReadSources, ViewSpec};
 use crate::syntax::dockerfile::Dockerfile;
@@ -150,7 +150,8 @@ pub(super) fn widen(
     // What a line of the file declares keeps the value that it has there.
     let declared = std::mem::replace(&mut build.arguments, unseen);
     build.arguments.extend(declared);
-    build.context = Some(Context { spec: Arc::new(spec), ignore_file: ignore.path, sources });
+    let required = build.context.take().map_or_else(Vec::new, |context| context.required);
+    build.context = Some(Context { spec: Arc::new(spec), ignore_file: ignore.path, sources, required });
     Ok(())
 }
 
@@ -254,8 +255,15 @@ struct Maker<'m> {
     platform: &'m Platform,
     source: Arc<SourceText>,
     needs: Vec<Need>,
-    folders: BTreeMap<String, (WorkspacePath, Vec<Sources>)>,
+    folders: BTreeMap<String, (WorkspacePath, Asked)>,
     problems: Vec<Diagnostic>,
+}
+
+/// What is asked of one folder.
+#[derive(Default)]
+struct Asked {
+    sources: Vec<Sources>,
+    required: Vec<SourcePath>,
 }
 
 /// What one node needs and reads.
@@ -298,8 +306,10 @@ impl<'m> Maker<'m> {
                 NamedContext::Image(image) => self.need_image(image, reference),
                 NamedContext::Folder(folder) => {
                     let name = reference.context.clone().unwrap_or_default();
-                    let entry = self.folders.entry(name).or_insert_with(|| (folder.clone(), Vec::new()));
-                    entry.1.push(reference.sources.clone());
+                    let entry =
+                        self.folders.entry(name).or_insert_with(|| (folder.clone(), Asked::default()));
+                    entry.1.sources.push(reference.sources.clone());
+                    entry.1.required.extend(reference.required.iter().cloned());
                 }
             }
             return;
@@ -396,14 +406,15 @@ impl<'m> Maker<'m> {
         }
         let folder = self.definition.context.value.clone();
         let inputs = self.inputs();
-        self.context(folder, Some(&self.definition.dockerfile.value), std::slice::from_ref(sources), inputs)
+        let asked = Asked { sources: vec![sources.clone()], required: slice.required.clone() };
+        self.context(folder, Some(&self.definition.dockerfile.value), asked, inputs)
     }
 
     fn folder_contexts(&mut self) -> BTreeMap<String, Context> {
         let folders = std::mem::take(&mut self.folders);
         let mut contexts = BTreeMap::new();
-        for (name, (folder, sources)) in folders {
-            if let Some(context) = self.context(folder, None, &sources, None) {
+        for (name, (folder, asked)) in folders {
+            if let Some(context) = self.context(folder, None, asked, None) {
                 contexts.insert(name, context);
             }
         }
@@ -414,7 +425,7 @@ impl<'m> Maker<'m> {
         &mut self,
         folder: WorkspacePath,
         dockerfile: Option<&WorkspacePath>,
-        sources: &[Sources],
+        asked: Asked,
         inputs: Option<Arc<PathPatterns>>,
     ) -> Option<Context> {
         let ignore = match self.surroundings.dockerfiles.ignore_file(&folder, dockerfile) {
@@ -424,9 +435,11 @@ impl<'m> Maker<'m> {
                 return None;
             }
         };
-        let (read, sources) = union(sources);
+        let (read, sources) = union(&asked.sources);
         let spec = ViewSpec { context: folder, ignore: ignore.rules, sources: read, inputs };
-        Some(Context { spec: Arc::new(spec), ignore_file: ignore.path, sources })
+        let place = |path: SourcePath| ContextSource { pattern: path.pattern, span: path.span };
+        let required = asked.required.into_iter().map(place).collect();
+        Some(Context { spec: Arc::new(spec), ignore_file: ignore.path, sources, required })
     }
 
     /// The patterns that narrow the view of the main context.

@@ -27,4 +27,5 @@ mod mounted;
 pub mod edges;
 pub mod expand;
 pub mod node_views;
+pub mod missing_sources;
 pub mod key;

@@ -62,11 +62,16 @@ fn finish(mut walk: Walk<'_, '_>, wanted: usize) -> Result<Slice, Vec<Diagnostic
     if !walk.diagnostics.is_empty() {
         return Err(in_order(walk.diagnostics));
     }
+    let is_foreign = foreign_frontend(walk.dockerfile, walk.request).is_some();
+    if is_foreign {
+        walk.references.iter_mut().for_each(|reference| reference.required.clear());
+    }
     Ok(Slice {
         frontend: walk.dockerfile.frontend.as_ref().map(|frontend| frontend.value.clone()),
         instructions: walk.instructions,
+        required: if is_foreign { Vec::new() } else { walk.sources.required() },
         sources: walk.sources.finish(),
-        is_foreign: foreign_frontend(walk.dockerfile, walk.request).is_some(),
+        is_foreign,
         widened: walk.widened,
         references: walk.references,
         arguments: walk.arguments.finish(),

@@ -29,6 +29,9 @@ pub struct Slice {
     pub instructions: Vec<SlicedInstruction>,
     /// What is read of the main context, where the text alone decides.
     pub sources: Sources,
+    /// Paths, not patterns, of the main context without which the build fails, sorted. None where a
+    /// foreign frontend decides.
+    pub required: Vec<SourcePath>,
     /// Whether the frontend is of another make than Docker's, and may read the file in its own way.
     pub is_foreign: bool,
     /// Why [`Self::sources`] may be narrower than the truth: the whole context counts then.
@@ -142,6 +145,8 @@ pub struct Reference {
     pub span: Span,
     /// What is read of it. Already whole where the text does not decide.
     pub sources: Sources,
+    /// Paths, not patterns, that must be in it, sorted.
+    pub required: Vec<SourcePath>,
 }
 
 /// An argument that the reached stages can see.

@@ -118,6 +118,7 @@ impl<'d> Walk<'_, 'd> {
             kind: ReferenceKind::From,
             span,
             sources: sources.finish(),
+            required: Vec::new(),
         });
     }
 
@@ -280,6 +281,9 @@ impl<'d> Walk<'_, 'd> {
                 read.add_whole(span);
             } else if self.is_local(&source.text, span, is_add, copy.checksum.is_some()) {
                 read.add(&source.text, span);
+                if source.uncertain.is_empty() && !copy.chooses && is_plain(&source.text) {
+                    read.require(&source.text, span);
+                }
             }
         }
         match (&copy.from, here.step.reads.first()) {
@@ -388,7 +392,8 @@ impl<'d> Walk<'_, 'd> {
             (_, None) if state.base.value == SCRATCH => return,
             (_, None) => (state.base.value.clone(), self.states.context_of(&state.base.value).cloned()),
         };
-        self.references.push(Reference { name, context, platform: None, kind, span, sources: read.finish() });
+        let (required, sources) = (read.required(), read.finish());
+        self.references.push(Reference { name, context, platform: None, kind, span, sources, required });
     }
 
     fn run(&mut self, here: Here<'_, 'd>, run: &Run) {
@@ -452,7 +457,13 @@ impl<'d> Walk<'_, 'd> {
             }
             MountKind::Tmpfs => {}
             MountKind::Bind | MountKind::Cache if !is_certain => sources.add_whole(span),
-            MountKind::Bind | MountKind::Cache => sources.add(&mount.source, span),
+            MountKind::Bind | MountKind::Cache => {
+                sources.add(&mount.source, span);
+                // A mount knows no wildcards.
+                if mount.kind == MountKind::Bind {
+                    sources.require(&mount.source, span);
+                }
+            }
         }
         match read {
             Some(index) => self.read_from(here, index, ReferenceKind::MountFrom, span, sources),
@@ -472,6 +483,11 @@ impl<'d> Walk<'_, 'd> {
         let folder = self.scope(here).folder.clone();
         folder.is_some_and(|folder| cleaned(&format!("{folder}/{target}")).is_empty())
     }
+}
+
+/// Whether a source of a `COPY` names one path. A pattern may match nothing: BuildKit goes on then.
+fn is_plain(source: &str) -> bool {
+    !source.contains(['*', '?', '[', '\\'])
 }
 
 fn note_mounted(all: &mut BTreeMap<String, Mounted>, id: &str, mounted: Mounted) {

@@ -116,6 +116,8 @@ pub struct Copy {
     pub checksum: Option<Spanned<String>>,
     /// The value of `--keep-git-dir`, when it is given.
     pub keep_git_dir: Option<bool>,
+    /// Whether `--parents` or `--exclude` is given: patterns then choose what is read of the sources.
+    pub chooses: bool,
 }
 
 /// A source of a `COPY` or an `ADD` that is a heredoc.
