@@ -103,6 +103,8 @@ pub struct Context {
     pub ignore_file: Option<WorkspacePath>,
     /// Where the Dockerfile asks for what is read, in the order of the patterns of the view.
     pub sources: Vec<ContextSource>,
+    /// Paths, not patterns, without which the builder fails.
+    pub required: Vec<ContextSource>,
 }
 
 /// A source of a `COPY`, an `ADD` or a mount.

@@ -114,11 +114,10 @@ fn a_plan_says_how_long_its_work_will_take() {
         .collect();
     assert_eq!(names, ["//:lib", "//:app"]);
     assert!(expected["seconds"].as_f64().unwrap() > 0.0 && expected["jobs"] == 3, "{expected}");
-    trial.run("plan :both").succeeded().says(&[
-        "expected, judging by earlier builds: ",
-        "//:lib",
-        " -> //:app",
-    ]);
+    let shown = trial.run("plan :both").succeeded().stdout;
+    for text in ["expected, judging by earlier builds: ", ": //:lib ", " -> //:app "] {
+        assert!(shown.contains(text), "{shown}");
+    }
 }
 
 #[test]

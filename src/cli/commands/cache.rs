@@ -9,15 +9,13 @@ use crate::cli::arguments::{self, Format};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::cli::terminal;
-use crate::types::diagnostic::Diagnostic;
 
 /// Runs the command.
 pub(crate) fn run(session: &Session, arguments: &arguments::Cache) -> Result<Exit, Exit> {
     let arguments::Cache::Stats { format } = arguments;
     let cache = session.cache()?;
-    let statistics = Statistics::collect(&cache).map_err(|error| {
-        session.fail(&[error.warning(), Diagnostic::error(error.to_string())], Exit::Surroundings)
-    })?;
+    let statistics = Statistics::collect(&cache)
+        .map_err(|error| session.fail(&[error.diagnostic()], Exit::Surroundings))?;
     let place = cache.path().display().to_string();
     terminal::result(&match format {
         Format::Json => json_text(&place, &statistics),
