@@ -5,6 +5,9 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
+mod script;
+mod scripted;
+
 fn path(text: &str) -> WorkspacePath {
     WorkspacePath::root().resolve(text.as_bytes()).unwrap()
 }
