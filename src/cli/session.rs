@@ -20,8 +20,8 @@ use crate::graph::expand::{self, Wanted};
 use crate::graph::load::{self, Loaded, Options};
 use crate::graph::node::Graph;
 use crate::graph::node_views::NodeViews;
-use crate::source::snapshot::Snapshot;
 use crate::source::read_error::ReadError;
+use crate::source::snapshot::Snapshot;
 use crate::source::workspace_root;
 use crate::types::diagnostic::{Diagnostic, Severity};
 use crate::types::digest::SourceKey;
@@ -74,8 +74,7 @@ impl Session {
         let root = workspace_root::find(&directory).map_err(|problem| self.fail(&[problem], Exit::Usage))?;
         let unreadable = |cause: String| self.fail(&[Diagnostic::error(cause)], Exit::Surroundings);
         let index = self.index_file(&root);
-        let snapshot =
-            self.snapshot(&root, index.as_ref()).map_err(|error| unreadable(error.to_string()))?;
+        let snapshot = self.snapshot(&root, index.as_ref()).map_err(|error| unreadable(error.to_string()))?;
         let current = current_folder(&directory, &snapshot).unwrap_or_default();
         let set: BTreeMap<String, String> = self.everywhere.set.iter().cloned().collect();
         let version = env!("CARGO_PKG_VERSION");

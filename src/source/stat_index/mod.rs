@@ -35,3 +35,6 @@ pub enum IndexDamage {
     #[error("is damaged: it contradicts itself")]
     Contradiction,
 }
+
+#[cfg(test)]
+mod tests;

@@ -121,7 +121,12 @@ impl StatIndex {
     }
 
     /// Whether a folder that has the facts `stat` at `moment` holds the entries that are known.
-    pub(in crate::source) fn knows_folder(&self, folder: FolderNumber, stat: &Stat, moment: Timestamp) -> bool {
+    pub(in crate::source) fn knows_folder(
+        &self,
+        folder: FolderNumber,
+        stat: &Stat,
+        moment: Timestamp,
+    ) -> bool {
         stat.kind == EntryKind::Folder
             && stat.settled_before(moment)
             && self.folder_facts(folder) == layout::facts(stat)

@@ -55,10 +55,10 @@ impl Trial {
     }
 }
 
-type Seen = BTreeMap<String, Vec<u8>>;
+pub(super) type Seen = BTreeMap<String, Vec<u8>>;
 
 /// Each path below `folder`, with the hash of a file or the target of a link.
-fn seen(snapshot: &Snapshot, folder: &str) -> Seen {
+pub(super) fn seen(snapshot: &Snapshot, folder: &str) -> Seen {
     let mut seen = Seen::new();
     let Ok(Some(folder)) = snapshot.folder(&super::path(folder)) else { return seen };
     let mut folders = vec![folder];
@@ -78,7 +78,8 @@ fn seen(snapshot: &Snapshot, folder: &str) -> Seen {
 
 fn truth(script: &Script, folder: &str) -> Seen {
     let world = script.world();
-    let inside = |path: &str| !path.is_empty() && (folder.is_empty() || path.starts_with(&format!("{folder}/")));
+    let inside =
+        |path: &str| !path.is_empty() && (folder.is_empty() || path.starts_with(&format!("{folder}/")));
     let names = world.names.iter().filter(|(path, _)| inside(path));
     let data = |inode: &u64| {
         let inode = &world.inodes[inode];
