@@ -25,6 +25,9 @@ use crate::types::workspace_path::WorkspacePath;
 /// How much of a file is read at once.
 const BUFFER_BYTES: usize = 64 * 1024;
 
+/// For how many bytes of a text room is made before they are read.
+const MOST_RESERVED: u64 = 1 << 20;
+
 /// Entries must not be links. `NONBLOCK` keeps a pipe that took the place of a file from blocking for
 /// ever.
 const ENTRY: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
@@ -119,16 +122,17 @@ impl Origin for Disk {
     fn content(&self, file: Place<'_>) -> Result<Hashed, ReadError> {
         let failed = |cause: io::Error| ReadError::io(&file.path(), cause);
         let (mut opened, before) = self.open_file(file)?;
-        let content = hash(&mut opened).map_err(failed)?;
+        let content = hash(&mut opened, before.size).map_err(failed)?;
         let after = rustix::fs::fstat(&opened).map_err(|cause| failed(cause.into()))?;
         let steady = stat_of(&after) == before && content.size == before.size;
         Ok(Hashed { content, steady: steady.then_some(before) })
     }
 
     fn read(&self, file: Place<'_>) -> Result<Vec<u8>, ReadError> {
-        let mut bytes = Vec::new();
-        let (mut opened, _stat) = self.open_file(file)?;
-        opened.read_to_end(&mut bytes).map_err(|cause| ReadError::io(&file.path(), cause))?;
+        let (opened, stat) = self.open_file(file)?;
+        let mut bytes = Vec::with_capacity(stat.size.min(MOST_RESERVED) as usize + 1);
+        // A bare file would ask the system for its size and position first.
+        opened.take(u64::MAX).read_to_end(&mut bytes).map_err(|cause| ReadError::io(&file.path(), cause))?;
         Ok(bytes)
     }
 }
@@ -162,7 +166,9 @@ fn facts(directory: &Dir) -> Result<Stat, Errno> {
     Ok(stat_of(&directory.stat()?))
 }
 
-fn hash(file: &mut File) -> io::Result<Content> {
+/// The hash of a file that had `size` bytes when it was opened. The end is not asked for when they
+/// were all read: a file that grew meanwhile has other facts.
+fn hash(file: &mut File, size: u64) -> io::Result<Content> {
     thread_local! {
         static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER_BYTES]);
     }
@@ -171,10 +177,15 @@ fn hash(file: &mut File) -> io::Result<Content> {
         loop {
             match file.read(buffer) {
                 Ok(0) => break,
-                Ok(count) => hasher.update(&buffer[..count]),
+                Ok(count) => {
+                    hasher.update(&buffer[..count]);
+                    if hasher.count() == size {
+                        break;
+                    }
+                }
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
                 Err(cause) => return Err(cause),
-            };
+            }
         }
         let hash = ContentHash::from_bytes(*hasher.finalize().as_bytes());
         Ok(Content { hash, size: hasher.count() })

@@ -95,12 +95,17 @@ impl Folder {
         {
             return Ok(self.indexed(index, number, *facts));
         }
-        let listed = lookout.list(&self.path)?;
+        let listed = lookout.origin.list(&self.path)?;
         if let Some(steady) = listed.steady {
             // Whoever asked before keeps the older answer.
             let _older = self.facts.set(Ok(Some(steady)));
         }
-        Ok(self.listed(listed, lookout.index.as_deref()))
+        lookout.learn_of(listed.steady.as_ref());
+        let listing = self.listed(listed, lookout.index.as_deref());
+        if self.known_entries(&listing, lookout.index.as_deref()).is_none() {
+            lookout.learn();
+        }
+        Ok(listing)
     }
 
     /// The entries that the index knows.
@@ -129,6 +134,13 @@ impl Folder {
         };
         let nodes = entries.iter().map(node).collect();
         Listing { names: Names::Own(names.into_boxed_slice()), nodes, steady }
+    }
+
+    /// The folder of the index, when it has the same entries as `listing`, which was listed.
+    pub(super) fn known_entries(&self, listing: &Listing, index: Option<&StatIndex>) -> Option<FolderNumber> {
+        let number = self.number?;
+        let same_count = index?.entries(number).len() == listing.nodes.len();
+        (same_count && listing.nodes.iter().all(|node| node.number.is_some())).then_some(number)
     }
 
     fn body(&self, name: &[u8], kind: EntryKind, number: impl FnOnce() -> Option<FolderNumber>) -> Body {

@@ -94,12 +94,8 @@ impl<'k> Keeping<'k> {
         {
             return FolderKnowledge::Facts(steady);
         }
-        let Some((earlier, number)) = self.earlier.zip(folder.number) else {
-            return FolderKnowledge::Nothing;
-        };
-        let same_count = earlier.entries(number).len() == listing.nodes.len();
-        let same = same_count && listing.nodes.iter().all(|node| node.number.is_some());
-        if same { FolderKnowledge::Earlier(earlier, number) } else { FolderKnowledge::Nothing }
+        let same = self.earlier.zip(folder.known_entries(listing, self.earlier));
+        same.map_or(FolderKnowledge::Nothing, |(earlier, number)| FolderKnowledge::Earlier(earlier, number))
     }
 
     fn of_entry(&self, node: &'k Node) -> Knowledge<'k> {

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::origin::{Content, Hashed, Listed, Origin, Place};
-use super::read_error::ReadError;
+use super::origin::{Content, Origin};
 use super::stat::{Stat, Timestamp};
 use super::stat_index::{EntryNumber, FolderNumber, StatIndex};
-use crate::types::workspace_path::WorkspacePath;
 
 /// What every look of a snapshot needs.
 pub(super) struct Lookout {
@@ -16,7 +14,7 @@ pub(super) struct Lookout {
     pub(super) taken: Timestamp,
     /// What an earlier run knew.
     pub(super) index: Option<Arc<StatIndex>>,
-    /// Whether something was looked at that the index does not know.
+    /// See [`Lookout::has_learnt`].
     learnt: AtomicBool,
 }
 
@@ -42,27 +40,21 @@ impl Lookout {
         self.index.as_ref()?.link_target(number?, stat, self.taken)
     }
 
-    pub(super) fn list(&self, folder: &WorkspacePath) -> Result<Listed, ReadError> {
-        self.learns();
-        self.origin.list(folder)
-    }
-
-    pub(super) fn hash(&self, file: Place<'_>) -> Result<Hashed, ReadError> {
-        self.learns();
-        self.origin.content(file)
-    }
-
-    pub(super) fn link_target(&self, link: Place<'_>) -> Result<Box<[u8]>, ReadError> {
-        self.learns();
-        self.origin.link_target(link)
-    }
-
-    /// Whether a file, folder or link was read.
+    /// Whether something was found out that an index can say and the one at hand does not.
     pub(super) fn has_learnt(&self) -> bool {
         self.learnt.load(Ordering::Relaxed)
     }
 
-    fn learns(&self) {
+    /// Notes that a folder, file or link was read which had the facts `steady` all the while. Only
+    /// what must show in the facts when it changes can be said in an index.
+    pub(super) fn learn_of(&self, steady: Option<&Stat>) {
+        if steady.is_some_and(|stat| stat.settled_before(self.taken)) {
+            self.learn();
+        }
+    }
+
+    /// Notes that a folder has other entries than the index knows.
+    pub(super) fn learn(&self) {
         self.learnt.store(true, Ordering::Relaxed);
     }
 }

@@ -13,6 +13,7 @@ mod folder;
 mod index_keeping;
 pub mod snapshot;
 pub mod parallel;
+pub mod index_check;
 pub mod packages;
 pub mod workspace_root;
 pub mod git_facts;

@@ -89,6 +89,11 @@ impl Snapshot {
         Self::new(origin.again(), self.0.root_on_disk.clone(), index.clone(), Some(self.clone()))
     }
 
+    /// A snapshot of the same files that reads everything.
+    pub(super) fn without_index(&self) -> Self {
+        Self::new(self.0.lookout.origin.again(), self.0.root_on_disk.clone(), None, None)
+    }
+
     /// The bytes of an index with all that is known of the files, for a later run to begin with;
     /// `None` when the index that this snapshot began with says it all, or none can be made.
     ///
@@ -151,15 +156,15 @@ impl Snapshot {
             Some(EntryKind::File) => {}
             _ => return Err(ReadError::WrongKind { path: path.clone(), expected: "file" }),
         }
-        let mut texts = self.0.texts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(text) = texts.get(&real) {
+        let texts = || self.0.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(text) = texts().get(&real) {
             return Ok(Arc::clone(text));
         }
+        // Read outside the lock: a thousand files are read by all threads.
         let folder = real.parent().unwrap_or_default();
         let place = Place { folder: &folder, name: real.file_name().unwrap_or_default() };
         let text: Arc<[u8]> = self.0.lookout.origin.read(place)?.into();
-        texts.insert(real, Arc::clone(&text));
-        Ok(text)
+        Ok(Arc::clone(texts().entry(real).or_insert(text)))
     }
 
     /// The path of what `path` leads to, with no link left in it; `None` when nothing is there.
@@ -266,6 +271,22 @@ impl<'s> FolderRef<'s> {
         Ok(*self.folder.whole_digest.get_or_init(|| digest))
     }
 
+    /// Whether an earlier run looked into it.
+    pub(super) fn is_in_index(&self) -> bool {
+        self.folder.number.is_some()
+    }
+
+    /// Whether its entries are those that the index believes it to have.
+    pub(super) fn is_from_index(&self) -> bool {
+        let known = |number| self.shared.lookout.knows_folder(number, &self.steady()?);
+        self.folder.number.and_then(known).is_some()
+    }
+
+    /// The facts that it had before, while and after it was listed.
+    pub(super) fn steady(&self) -> Option<Stat> {
+        self.folder.known_listing()?.steady
+    }
+
     fn at(&self, listing: &'s Listing, node: &'s Node) -> EntryRef<'s> {
         EntryRef { parent: *self, listing, node }
     }
@@ -338,7 +359,9 @@ impl<'s> EntryRef<'s> {
         {
             return Ok(hashed);
         }
-        self.lookout().hash(self.place())
+        let hashed = self.lookout().origin.content(self.place())?;
+        self.lookout().learn_of(hashed.steady.as_ref());
+        Ok(hashed)
     }
 
     /// What it holds, when it is a file that was hashed already.
@@ -361,6 +384,26 @@ impl<'s> EntryRef<'s> {
         target.as_ref().map(|target| &*target.text).map_err(Clone::clone)
     }
 
+    /// Whether the index knows what it holds or where it points.
+    pub(super) fn is_from_index(&self) -> bool {
+        let (lookout, number) = (self.lookout(), self.node.number);
+        self.stat().ok().flatten().is_some_and(|stat| {
+            lookout.known_content(number, &stat).is_some() || lookout.known_target(number, &stat).is_some()
+        })
+    }
+
+    /// The facts that it had before, while and after it was read.
+    pub(super) fn steady(&self) -> Option<Stat> {
+        match &self.node.body {
+            Body::File(_) => self.known_content()?.steady,
+            Body::Link(target) => {
+                let target = target.get()?.as_ref().ok()?;
+                self.node.known_stat().copied().filter(|_| target.is_steady)
+            }
+            Body::Folder(_) | Body::Special(_) => None,
+        }
+    }
+
     fn read_link(&self) -> Result<Target, ReadError> {
         let stat = self.stat().ok().flatten();
         if let Some(stat) = stat
@@ -368,8 +411,9 @@ impl<'s> EntryRef<'s> {
         {
             return Ok(Target { text: text.into(), is_steady: true });
         }
-        let text = self.lookout().link_target(self.place())?;
+        let text = self.lookout().origin.link_target(self.place())?;
         let is_steady = stat.is_some() && self.lookout().origin.stat(self.place())? == stat;
+        self.lookout().learn_of(stat.as_ref().filter(|_| is_steady));
         Ok(Target { text, is_steady })
     }
 
