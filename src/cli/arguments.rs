@@ -222,6 +222,12 @@ pub(crate) struct Graph {
 /// Commands about the caches.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Cache {
+    /// Read every file that the workspace's stat index knows, and compare; exit with 1 when it is wrong
+    Verify {
+        /// The form of the result
+        #[arg(long, default_value = "text")]
+        format: Format,
+    },
     /// Show what the caches hold
     Stats {
         /// The form of the result

@@ -66,15 +66,9 @@ impl Session {
 
     /// Reads the workspace around the folder in which the user stands.
     pub(crate) fn workspace(&self) -> Result<Workspace, Exit> {
-        let directory = self.everywhere.directory.clone().unwrap_or_else(|| PathBuf::from("."));
-        let directory = directory.canonicalize().map_err(|cause| {
-            let problem = Diagnostic::error(format!("cannot work in `{}`: {cause}", directory.display()));
-            self.fail(&[problem], Exit::Usage)
-        })?;
-        let root = workspace_root::find(&directory).map_err(|problem| self.fail(&[problem], Exit::Usage))?;
-        let unreadable = |cause: String| self.fail(&[Diagnostic::error(cause)], Exit::Surroundings);
+        let (directory, root) = self.place()?;
         let index = self.index_file(&root);
-        let snapshot = self.snapshot(&root, index.as_ref()).map_err(|error| unreadable(error.to_string()))?;
+        let snapshot = self.snapshot(&root, index.as_ref())?;
         let current = current_folder(&directory, &snapshot).unwrap_or_default();
         let set: BTreeMap<String, String> = self.everywhere.set.iter().cloned().collect();
         let version = env!("CARGO_PKG_VERSION");
@@ -87,6 +81,23 @@ impl Session {
         Ok(Workspace { snapshot, loaded, current: Arc::new(current), index })
     }
 
+    /// The files of the workspace as the index knows them, without anything being loaded.
+    pub(crate) fn indexed_files(&self) -> Result<Snapshot, Exit> {
+        let (_directory, root) = self.place()?;
+        self.snapshot(&root, self.index_file(&root).as_ref())
+    }
+
+    /// The folder in which the user stands, and the root of the workspace around it.
+    fn place(&self) -> Result<(PathBuf, PathBuf), Exit> {
+        let directory = self.everywhere.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+        let directory = directory.canonicalize().map_err(|cause| {
+            let problem = Diagnostic::error(format!("cannot work in `{}`: {cause}", directory.display()));
+            self.fail(&[problem], Exit::Usage)
+        })?;
+        let root = workspace_root::find(&directory).map_err(|problem| self.fail(&[problem], Exit::Usage))?;
+        Ok((directory, root))
+    }
+
     /// Where the index of the workspace at `root` is kept.
     fn index_file(&self, root: &Path) -> Option<IndexFile> {
         let place = self.cache_place().filter(|_| !self.everywhere.no_index)?;
@@ -94,13 +105,15 @@ impl Session {
     }
 
     /// The files below `root`, with what the index says of them.
-    fn snapshot(&self, root: &Path, index: Option<&IndexFile>) -> Result<Snapshot, ReadError> {
+    fn snapshot(&self, root: &Path, index: Option<&IndexFile>) -> Result<Snapshot, Exit> {
+        let unreadable =
+            |error: ReadError| self.fail(&[Diagnostic::error(error.to_string())], Exit::Surroundings);
         let mut warnings = Vec::new();
         let kept = index.and_then(|file| Some((file, file.read().value(&mut warnings)?)));
         let snapshot = match kept {
-            None => Snapshot::of_disk(root)?,
+            None => Snapshot::of_disk(root).map_err(unreadable)?,
             Some((file, bytes)) => {
-                let (snapshot, damage) = Snapshot::with_index(root, bytes)?;
+                let (snapshot, damage) = Snapshot::with_index(root, bytes).map_err(unreadable)?;
                 warnings.extend(damage.map(|damage| file.warning(&damage.to_string())));
                 snapshot
             }
