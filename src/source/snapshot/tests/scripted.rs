@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::script::Script;
+use crate::source::index_check::{self, Wrong};
 use crate::source::snapshot::Snapshot;
 use crate::source::stat::EntryKind;
 use crate::source::stat_index::StatIndex;
@@ -255,4 +256,28 @@ proptest! {
         trial.wait(5000);
         trial.look_at("");
     }
+}
+
+fn check_wrong(change: impl FnOnce(&mut super::script::World), expected: &[(&str, Wrong)]) {
+    let trial = known();
+    change(&mut trial.script.world());
+    let check = index_check::check(&trial.snapshot()).unwrap();
+    let found: Vec<_> = check.wrong.iter().map(|entry| (entry.path.to_string(), entry.what)).collect();
+    let found: Vec<_> = found.iter().map(|(path, what)| (path.as_str(), *what)).collect();
+    assert_eq!(found, expected, "{check:?}");
+    assert_eq!((check.folders, check.files + check.unknown), (2, 2));
+}
+
+#[test]
+fn what_changes_and_leaves_no_trace_is_found_by_a_check() {
+    check_wrong(|_| (), &[]);
+    check_wrong(|world| world.write("b", "new"), &[]);
+    check_wrong(|world| world.inode("b").unwrap().bytes = b"TWO".to_vec(), &[("b", Wrong::Content)]);
+    check_wrong(
+        |world| {
+            let inode = world.names["b"];
+            world.names.insert("d/c".to_owned(), inode);
+        },
+        &[("d", Wrong::Entries)],
+    );
 }
