@@ -21,6 +21,8 @@ pub(super) struct World {
     pub(super) tick: i64,
     pub(super) names: BTreeMap<String, u64>,
     pub(super) inodes: BTreeMap<u64, Inode>,
+    /// Whether everything seems to change while it is read.
+    pub(super) restless: bool,
     /// How many files, folders and links were read.
     pub(super) reads: usize,
 }
@@ -187,8 +189,9 @@ impl Origin for Script {
 
     fn list(&self, folder: &WorkspacePath) -> Result<Listed, ReadError> {
         let mut world = self.world();
-        let steady = world.read(Place::of_folder(folder))?.stat;
-        let mut listed = Listed { steady: Some(steady), ..Listed::default() };
+        let stat = world.read(Place::of_folder(folder))?.stat;
+        let steady = (!world.restless).then_some(stat);
+        let mut listed = Listed { steady, ..Listed::default() };
         let folder = folder.to_string();
         for (path, inode) in world.names.iter().rev().filter(|(path, _)| !path.is_empty()) {
             if parent(path) == folder {
@@ -204,9 +207,11 @@ impl Origin for Script {
     }
 
     fn content(&self, file: Place<'_>) -> Result<Hashed, ReadError> {
-        let inode = self.world().read(file)?;
+        let mut world = self.world();
+        let inode = world.read(file)?;
         let hash = ContentHash::from_bytes(*blake3::hash(&inode.bytes).as_bytes());
-        Ok(Hashed { content: Content { hash, size: inode.stat.size }, steady: Some(inode.stat) })
+        let steady = (!world.restless).then_some(inode.stat);
+        Ok(Hashed { content: Content { hash, size: inode.stat.size }, steady })
     }
 
     fn read(&self, file: Place<'_>) -> Result<Vec<u8>, ReadError> {

@@ -184,6 +184,39 @@ fn an_index_from_a_later_moment_is_not_believed() {
 }
 
 #[test]
+fn what_changes_while_it_is_read_is_not_believed() {
+    let mut trial = Trial::new(2000);
+    trial.script.world().write("b", "two");
+    trial.script.world().restless = true;
+    trial.wait(10_000);
+    trial.check_look(2, true);
+    trial.check_look(2, false);
+    trial.script.world().restless = false;
+    trial.check_look(2, true);
+    trial.check_look(0, false);
+}
+
+#[test]
+fn looking_again_reads_what_may_have_changed() {
+    let trial = Trial::new(2000);
+    trial.script.world().write("b", "two");
+    trial.wait(1000);
+    let first = trial.snapshot();
+    assert_eq!(seen(&first, ""), truth(&trial.script, ""));
+    trial.script.world().write("b", "TWO");
+    let second = first.look_again();
+    assert_eq!(seen(&second, ""), truth(&trial.script, ""));
+    trial.wait(10_000);
+    let third = second.look_again();
+    assert_eq!(seen(&third, ""), truth(&trial.script, ""));
+    trial.script.world().reads = 0;
+    assert_eq!(seen(&third.look_again(), ""), truth(&trial.script, ""));
+    assert_eq!(trial.script.world().reads, 1, "the folder, and not the file");
+    trial.script.world().write("b", "new");
+    assert_eq!(seen(&third.look_again(), ""), truth(&trial.script, ""));
+}
+
+#[test]
 fn each_fact_counts() {
     type Change = fn(&mut crate::source::stat::Stat);
     let changes: [Change; 7] = [
