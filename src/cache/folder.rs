@@ -6,6 +6,7 @@
 //!                  /views/ab/<tree digest>           the files of a view
 //!                  /builds/<workspace>/<target>      the last success of a target
 //!                  /logs/ab/<action key>.log         what a build wrote
+//!                  /index/<workspace>                what is known of a workspace's files
 //! ```
 //!
 //! The caller says where the folder is; nothing here knows a home folder or an environment. The
@@ -47,11 +48,13 @@ pub enum Kind {
     Builds,
     /// Logs of builds.
     Logs,
+    /// Stat indexes.
+    Indexes,
 }
 
 impl Kind {
     /// All kinds, in the order in which they are shown.
-    pub const ALL: [Self; 4] = [Self::Actions, Self::Views, Self::Builds, Self::Logs];
+    pub const ALL: [Self; 5] = [Self::Actions, Self::Views, Self::Builds, Self::Logs, Self::Indexes];
 
     /// The name of the folder, and of the kind in reports.
     pub const fn name(self) -> &'static str {
@@ -60,6 +63,7 @@ impl Kind {
             Self::Views => "views",
             Self::Builds => "builds",
             Self::Logs => "logs",
+            Self::Indexes => "index",
         }
     }
 

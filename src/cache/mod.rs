@@ -1,4 +1,4 @@
-//! What is remembered between runs: action records, views, last builds, logs.
+//! What is remembered between runs: action records, views, last builds, logs, stat indexes.
 //!
 //! A cache may be lost, damaged, read-only or shared by many processes at any moment. Whatever it
 //! cannot give is a miss, with a warning where that is worth knowing; it never fails a build and
@@ -11,6 +11,7 @@ pub mod folder;
 pub mod record_file;
 
 pub mod action_record;
+pub mod index_file;
 pub mod last_build;
 pub mod log_file;
 pub mod statistics;

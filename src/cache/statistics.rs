@@ -20,7 +20,7 @@ pub struct Statistics {
     pub kinds: Vec<(Kind, Usage)>,
     /// What interrupted runs left, or what is being written.
     pub temporary: Usage,
-    /// Anything else in the version's folder, such as indexes that other layers keep there.
+    /// Anything else in the version's folder.
     pub other: Usage,
 }
 

@@ -48,6 +48,9 @@ pub(crate) struct Everywhere {
     /// Keep caches in DIR
     #[arg(long, value_name = "DIR", global = true, env = "IMGRAPH_CACHE_DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
+    /// Read all files, without the index of what earlier runs knew of them, and write none
+    #[arg(long, global = true)]
+    pub(crate) no_index: bool,
     /// The Docker Engine to use, unix:///path or tcp://host:port
     #[arg(long, value_name = "URL", global = true, env = "DOCKER_HOST", hide_env_values = true)]
     pub(crate) docker_host: Option<String>,
@@ -236,6 +239,12 @@ pub(crate) struct Graph {
 /// Commands about the caches.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Cache {
+    /// Read every file that the workspace's stat index knows, and compare; exit with 1 when it is wrong
+    Verify {
+        /// The form of the result
+        #[arg(long, default_value = "text")]
+        format: Format,
+    },
     /// Show what the caches hold
     Stats {
         /// The form of the result

@@ -4,7 +4,7 @@
 //! builder), and each is made once. What is wrong is shown here, so that all commands say it alike.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::arguments::Everywhere;
@@ -14,12 +14,14 @@ use super::terminal::{self, Terminal};
 use crate::build::builder::BuildError;
 use crate::build::docker::{DockerBuilder, EngineAddress};
 use crate::cache::folder::CacheFolder;
+use crate::cache::index_file::IndexFile;
 use crate::engine::tag_clash;
 use crate::graph::expand::{self, Wanted};
 use crate::graph::load::{self, Loaded, Options};
 use crate::graph::missing_sources;
 use crate::graph::node::Graph;
 use crate::graph::node_views::NodeViews;
+use crate::source::read_error::ReadError;
 use crate::source::snapshot::Snapshot;
 use crate::source::workspace_root;
 use crate::types::diagnostic::{Diagnostic, Severity};
@@ -42,6 +44,8 @@ pub(crate) struct Workspace {
     pub(crate) loaded: Loaded,
     /// The folder in which the user stands.
     pub(crate) current: Arc<WorkspacePath>,
+    /// Where the stat index of the files is kept; `None` when none is wanted or there is no place.
+    index: Option<IndexFile>,
 }
 
 impl Session {
@@ -63,14 +67,9 @@ impl Session {
 
     /// Reads the workspace around the folder in which the user stands.
     pub(crate) fn workspace(&self) -> Result<Workspace, Exit> {
-        let directory = self.everywhere.directory.clone().unwrap_or_else(|| PathBuf::from("."));
-        let directory = directory.canonicalize().map_err(|cause| {
-            let problem = Diagnostic::error(format!("cannot work in `{}`: {cause}", directory.display()));
-            self.fail(&[problem], Exit::Usage)
-        })?;
-        let root = workspace_root::find(&directory).map_err(|problem| self.fail(&[problem], Exit::Usage))?;
-        let unreadable = |cause: String| self.fail(&[Diagnostic::error(cause)], Exit::Surroundings);
-        let snapshot = Snapshot::of_disk(&root).map_err(|error| unreadable(error.to_string()))?;
+        let (directory, root) = self.place()?;
+        let index = self.index_file(&root);
+        let snapshot = self.snapshot(&root, index.as_ref())?;
         let current = current_folder(&directory, &snapshot).unwrap_or_default();
         let set: BTreeMap<String, String> = self.everywhere.set.iter().cloned().collect();
         let version = env!("CARGO_PKG_VERSION");
@@ -80,7 +79,57 @@ impl Session {
         if loaded.has_errors() {
             return Err(Exit::Usage);
         }
-        Ok(Workspace { snapshot, loaded, current: Arc::new(current) })
+        Ok(Workspace { snapshot, loaded, current: Arc::new(current), index })
+    }
+
+    /// The files of the workspace as the index knows them, without anything being loaded.
+    pub(crate) fn indexed_files(&self) -> Result<Snapshot, Exit> {
+        let (_directory, root) = self.place()?;
+        self.snapshot(&root, self.index_file(&root).as_ref())
+    }
+
+    /// The folder in which the user stands, and the root of the workspace around it.
+    fn place(&self) -> Result<(PathBuf, PathBuf), Exit> {
+        let directory = self.everywhere.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+        let directory = directory.canonicalize().map_err(|cause| {
+            let problem = Diagnostic::error(format!("cannot work in `{}`: {cause}", directory.display()));
+            self.fail(&[problem], Exit::Usage)
+        })?;
+        let root = workspace_root::find(&directory).map_err(|problem| self.fail(&[problem], Exit::Usage))?;
+        Ok((directory, root))
+    }
+
+    /// Where the index of the workspace at `root` is kept.
+    fn index_file(&self, root: &Path) -> Option<IndexFile> {
+        let place = self.cache_place().filter(|_| !self.everywhere.no_index)?;
+        Some(IndexFile::new(&CacheFolder::new(&place), root))
+    }
+
+    /// The files below `root`, with what the index says of them.
+    fn snapshot(&self, root: &Path, index: Option<&IndexFile>) -> Result<Snapshot, Exit> {
+        let unreadable =
+            |error: ReadError| self.fail(&[Diagnostic::error(error.to_string())], Exit::Surroundings);
+        let mut warnings = Vec::new();
+        let kept = index.and_then(|file| Some((file, file.read().value(&mut warnings)?)));
+        let snapshot = match kept {
+            None => Snapshot::of_disk(root).map_err(unreadable)?,
+            Some((file, bytes)) => {
+                let (snapshot, damage) = Snapshot::with_index(root, bytes).map_err(unreadable)?;
+                warnings.extend(damage.map(|damage| file.warning(&damage.to_string())));
+                snapshot
+            }
+        };
+        self.show(&warnings);
+        Ok(snapshot)
+    }
+
+    /// Keeps what this run knows of the files for the next one. A cache that cannot be written is
+    /// warned of; it makes no run fail.
+    pub(crate) fn keep_index(&self, workspace: &Workspace) {
+        let Some(file) = &workspace.index else { return };
+        if let Some(Err(error)) = workspace.snapshot.index().map(|bytes| file.write(&bytes)) {
+            self.show(&[error.warning()]);
+        }
     }
 
     /// The targets that `patterns` name.
@@ -171,13 +220,7 @@ impl Session {
 
     /// The caches of this user.
     pub(crate) fn cache(&self) -> Result<CacheFolder, Exit> {
-        let named = self.everywhere.cache_dir.clone().filter(|folder| !folder.as_os_str().is_empty());
-        let variable =
-            |name: &str| self.environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let folder = named
-            .or_else(|| variable("XDG_CACHE_HOME").map(|folder| folder.join("imgraph")))
-            .or_else(|| variable("HOME").map(|home| home.join(".cache/imgraph")));
-        match folder {
+        match self.cache_place() {
             Some(folder) => Ok(CacheFolder::new(&folder)),
             None => {
                 let problem = Diagnostic::error("there is no place for the caches: HOME is not set");
@@ -188,10 +231,19 @@ impl Session {
             }
         }
     }
+
+    fn cache_place(&self) -> Option<PathBuf> {
+        let named = self.everywhere.cache_dir.clone().filter(|folder| !folder.as_os_str().is_empty());
+        let variable =
+            |name: &str| self.environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        named
+            .or_else(|| variable("XDG_CACHE_HOME").map(|folder| folder.join("imgraph")))
+            .or_else(|| variable("HOME").map(|home| home.join(".cache/imgraph")))
+    }
 }
 
 /// The folder in which the user stands, from the workspace's root.
-fn current_folder(directory: &std::path::Path, snapshot: &Snapshot) -> Option<WorkspacePath> {
+fn current_folder(directory: &Path, snapshot: &Snapshot) -> Option<WorkspacePath> {
     use std::os::unix::ffi::OsStrExt;
     let below = directory.strip_prefix(snapshot.root_on_disk()).ok()?;
     WorkspacePath::root().resolve(below.as_os_str().as_bytes()).ok()

@@ -39,7 +39,8 @@ struct Described {
 pub(super) fn describe(inside: Inside<'_>) -> Result<(TreeDigest, Vec<FileEntry>), ViewError> {
     let Inside { folder, entries, whole } = inside;
     let depth = entries.first().map_or(0, |kept| kept.path.names().count() - 1);
-    let described: Vec<Described> = each(entries, depth, describe_entry)?.into_iter().flatten().collect();
+    let described = each(entries, depth, |kept| kept.inside.is_some(), describe_entry)?;
+    let described: Vec<Described> = described.into_iter().flatten().collect();
     let compute = || Ok(digest(&described));
     let digest = if whole { folder.whole_digest(compute)? } else { digest(&described) };
     let mut listed = Vec::with_capacity(described.len());

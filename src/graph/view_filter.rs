@@ -82,7 +82,8 @@ impl<'v> Filter<'v> {
         path: &WorkspacePath,
         said: &Said,
     ) -> Result<Vec<Kept<'s>>, ViewError> {
-        let kept = each(self.candidates(folder, path, said)?, path.names().count(), |entry| {
+        let candidates = self.candidates(folder, path, said)?;
+        let kept = each(candidates, path.names().count(), is_folder, |entry| {
             self.consider(entry, path.join_name(entry.name()), said)
         })?;
         Ok(kept.into_iter().flatten().collect())
@@ -195,9 +196,13 @@ impl<'v> Filter<'v> {
     }
 }
 
+fn is_folder(entry: &EntryRef<'_>) -> bool {
+    entry.as_folder().is_some()
+}
+
 /// All that a folder holds.
 fn everything<'s>(folder: FolderRef<'s>, path: &WorkspacePath) -> Result<Vec<Kept<'s>>, ViewError> {
-    each(folder.entries()?, path.names().count(), |entry| {
+    each(folder.entries()?, path.names().count(), is_folder, |entry| {
         let path = path.join_name(entry.name());
         let inside = match entry.as_folder() {
             Some(folder) => Some(Inside { folder, entries: everything(folder, &path)?, whole: true }),

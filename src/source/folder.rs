@@ -1,75 +1,170 @@
 //! The nodes of a snapshot: folders that list themselves at most once, files hashed at most once.
 //!
 //! Every answer sits in a cell that is written once, so that nodes are shared by threads without a
-//! lock around the tree. The facts of all entries of a folder are asked for together.
+//! lock around the tree. A folder's names are one text, its own or the index's, and its nodes one
+//! list: what a snapshot costs does not grow with the number of allocations that files would make.
 
-use std::sync::OnceLock;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
-use super::origin::{Content, Origin, StatResult};
+use super::lookout::Lookout;
+use super::origin::{Hashed, Listed, ListedEntry, Place, StatResult};
 use super::read_error::ReadError;
-use super::stat::{EntryKind, SpecialKind};
+use super::stat::{EntryKind, SpecialKind, Stat};
+use super::stat_index::{EntryNumber, FolderNumber, StatIndex};
 use crate::types::digest::TreeDigest;
 use crate::types::workspace_path::WorkspacePath;
 
 /// A folder and what is known of it.
 pub(super) struct Folder {
     pub(super) path: WorkspacePath,
-    listing: OnceLock<Result<Box<[Node]>, ReadError>>,
-    stats: OnceLock<Result<Box<[StatResult]>, ReadError>>,
+    /// The folder of the same path in the index.
+    pub(super) number: Option<FolderNumber>,
+    facts: OnceLock<StatResult>,
+    listing: OnceLock<Result<Listing, ReadError>>,
     /// The digest of everything in the folder, when somebody needed it.
     pub(super) whole_digest: OnceLock<TreeDigest>,
 }
 
+/// What is in a folder.
+pub(super) struct Listing {
+    names: Names,
+    /// Sorted by the bytes of their names.
+    pub(super) nodes: Box<[Node]>,
+    /// The facts that the folder had while it was listed; `None` when it changed meanwhile.
+    pub(super) steady: Option<Stat>,
+}
+
+/// Where the names of a folder's entries lie.
+enum Names {
+    Own(Box<[u8]>),
+    Indexed(Arc<StatIndex>),
+}
+
 /// An entry of a folder.
 pub(super) struct Node {
-    pub(super) name: Box<[u8]>,
+    name: Range<u32>,
+    /// The entry of the same path and kind in the index.
+    pub(super) number: Option<EntryNumber>,
+    /// Unused for a folder, which keeps its facts itself.
+    stat: OnceLock<StatResult>,
     pub(super) body: Body,
 }
 
 /// What an entry holds.
 pub(super) enum Body {
     Folder(Box<Folder>),
-    File(OnceLock<Result<Content, ReadError>>),
-    Link(OnceLock<Result<Box<[u8]>, ReadError>>),
+    File(OnceLock<Result<Hashed, ReadError>>),
+    Link(OnceLock<Result<Target, ReadError>>),
     Special(SpecialKind),
 }
 
+/// Where a link points.
+pub(super) struct Target {
+    pub(super) text: Box<[u8]>,
+    /// Whether the link had the same facts before and after it was read.
+    pub(super) is_steady: bool,
+}
+
 impl Folder {
-    pub(super) fn new(path: WorkspacePath) -> Self {
-        Self { path, listing: OnceLock::new(), stats: OnceLock::new(), whole_digest: OnceLock::new() }
+    pub(super) fn new(path: WorkspacePath, number: Option<FolderNumber>) -> Self {
+        let (facts, listing) = (OnceLock::new(), OnceLock::new());
+        Self { path, number, facts, listing, whole_digest: OnceLock::new() }
     }
 
-    /// The entries, sorted by the bytes of their names.
-    pub(super) fn nodes(&self, origin: &dyn Origin) -> Result<&[Node], ReadError> {
-        let listing = self.listing.get_or_init(|| self.list(origin));
-        listing.as_deref().map_err(Clone::clone)
+    /// The entries.
+    pub(super) fn listing(&self, lookout: &Lookout) -> Result<&Listing, ReadError> {
+        let listing = self.listing.get_or_init(|| self.look(lookout));
+        listing.as_ref().map_err(Clone::clone)
     }
 
-    fn list(&self, origin: &dyn Origin) -> Result<Box<[Node]>, ReadError> {
-        let mut listed = origin.list(&self.path)?;
-        listed.sort_unstable_by(|left, right| left.name.cmp(&right.name));
-        let node = |name: Box<[u8]>, kind| {
-            let body = match kind {
-                EntryKind::Folder => Body::Folder(Box::new(Self::new(self.path.join_name(&name)))),
-                EntryKind::File => Body::File(OnceLock::new()),
-                EntryKind::Link => Body::Link(OnceLock::new()),
-                EntryKind::Special(kind) => Body::Special(kind),
-            };
-            Node { name, body }
-        };
-        Ok(listed.into_iter().map(|entry| node(entry.name, entry.kind)).collect())
+    /// The entries, when somebody looked.
+    pub(super) fn known_listing(&self) -> Option<&Listing> {
+        self.listing.get()?.as_ref().ok()
     }
 
-    /// The facts of the entry at `index` of [`Folder::nodes`].
-    pub(super) fn stat(&self, origin: &dyn Origin, index: usize) -> StatResult {
-        let stats = self.stats.get_or_init(|| {
-            let names: Vec<&[u8]> = self.nodes(origin)?.iter().map(|node| &*node.name).collect();
-            origin.stats(&self.path, &names).map(Vec::into_boxed_slice)
-        });
-        match stats {
-            Ok(stats) => stats[index].clone(),
-            Err(error) => Err(error.clone()),
+    /// Its own facts; once it was listed those that it had then.
+    pub(super) fn facts(&self, lookout: &Lookout) -> &StatResult {
+        self.facts.get_or_init(|| lookout.origin.stat(Place::of_folder(&self.path)))
+    }
+
+    fn look(&self, lookout: &Lookout) -> Result<Listing, ReadError> {
+        if let Some(number) = self.number
+            && let Ok(Some(facts)) = self.facts(lookout)
+            && let Some(index) = lookout.knows_folder(number, facts)
+        {
+            return Ok(self.indexed(index, number, *facts));
         }
+        let listed = lookout.origin.list(&self.path)?;
+        if let Some(steady) = listed.steady {
+            // Whoever asked before keeps the older answer.
+            let _older = self.facts.set(Ok(Some(steady)));
+        }
+        lookout.learn_of(listed.steady.as_ref());
+        let listing = self.listed(listed, lookout.index.as_deref());
+        if self.known_entries(&listing, lookout.index.as_deref()).is_none() {
+            lookout.learn();
+        }
+        Ok(listing)
+    }
+
+    /// The entries that the index knows.
+    fn indexed(&self, index: &Arc<StatIndex>, number: FolderNumber, facts: Stat) -> Listing {
+        let node = |entry| {
+            let inside = || index.folder(entry);
+            let body = self.body(index.name(entry), index.kind(entry), inside);
+            Node { name: index.name_range(entry), number: Some(entry), stat: OnceLock::new(), body }
+        };
+        let nodes = index.entries(number).map(node).collect();
+        Listing { names: Names::Indexed(Arc::clone(index)), nodes, steady: Some(facts) }
+    }
+
+    /// The entries that the disk lists. What the index says of those that stayed is kept in sight.
+    fn listed(&self, listed: Listed, index: Option<&StatIndex>) -> Listing {
+        let Listed { names, mut entries, steady } = listed;
+        let text = |start: u32, length: u32| &names[start as usize..(start + length) as usize];
+        entries.sort_unstable_by_key(|entry| text(entry.start, entry.length));
+        let node = |entry: &ListedEntry| {
+            let name = text(entry.start, entry.length);
+            let known = index.zip(self.number).and_then(|(index, folder)| index.entry(folder, name));
+            let number = known.filter(|number| index.is_some_and(|index| index.kind(*number) == entry.kind));
+            let body = self.body(name, entry.kind, || index?.folder(number?));
+            let name = entry.start..entry.start + entry.length;
+            Node { name, number, stat: OnceLock::new(), body }
+        };
+        let nodes = entries.iter().map(node).collect();
+        Listing { names: Names::Own(names.into_boxed_slice()), nodes, steady }
+    }
+
+    /// The folder of the index, when it has the same entries as `listing`, which was listed.
+    pub(super) fn known_entries(&self, listing: &Listing, index: Option<&StatIndex>) -> Option<FolderNumber> {
+        let number = self.number?;
+        let same_count = index?.entries(number).len() == listing.nodes.len();
+        (same_count && listing.nodes.iter().all(|node| node.number.is_some())).then_some(number)
+    }
+
+    fn body(&self, name: &[u8], kind: EntryKind, number: impl FnOnce() -> Option<FolderNumber>) -> Body {
+        match kind {
+            EntryKind::Folder => Body::Folder(Box::new(Self::new(self.path.join_name(name), number()))),
+            EntryKind::File => Body::File(OnceLock::new()),
+            EntryKind::Link => Body::Link(OnceLock::new()),
+            EntryKind::Special(kind) => Body::Special(kind),
+        }
+    }
+}
+
+impl Listing {
+    pub(super) fn name(&self, node: &Node) -> &[u8] {
+        match &self.names {
+            Names::Own(names) => &names[node.name.start as usize..node.name.end as usize],
+            Names::Indexed(index) => index.text(node.name.clone()),
+        }
+    }
+
+    /// Where the entry of that name stands.
+    pub(super) fn find(&self, name: &[u8]) -> Option<&Node> {
+        let found = self.nodes.binary_search_by(|node| self.name(node).cmp(name));
+        found.ok().map(|index| &self.nodes[index])
     }
 }
 
@@ -86,8 +181,8 @@ impl Drop for Folder {
 
 /// Moves the folders in `folder` to `taken`.
 fn take_folders(folder: &mut Folder, taken: &mut Vec<Folder>) {
-    if let Some(Ok(nodes)) = folder.listing.take() {
-        taken.extend(nodes.into_iter().filter_map(|node| match node.body {
+    if let Some(Ok(listing)) = folder.listing.take() {
+        taken.extend(listing.nodes.into_iter().filter_map(|node| match node.body {
             Body::Folder(folder) => Some(*folder),
             _ => None,
         }));
@@ -102,5 +197,18 @@ impl Node {
             Body::Link(_) => EntryKind::Link,
             Body::Special(kind) => EntryKind::Special(*kind),
         }
+    }
+
+    /// The facts of the entry, which lies at `place`.
+    pub(super) fn stat(&self, lookout: &Lookout, place: Place<'_>) -> &StatResult {
+        match &self.body {
+            Body::Folder(folder) => folder.facts(lookout),
+            _ => self.stat.get_or_init(|| lookout.origin.stat(place)),
+        }
+    }
+
+    /// The facts, when somebody asked.
+    pub(super) fn known_stat(&self) -> Option<&Stat> {
+        self.stat.get()?.as_ref().ok()?.as_ref()
     }
 }

@@ -1,17 +1,58 @@
-//! Where a snapshot's bytes come from: the one seam between a snapshot and the disk.
+//! Where a snapshot's bytes and its time come from: the one seam between a snapshot and the world.
 //!
-//! An origin answers by path and remembers nothing; remembering is the snapshot's business. A method
-//! is called for a path that the origin itself listed, so that no origin follows a link.
+//! An origin answers by place and remembers nothing; remembering is the snapshot's business. A method
+//! is called for a place that the origin itself listed, now or in an earlier run, so that no origin
+//! follows a link.
 
 use super::read_error::ReadError;
-use super::stat::{EntryKind, Stat};
+use super::stat::{EntryKind, Stat, Timestamp};
 use crate::types::digest::ContentHash;
 use crate::types::workspace_path::WorkspacePath;
 
-/// A name in a folder.
+/// A folder and a name in it. Asking about a thousand files of one folder makes no thousand paths.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'p> {
+    pub(super) folder: &'p WorkspacePath,
+    /// Empty for the folder itself.
+    pub(super) name: &'p [u8],
+}
+
+impl<'p> Place<'p> {
+    /// The place of `folder` itself.
+    pub(super) fn of_folder(folder: &'p WorkspacePath) -> Self {
+        Self { folder, name: b"" }
+    }
+
+    pub(super) fn path(&self) -> WorkspacePath {
+        if self.name.is_empty() { self.folder.clone() } else { self.folder.join_name(self.name) }
+    }
+}
+
+/// What is in a folder: all names in one text.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Listed {
-    pub(super) name: Box<[u8]>,
+    pub(super) names: Vec<u8>,
+    pub(super) entries: Vec<ListedEntry>,
+    /// The folder's own facts, when they were the same before and after it was listed.
+    pub(super) steady: Option<Stat>,
+}
+
+/// A name in a folder.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ListedEntry {
+    /// Where the name begins in [`Listed::names`].
+    pub(super) start: u32,
+    pub(super) length: u32,
     pub(super) kind: EntryKind,
+}
+
+impl Listed {
+    pub(super) fn push(&mut self, name: &[u8], kind: EntryKind) {
+        // A folder with names of four gigabytes is beyond every file system.
+        let start = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        self.names.extend_from_slice(name);
+        self.entries.push(ListedEntry { start, length: name.len() as u32, kind });
+    }
 }
 
 /// The hash of a file's bytes, and how many they are.
@@ -23,23 +64,37 @@ pub struct Content {
     pub size: u64,
 }
 
+/// What was hashed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hashed {
+    pub(super) content: Content,
+    /// The facts of the very file that was read, when they were the same before and after.
+    pub(super) steady: Option<Stat>,
+}
+
 /// What is known of one entry; `None` when it vanished after its folder was listed.
 pub(super) type StatResult = Result<Option<Stat>, ReadError>;
 
 /// Something that has folders and files.
 pub(super) trait Origin: Send + Sync {
-    /// What is in a folder, in any order.
-    fn list(&self, folder: &WorkspacePath) -> Result<Vec<Listed>, ReadError>;
+    /// The same files, to be looked at anew.
+    fn again(&self) -> Box<dyn Origin>;
 
-    /// The facts of the named entries of a folder, in the same order.
-    fn stats(&self, folder: &WorkspacePath, names: &[&[u8]]) -> Result<Vec<StatResult>, ReadError>;
+    /// The time.
+    fn now(&self) -> Timestamp;
+
+    /// The facts of an entry.
+    fn stat(&self, place: Place<'_>) -> StatResult;
+
+    /// What is in a folder, in any order.
+    fn list(&self, folder: &WorkspacePath) -> Result<Listed, ReadError>;
 
     /// Where a link points, as it is stored.
-    fn link_target(&self, link: &WorkspacePath) -> Result<Box<[u8]>, ReadError>;
+    fn link_target(&self, link: Place<'_>) -> Result<Box<[u8]>, ReadError>;
 
-    /// The hash of a file that had the facts `stat`.
-    fn content(&self, file: &WorkspacePath, stat: &Stat) -> Result<Content, ReadError>;
+    /// The hash of a file.
+    fn content(&self, file: Place<'_>) -> Result<Hashed, ReadError>;
 
     /// The bytes of a file.
-    fn read(&self, file: &WorkspacePath) -> Result<Vec<u8>, ReadError>;
+    fn read(&self, file: Place<'_>) -> Result<Vec<u8>, ReadError>;
 }

@@ -88,7 +88,9 @@ impl Search<'_> {
             found.folders.push(folder.path().clone());
         }
         let depth = folder.path().names().count();
-        for inner in each(entries, depth, |entry| self.look_at(entry, rules, excluded))? {
+        let folders: Vec<FolderRef<'_>> =
+            entries.iter().filter(|entry| entry.name() != b".git").filter_map(EntryRef::as_folder).collect();
+        for inner in each(folders, depth, |_| true, |inner| self.look_at(inner, rules, excluded))? {
             found.folders.extend(inner.folders);
             found.unreadable.extend(inner.unreadable);
         }
@@ -97,13 +99,10 @@ impl Search<'_> {
 
     fn look_at(
         &self,
-        entry: EntryRef<'_>,
+        folder: FolderRef<'_>,
         rules: Option<&GitRules<'_>>,
         excluded: &FolderMatches,
     ) -> Result<Packages, PackagesError> {
-        let Some(folder) = entry.as_folder().filter(|_| entry.name() != b".git") else {
-            return Ok(Packages::default());
-        };
         let path = folder.path();
         let (is_excluded, said) = self.exclude.matches(path.as_bytes(), excluded)?;
         if (is_excluded && self.exclude.all_below(path.as_bytes())) || self.git_ignores(rules, path, true) {

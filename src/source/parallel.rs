@@ -12,14 +12,19 @@ const DEEP: usize = 128;
 /// The bytes of that thread's stack. A path of 4,096 bytes has 2,048 folders at most.
 const DEEP_STACK: usize = 256 << 20;
 
+/// So many small items are worth a second thread; for fewer, handing them over costs more.
+const MANY: usize = 64;
+
 /// What `work` makes of each of `items`, in their order, or the first error that was met. `depth`
-/// counts the folders above the items; it grows by one from call to call of one walk.
+/// counts the folders above the items; it grows by one from call to call of one walk. `is_large` says
+/// which items are more than one entry's work: folders, to be walked in turn.
 ///
 /// # Errors
 /// Those of `work`.
 pub fn each<Item, Answer, Error>(
     items: Vec<Item>,
     depth: usize,
+    is_large: impl Fn(&Item) -> bool,
     work: impl Fn(Item) -> Result<Answer, Error> + Send + Sync,
 ) -> Result<Vec<Answer>, Error>
 where
@@ -34,7 +39,9 @@ where
             let thread = thread.expect("the system gives a thread");
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         }),
-        0..DEEP => items.into_par_iter().map(work).collect(),
+        0..DEEP if items.len() >= MANY || items.iter().filter(|item| is_large(item)).nth(1).is_some() => {
+            items.into_par_iter().map(work).collect()
+        }
         _ => items.into_iter().map(work).collect(),
     }
 }

@@ -3,7 +3,8 @@
 //! It is lazy: a folder is listed when somebody looks into it, once; a file is hashed when a view
 //! holds it, once. A thousand targets on one context therefore cost one walk. A snapshot never looks
 //! twice, so that two questions cannot get answers from two moments; [`Snapshot::look_again`] gives
-//! another snapshot, of the files as they are then.
+//! another snapshot, of the files as they are then. With an index from an earlier run a folder that
+//! did not change is not listed, and a file that did not change is not read.
 //!
 //! **Invariant:** no path leads out of the workspace. A link that points out is an error for who
 //! follows it, and an ordinary entry for who does not.
@@ -12,33 +13,30 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use super::disk::Disk;
-use super::folder::{Body, Folder, Node};
+use super::folder::{Body, Folder, Listing, Node, Target};
+use super::index_keeping;
+use super::lookout::Lookout;
 pub use super::origin::Content;
-use super::origin::Origin;
+use super::origin::{Hashed, Origin, Place};
 use super::read_error::ReadError;
-use super::stat::{EntryKind, Stat, Timestamp};
+use super::stat::{EntryKind, Stat};
+use super::stat_index::{FolderNumber, IndexDamage, StatIndex};
 use crate::types::digest::TreeDigest;
 use crate::types::workspace_path::WorkspacePath;
 
 /// How many links may lie on the way to a path: as many as Linux follows.
 const MOST_LINKS: usize = 40;
 
-/// Seconds: no file system in use has a coarser clock.
-const COARSEST_TICK: i64 = 2;
-
 /// The files of a workspace, as they were when they were first looked at. Clones share everything.
 #[derive(Clone)]
 pub struct Snapshot(Arc<Shared>);
 
 struct Shared {
-    origin: Box<dyn Origin>,
+    lookout: Lookout,
     root: Folder,
     root_on_disk: PathBuf,
-    /// When the first question may have been asked.
-    taken: Timestamp,
     /// An earlier snapshot of the same files.
     before: Option<Snapshot>,
     texts: Mutex<HashMap<WorkspacePath, Arc<[u8]>>>,
@@ -50,26 +48,58 @@ impl Snapshot {
     /// # Errors
     /// When `root` is not a folder that can be found.
     pub fn of_disk(root: &Path) -> Result<Self, ReadError> {
-        let workspace_root = WorkspacePath::root();
-        let root = root.canonicalize().map_err(|cause| ReadError::io(&workspace_root, cause))?;
-        if !root.is_dir() {
-            return Err(ReadError::WrongKind { path: workspace_root, expected: "folder" });
-        }
-        Ok(Self::new(root, None))
+        let root = real_root(root)?;
+        Ok(Self::new(Box::new(Disk::new(root.clone())), root, None, None))
     }
 
-    fn new(root_on_disk: PathBuf, before: Option<Self>) -> Self {
-        let origin = Box::new(Disk { root: root_on_disk.clone() });
-        let root = Folder::new(WorkspacePath::root());
-        let taken = Timestamp::of(SystemTime::now());
-        Self(Arc::new(Shared { origin, root, root_on_disk, taken, before, texts: Mutex::default() }))
+    /// The files below `root`, and what the bytes of an index say of them, which an earlier run got
+    /// from [`Snapshot::index`]. An index of another folder or of another user is left aside; so is
+    /// one that is damaged, and the damage is given back.
+    ///
+    /// # Errors
+    /// When `root` is not a folder that can be found.
+    pub fn with_index(root: &Path, index: Vec<u8>) -> Result<(Self, Option<IndexDamage>), ReadError> {
+        let root = real_root(root)?;
+        let (index, damage) = match StatIndex::decode(index) {
+            Ok(index) => (Some(index), None),
+            Err(damage) => (None, Some(damage)),
+        };
+        let origin: Box<dyn Origin> = Box::new(Disk::new(root.clone()));
+        let index = index.filter(|index| index_keeping::is_of(index, &*origin)).map(Arc::new);
+        Ok((Self::new(origin, root, index, None), damage))
+    }
+
+    fn new(
+        origin: Box<dyn Origin>,
+        root_on_disk: PathBuf,
+        index: Option<Arc<StatIndex>>,
+        before: Option<Self>,
+    ) -> Self {
+        let lookout = Lookout::new(origin, index);
+        let number = lookout.index.as_ref().map(|_| FolderNumber::ROOT);
+        let root = Folder::new(WorkspacePath::root(), number);
+        Self(Arc::new(Shared { lookout, root, root_on_disk, before, texts: Mutex::default() }))
     }
 
     /// A snapshot of the same files as they are at this moment, which knows nothing yet. A file whose
     /// facts say that it is unchanged is not read again. The first snapshot lives as long as this one.
     #[must_use]
     pub fn look_again(&self) -> Self {
-        Self::new(self.0.root_on_disk.clone(), Some(self.clone()))
+        let Lookout { origin, index, .. } = &self.0.lookout;
+        Self::new(origin.again(), self.0.root_on_disk.clone(), index.clone(), Some(self.clone()))
+    }
+
+    /// A snapshot of the same files that reads everything.
+    pub(super) fn without_index(&self) -> Self {
+        Self::new(self.0.lookout.origin.again(), self.0.root_on_disk.clone(), None, None)
+    }
+
+    /// The bytes of an index with all that is known of the files, for a later run to begin with;
+    /// `None` when the index that this snapshot began with says it all, or none can be made.
+    ///
+    /// What this snapshot did not look at is taken over from the index that it began with.
+    pub fn index(&self) -> Option<Vec<u8>> {
+        index_keeping::index(&self.0.lookout, &self.0.root)
     }
 
     /// Where the workspace lies on this machine.
@@ -126,13 +156,15 @@ impl Snapshot {
             Some(EntryKind::File) => {}
             _ => return Err(ReadError::WrongKind { path: path.clone(), expected: "file" }),
         }
-        let mut texts = self.0.texts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(text) = texts.get(&real) {
+        let texts = || self.0.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(text) = texts().get(&real) {
             return Ok(Arc::clone(text));
         }
-        let text: Arc<[u8]> = self.0.origin.read(&real)?.into();
-        texts.insert(real, Arc::clone(&text));
-        Ok(text)
+        // Read outside the lock: a thousand files are read by all threads.
+        let folder = real.parent().unwrap_or_default();
+        let place = Place { folder: &folder, name: real.file_name().unwrap_or_default() };
+        let text: Arc<[u8]> = self.0.lookout.origin.read(place)?.into();
+        Ok(Arc::clone(texts().entry(real).or_insert(text)))
     }
 
     /// The path of what `path` leads to, with no link left in it; `None` when nothing is there.
@@ -174,14 +206,9 @@ impl Snapshot {
     }
 
     /// What was hashed at `path`, when the file that has the facts `stat` must still have those bytes.
-    ///
-    /// Equal facts are not enough for a file that was changed shortly before this snapshot was taken,
-    /// or whose clock is ahead: a second change within one tick of that clock leaves no trace.
-    fn unchanged_content(&self, path: &WorkspacePath, stat: &Stat) -> Option<Content> {
-        let entry = self.entry(path).ok()??;
-        let content = entry.known_content()?;
-        let settled = stat.changed.seconds.max(stat.modified.seconds) + COARSEST_TICK < self.0.taken.seconds;
-        (settled && entry.stat().ok()? == Some(*stat)).then_some(content)
+    fn unchanged_content(&self, path: &WorkspacePath, stat: &Stat) -> Option<Hashed> {
+        let hashed = self.entry(path).ok()??.known_content()?;
+        (hashed.steady == Some(*stat) && stat.settled_before(self.0.lookout.taken)).then_some(hashed)
     }
 
     /// The error for a path of which a link points out of the workspace.
@@ -219,8 +246,8 @@ impl<'s> FolderRef<'s> {
     /// # Errors
     /// When the folder cannot be listed.
     pub fn entries(&self) -> Result<Vec<EntryRef<'s>>, ReadError> {
-        let nodes = self.folder.nodes(&*self.shared.origin)?;
-        Ok((0..nodes.len()).map(|index| self.at(nodes, index)).collect())
+        let listing = self.folder.listing(&self.shared.lookout)?;
+        Ok(listing.nodes.iter().map(|node| self.at(listing, node)).collect())
     }
 
     /// The entry of that name.
@@ -228,9 +255,8 @@ impl<'s> FolderRef<'s> {
     /// # Errors
     /// When the folder cannot be listed.
     pub fn entry(&self, name: &[u8]) -> Result<Option<EntryRef<'s>>, ReadError> {
-        let nodes = self.folder.nodes(&*self.shared.origin)?;
-        let found = nodes.binary_search_by(|node| (*node.name).cmp(name));
-        Ok(found.ok().map(|index| self.at(nodes, index)))
+        let listing = self.folder.listing(&self.shared.lookout)?;
+        Ok(listing.find(name).map(|node| self.at(listing, node)))
     }
 
     /// The digest of everything in the folder, computed by `compute` when nobody did before.
@@ -245,8 +271,24 @@ impl<'s> FolderRef<'s> {
         Ok(*self.folder.whole_digest.get_or_init(|| digest))
     }
 
-    fn at(&self, nodes: &'s [Node], index: usize) -> EntryRef<'s> {
-        EntryRef { parent: *self, node: &nodes[index], index }
+    /// Whether an earlier run looked into it.
+    pub(super) fn is_in_index(&self) -> bool {
+        self.folder.number.is_some()
+    }
+
+    /// Whether its entries are those that the index believes it to have.
+    pub(super) fn is_from_index(&self) -> bool {
+        let known = |number| self.shared.lookout.knows_folder(number, &self.steady()?);
+        self.folder.number.and_then(known).is_some()
+    }
+
+    /// The facts that it had before, while and after it was listed.
+    pub(super) fn steady(&self) -> Option<Stat> {
+        self.folder.known_listing()?.steady
+    }
+
+    fn at(&self, listing: &'s Listing, node: &'s Node) -> EntryRef<'s> {
+        EntryRef { parent: *self, listing, node }
     }
 }
 
@@ -254,14 +296,14 @@ impl<'s> FolderRef<'s> {
 #[derive(Clone, Copy)]
 pub struct EntryRef<'s> {
     parent: FolderRef<'s>,
+    listing: &'s Listing,
     node: &'s Node,
-    index: usize,
 }
 
 impl<'s> EntryRef<'s> {
     /// Its name in its folder.
     pub fn name(&self) -> &'s [u8] {
-        &self.node.name
+        self.listing.name(self.node)
     }
 
     /// Its path from the workspace's root.
@@ -287,10 +329,9 @@ impl<'s> EntryRef<'s> {
     /// # Errors
     /// When the facts cannot be had, or say that it became another kind of thing.
     pub fn stat(&self) -> Result<Option<Stat>, ReadError> {
-        let stat = self.parent.folder.stat(self.origin(), self.index)?;
-        match stat {
-            Some(stat) if stat.kind != self.kind() => Err(ReadError::Changed { path: self.path() }),
-            stat => Ok(stat),
+        match self.node.stat(self.lookout(), self.place()) {
+            Ok(Some(stat)) if stat.kind != self.kind() => Err(ReadError::Changed { path: self.path() }),
+            stat => stat.clone(),
         }
     }
 
@@ -299,19 +340,34 @@ impl<'s> EntryRef<'s> {
     /// # Errors
     /// When it is no file, vanished, or cannot be read.
     pub fn content(&self) -> Result<Content, ReadError> {
-        let Body::File(content) = &self.node.body else {
+        let Body::File(hashed) = &self.node.body else {
             return Err(ReadError::WrongKind { path: self.path(), expected: "file" });
         };
         let stat = self.stat()?.ok_or_else(|| ReadError::Missing { path: self.path() })?;
-        let path = || self.path();
-        let known = || self.parent.shared.before.as_ref()?.unchanged_content(&path(), &stat);
-        content.get_or_init(|| known().map_or_else(|| self.origin().content(&path(), &stat), Ok)).clone()
+        let hashed = hashed.get_or_init(|| self.hash(&stat));
+        hashed.as_ref().map(|hashed| hashed.content).map_err(Clone::clone)
     }
 
-    /// The hash of its bytes, when it is a file that was hashed already.
-    fn known_content(&self) -> Option<Content> {
+    /// What the file with the facts `stat` holds: as the index knows it, as the snapshot before this
+    /// one knows it, or read.
+    fn hash(&self, stat: &Stat) -> Result<Hashed, ReadError> {
+        if let Some(content) = self.lookout().known_content(self.node.number, stat) {
+            return Ok(Hashed { content, steady: Some(*stat) });
+        }
+        if let Some(before) = &self.parent.shared.before
+            && let Some(hashed) = before.unchanged_content(&self.path(), stat)
+        {
+            return Ok(hashed);
+        }
+        let hashed = self.lookout().origin.content(self.place())?;
+        self.lookout().learn_of(hashed.steady.as_ref());
+        Ok(hashed)
+    }
+
+    /// What it holds, when it is a file that was hashed already.
+    fn known_content(&self) -> Option<Hashed> {
         match &self.node.body {
-            Body::File(content) => content.get()?.as_ref().ok().copied(),
+            Body::File(hashed) => hashed.get()?.as_ref().ok().copied(),
             _ => None,
         }
     }
@@ -324,12 +380,60 @@ impl<'s> EntryRef<'s> {
         let Body::Link(target) = &self.node.body else {
             return Err(ReadError::WrongKind { path: self.path(), expected: "link" });
         };
-        let target = target.get_or_init(|| self.origin().link_target(&self.path()));
-        target.as_deref().map_err(Clone::clone)
+        let target = target.get_or_init(|| self.read_link());
+        target.as_ref().map(|target| &*target.text).map_err(Clone::clone)
     }
 
-    fn origin(&self) -> &'s dyn Origin {
-        &*self.parent.shared.origin
+    /// Whether the index knows what it holds or where it points.
+    pub(super) fn is_from_index(&self) -> bool {
+        let (lookout, number) = (self.lookout(), self.node.number);
+        self.stat().ok().flatten().is_some_and(|stat| {
+            lookout.known_content(number, &stat).is_some() || lookout.known_target(number, &stat).is_some()
+        })
+    }
+
+    /// The facts that it had before, while and after it was read.
+    pub(super) fn steady(&self) -> Option<Stat> {
+        match &self.node.body {
+            Body::File(_) => self.known_content()?.steady,
+            Body::Link(target) => {
+                let target = target.get()?.as_ref().ok()?;
+                self.node.known_stat().copied().filter(|_| target.is_steady)
+            }
+            Body::Folder(_) | Body::Special(_) => None,
+        }
+    }
+
+    fn read_link(&self) -> Result<Target, ReadError> {
+        let stat = self.stat().ok().flatten();
+        if let Some(stat) = stat
+            && let Some(text) = self.lookout().known_target(self.node.number, &stat)
+        {
+            return Ok(Target { text: text.into(), is_steady: true });
+        }
+        let text = self.lookout().origin.link_target(self.place())?;
+        let is_steady = stat.is_some() && self.lookout().origin.stat(self.place())? == stat;
+        self.lookout().learn_of(stat.as_ref().filter(|_| is_steady));
+        Ok(Target { text, is_steady })
+    }
+
+    fn place(&self) -> Place<'s> {
+        Place { folder: self.parent.path(), name: self.name() }
+    }
+
+    fn lookout(&self) -> &'s Lookout {
+        &self.parent.shared.lookout
+    }
+}
+
+/// The way to `root` without links.
+fn real_root(root: &Path) -> Result<PathBuf, ReadError> {
+    let workspace_root = WorkspacePath::root();
+    let root = root.canonicalize().map_err(|cause| ReadError::io(&workspace_root, cause))?;
+    if root.is_dir() {
+        Ok(root)
+    } else {
+        Err(ReadError::WrongKind { path: workspace_root, expected: "folder" })
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::time::SystemTime;
 
+/// Seconds: no file system in use has a coarser clock.
+const COARSEST_TICK: i64 = 2;
+
 /// What an entry is, links not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EntryKind {
@@ -73,4 +76,17 @@ pub struct Stat {
     pub inode: u64,
     /// The file system's number.
     pub device: u64,
+}
+
+impl Stat {
+    /// Whether a change after `moment` must show in these facts.
+    ///
+    /// A file that was changed shortly before may be changed a second time within one tick of the
+    /// file system's clock, which leaves no trace; so may one whose times lie ahead. A file system that
+    /// keeps no times or no inode numbers gives zeros, which say nothing at all.
+    pub(super) fn settled_before(&self, moment: Timestamp) -> bool {
+        let first = self.modified.seconds.min(self.changed.seconds);
+        let last = self.modified.seconds.max(self.changed.seconds);
+        self.inode != 0 && first > 0 && last.saturating_add(COARSEST_TICK) < moment.seconds
+    }
 }

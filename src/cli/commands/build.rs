@@ -48,6 +48,7 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Build) -> Result<Exi
         session.show(&[Diagnostic::warning(format!("the events file is not whole: {cause}"))]);
     }
     tell(session, arguments, &prepared, &report)?;
+    session.keep_index(&prepared.workspace);
     Ok(stopped.exit().unwrap_or_else(|| exit(&report)))
 }
 

@@ -1,4 +1,4 @@
-//! `imgraph cache`: what the caches hold.
+//! `imgraph cache`: what the caches hold, and whether it is true.
 
 use std::fmt::Write;
 
@@ -9,10 +9,56 @@ use crate::cli::arguments::{self, Format};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::cli::terminal;
+use crate::source::index_check::{self, IndexCheck};
+use crate::types::diagnostic::Diagnostic;
 
 /// Runs the command.
 pub(crate) fn run(session: &Session, arguments: &arguments::Cache) -> Result<Exit, Exit> {
-    let arguments::Cache::Stats { format } = arguments;
+    match arguments {
+        arguments::Cache::Stats { format } => stats(session, *format),
+        arguments::Cache::Verify { format } => verify(session, *format),
+    }
+}
+
+fn verify(session: &Session, format: Format) -> Result<Exit, Exit> {
+    let snapshot = session.indexed_files()?;
+    let check = index_check::check(&snapshot)
+        .map_err(|error| session.fail(&[Diagnostic::error(error.to_string())], Exit::Surroundings))?;
+    terminal::result(&match format {
+        Format::Json => check_json(&check),
+        Format::Text => check_text(&check),
+    })?;
+    Ok(if check.wrong.is_empty() { Exit::Done } else { Exit::TargetFailed })
+}
+
+fn check_json(check: &IndexCheck) -> String {
+    let wrong: Vec<_> = check
+        .wrong
+        .iter()
+        .map(|entry| json!({ "path": entry.path.to_string(), "problem": entry.what.words() }))
+        .collect();
+    let compared = json!({ "folders": check.folders, "files": check.files, "links": check.links });
+    let document = json!({ "schema": 1, "compared": compared, "not_known": check.unknown, "wrong": wrong });
+    format!("{document:#}\n")
+}
+
+fn check_text(check: &IndexCheck) -> String {
+    let IndexCheck { folders, files, links, unknown, wrong } = check;
+    let mut text = String::new();
+    for entry in wrong {
+        let path = if entry.path.is_root() { ".".to_owned() } else { entry.path.to_string() };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{path} {}", entry.what.words());
+    }
+    let _ = writeln!(
+        text,
+        "compared {folders} folders, {files} files, {links} links: {} wrong; {unknown} more are not known",
+        wrong.len()
+    );
+    text
+}
+
+fn stats(session: &Session, format: Format) -> Result<Exit, Exit> {
     let cache = session.cache()?;
     let statistics = Statistics::collect(&cache)
         .map_err(|error| session.fail(&[error.diagnostic()], Exit::Surroundings))?;

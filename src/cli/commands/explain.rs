@@ -42,6 +42,7 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Explain) -> Result<E
         Format::Json => Document::new(targets).text(),
         Format::Text => texts.join("\n"),
     })?;
+    session.keep_index(&prepared.workspace);
     Ok(Exit::Done)
 }
 

@@ -21,6 +21,7 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Graph) -> Result<Exi
         GraphFormat::Mermaid => PictureFormat::Mermaid,
     };
     terminal::result(&graph_picture::draw(&picture(&graph), format))?;
+    session.keep_index(&workspace);
     Ok(Exit::Done)
 }
 

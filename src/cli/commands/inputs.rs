@@ -34,6 +34,7 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Inputs) -> Result<Ex
         }
     };
     terminal::result(&text)?;
+    session.keep_index(&workspace);
     Ok(Exit::Done)
 }
 

@@ -44,6 +44,7 @@ pub(crate) fn run_with(session: &Session, arguments: &arguments::Plan, forced: b
     };
     session.show(&warnings);
     terminal::result(&text)?;
+    session.keep_index(&prepared.workspace);
     Ok(if arguments.detailed_exitcode && plan.has_work() { Exit::WorkToDo } else { Exit::Done })
 }
 

@@ -5,6 +5,10 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
+mod on_disk;
+mod script;
+mod scripted;
+
 fn path(text: &str) -> WorkspacePath {
     WorkspacePath::root().resolve(text.as_bytes()).unwrap()
 }
@@ -100,30 +104,6 @@ fn what_vanishes_or_turns_into_something_else_is_noticed() {
     fs::remove_file(root.path().join("x")).unwrap();
     symlink("/etc/passwd", root.path().join("x")).unwrap();
     assert_eq!(file.content().unwrap_err().to_string(), "`x` changed while it was read");
-}
-
-#[test]
-fn equal_facts_spare_reading_a_file_that_has_settled() {
-    let (_root, snapshot) = snapshot(&[]);
-    let entry = snapshot.entry(&path("a/b")).unwrap().unwrap();
-    let stat = entry.stat().unwrap().unwrap();
-    assert_eq!(snapshot.unchanged_content(&path("a/b"), &stat), None, "it was not hashed");
-    let content = entry.content().unwrap();
-    assert_eq!(snapshot.unchanged_content(&path("a/b"), &stat), None, "it was written a moment ago");
-    let mut later = Snapshot::new(snapshot.root_on_disk().to_owned(), None);
-    Arc::get_mut(&mut later.0).unwrap().taken.seconds += 1000;
-    later.entry(&path("a/b")).unwrap().unwrap().content().unwrap();
-    assert_eq!(later.unchanged_content(&path("a/b"), &stat), Some(content));
-    let ahead = Timestamp { seconds: stat.changed.seconds + 2000, ..stat.changed };
-    for other in [
-        Stat { size: 5, ..stat },
-        Stat { inode: 1, ..stat },
-        Stat { permissions: 0, ..stat },
-        Stat { modified: ahead, ..stat },
-        Stat { changed: ahead, ..stat },
-    ] {
-        assert_eq!(later.unchanged_content(&path("a/b"), &other), None, "{other:?}");
-    }
 }
 
 #[test]

@@ -1,0 +1,123 @@
+//! What a snapshot has learnt, together with what the index said that it began with, as an index.
+
+use super::folder::{Body, Folder, Listing, Node};
+use super::lookout::Lookout;
+use super::origin::{Origin, Place};
+use super::stat::Timestamp;
+use super::stat_index::{FolderKnowledge, FolderNumber, IndexWriter, Knowledge, Owner, StatIndex};
+use crate::types::workspace_path::WorkspacePath;
+
+/// Whether `index` was written by this user for the folder that `origin` looks at.
+pub(super) fn is_of(index: &StatIndex, origin: &dyn Origin) -> bool {
+    owner(origin).is_some_and(|owner| index.owner() == owner)
+}
+
+fn owner(origin: &dyn Origin) -> Option<Owner> {
+    let root = origin.stat(Place::of_folder(&WorkspacePath::root())).ok()??;
+    let user = rustix::process::geteuid().as_raw();
+    Some(Owner { user, root_device: root.device, root_inode: root.inode })
+}
+
+/// See [`Snapshot::index`](super::snapshot::Snapshot::index).
+pub(super) fn index(lookout: &Lookout, root: &Folder) -> Option<Vec<u8>> {
+    let earlier = lookout.index.as_deref();
+    if earlier.is_some() && !lookout.has_learnt() {
+        return None;
+    }
+    let owner = owner(&*lookout.origin)?;
+    let keeping = Keeping { earlier, taken: lookout.taken };
+    let mut writer = IndexWriter::default();
+    let mut folders = vec![keeping.kept(root)];
+    let mut next = 0;
+    while let Some(folder) = folders.get(next).copied() {
+        keeping.write(&mut writer, folder, &mut folders);
+        next += 1;
+    }
+    writer.finish(lookout.taken, owner, earlier)
+}
+
+/// A folder of the index that is being written.
+#[derive(Clone, Copy)]
+enum Kept<'k> {
+    /// Somebody looked into it.
+    Seen(&'k Folder, &'k Listing),
+    /// Nobody did, but an earlier run.
+    Earlier(&'k StatIndex, FolderNumber),
+    /// Nobody ever did.
+    Unknown,
+}
+
+struct Keeping<'k> {
+    earlier: Option<&'k StatIndex>,
+    taken: Timestamp,
+}
+
+impl<'k> Keeping<'k> {
+    fn kept(&self, folder: &'k Folder) -> Kept<'k> {
+        match (folder.known_listing(), self.earlier.zip(folder.number)) {
+            (Some(listing), _) => Kept::Seen(folder, listing),
+            (None, Some((earlier, number))) => Kept::Earlier(earlier, number),
+            (None, None) => Kept::Unknown,
+        }
+    }
+
+    /// Writes `folder` and announces the folders in it.
+    fn write(&self, writer: &mut IndexWriter, folder: Kept<'k>, announced: &mut Vec<Kept<'k>>) {
+        match folder {
+            Kept::Unknown => writer.folder(&FolderKnowledge::Nothing, 0),
+            Kept::Earlier(earlier, number) => {
+                let entries = earlier.entries(number);
+                writer.folder(&FolderKnowledge::Earlier(earlier, number), entries.len());
+                for entry in entries {
+                    let kind = earlier.kind(entry);
+                    writer.entry(earlier.name(entry), kind, &Knowledge::Earlier(earlier, entry));
+                    announced.extend(earlier.folder(entry).map(|inner| Kept::Earlier(earlier, inner)));
+                }
+            }
+            Kept::Seen(folder, listing) => {
+                writer.folder(&self.of_folder(folder, listing), listing.nodes.len());
+                for node in &listing.nodes {
+                    writer.entry(listing.name(node), node.kind(), &self.of_entry(node));
+                    if let Body::Folder(inner) = &node.body {
+                        announced.push(self.kept(inner));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What can be said of a folder. Where its own facts say too little yet, what an earlier run said
+    /// of the same entries is still true, so that the index need not be written for it.
+    fn of_folder(&self, folder: &Folder, listing: &'k Listing) -> FolderKnowledge<'k> {
+        if let Some(steady) = &listing.steady
+            && steady.settled_before(self.taken)
+        {
+            return FolderKnowledge::Facts(steady);
+        }
+        let same = self.earlier.zip(folder.known_entries(listing, self.earlier));
+        same.map_or(FolderKnowledge::Nothing, |(earlier, number)| FolderKnowledge::Earlier(earlier, number))
+    }
+
+    fn of_entry(&self, node: &'k Node) -> Knowledge<'k> {
+        self.learnt(node).unwrap_or_else(|| {
+            let earlier = self.earlier.zip(node.number);
+            earlier.map_or(Knowledge::Name, |(earlier, number)| Knowledge::Earlier(earlier, number))
+        })
+    }
+
+    /// What was found out of an entry and must show in its facts when it changes.
+    fn learnt(&self, node: &'k Node) -> Option<Knowledge<'k>> {
+        let stat = node.known_stat().filter(|stat| stat.settled_before(self.taken))?;
+        match &node.body {
+            Body::File(hashed) => {
+                let hashed = hashed.get()?.as_ref().ok()?;
+                (hashed.steady == Some(*stat)).then_some(Knowledge::File(stat, hashed.content.hash))
+            }
+            Body::Link(target) => {
+                let target = target.get()?.as_ref().ok()?;
+                target.is_steady.then_some(Knowledge::Link(stat, &target.text))
+            }
+            Body::Folder(_) | Body::Special(_) => None,
+        }
+    }
+}
