@@ -442,6 +442,22 @@ fn circle(needs: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn a_trigger_that_reads_from_elsewhere_makes_no_edge_and_is_refused() {
+    let text = "[workspace]\n[base.parent]\ndockerfile = \"parent.dockerfile\"\n\
+                [image.lib]\ndockerfile = \"lib.dockerfile\"\ntags = [\"acme/lib:1\"]\n\
+                [image.child]\ndockerfile = \"child.dockerfile\"\ncontexts = { parent = \":parent\" }\n\
+                [image.copier]\ndockerfile = \"copier.dockerfile\"\ncontexts = { parent = \":parent\" }\n\
+                #--- parent.dockerfile\nFROM scratch\nONBUILD RUN make\nONBUILD COPY --from=acme/lib:1 /l /l\n\
+                #--- lib.dockerfile\nFROM scratch\n\
+                #--- copier.dockerfile\nFROM scratch\nCOPY --from=parent / /\n\
+                #--- child.dockerfile\n# Based on it.\nFROM parent\n";
+    let expanded = Workspace::of(text).on_disk().expand(&["//:child"], &[]);
+    assert!(expanded.graph.nodes.is_empty(), "what is wrong is not built");
+    insta::assert_snapshot!("trigger_from_elsewhere", draw(&expanded.diagnostics, false));
+    assert_eq!(messages(&Workspace::of(text).on_disk().expand(&["//:copier"], &[])), Vec::<String>::new());
+}
+
+#[test]
 fn a_circle_is_told_with_every_label_and_place() {
     insta::assert_snapshot!("circle_of_one", circle(&[("a", "a")]));
     insta::assert_snapshot!("circle_of_two", circle(&[("a", "b"), ("b", "a")]));

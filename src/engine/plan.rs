@@ -15,6 +15,7 @@ use crate::graph::node::{Build, Dependency, External, Node, Work};
 use crate::types::diagnostic::Diagnostic;
 use crate::types::digest::{ActionKey, OutputDigest, TreeDigest};
 use crate::types::ids::{DenseMap, NodeId};
+use crate::types::platform::Platform;
 
 /// What a build would do with a node.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,38 +85,30 @@ impl Planner<'_> {
     fn node(&mut self, id: NodeId) -> Planned {
         let node = &self.known.graph.nodes[id];
         match &node.work {
-            Work::External(external) => self.external(external),
+            Work::External(external) => self.external(external, &node.platform),
             Work::Build(build) if self.known.is_forced(id) => self.forced(node, build),
             Work::Build(build) => self.build(id, node, build),
         }
     }
 
-    fn external(&self, external: &External) -> Planned {
-        match self.known.reference_digest(&external.reference) {
+    fn external(&self, external: &External, platform: &Platform) -> Planned {
+        match self.known.external_digest(external, platform) {
             Some(digest) => cached(digest, None, None),
             None => {
                 let fact = format!("image {}", external.reference);
-                dirty(
-                    vec![reason(
-                        &fact,
-                        Change::Changed,
-                        None,
-                        Some("not in the builder's store: it is fetched"),
-                    )],
-                    None,
-                )
+                let is_own = platform == self.known.builder.platform();
+                let platform = if is_own { String::new() } else { format!(" for {platform}") };
+                let why = format!("not in the builder's store{platform}: it is fetched");
+                dirty(vec![reason(&fact, Change::Changed, None, Some(&why))], None)
             }
         }
     }
 
     fn forced(&mut self, node: &Node, build: &Build) -> Planned {
         let last = self.known.last_record(node, &mut self.warnings);
-        let reason = match build.unpinned_remote() {
+        let reason = match build.unpinned() {
             _ if build.no_cache() => said("no-cache", "it is set on the target"),
-            Some(remote) => said(
-                &format!("remote {remote}"),
-                "may have changed: no `--checksum` pins it, so the builder looks",
-            ),
+            Some((what, why)) => said(&what, &format!("may have changed: {why}, so the builder looks")),
             None => said("no-cache", "asked for"),
         };
         dirty(vec![reason], last.as_ref())

@@ -116,14 +116,22 @@ pub(super) fn draft(
     warnings.extend(unused_arguments(&slice, definition, target));
     let dockerfile_bytes = needs_bytes(&parsed, &slice).then(|| content_hash(&parsed.bytes));
     let (target, dockerfile) = (Arc::clone(target), parsed.dockerfile);
-    let build =
-        Box::new(Build { target, dockerfile, dockerfile_bytes, slice, arguments, given, context, folders });
+    let build = Box::new(Build {
+        target,
+        dockerfile,
+        dockerfile_bytes,
+        slice,
+        is_triggered: false,
+        arguments,
+        given,
+        context,
+        folders,
+    });
     Ok(Draft { build, needs, warnings })
 }
 
-/// Lets `build` read all of its main context and see all of its arguments, for the reason at `span`.
-/// With `from_elsewhere` it may read from stages that its slice does not reach: then all of the
-/// Dockerfile counts.
+/// Lets `build` read all of its main context and see all of its arguments and stamps, for the reason at
+/// `span`.
 ///
 /// # Errors
 /// Everything that is wrong with the ignore file.
@@ -131,16 +139,10 @@ pub(super) fn widen(
     surroundings: &Surroundings<'_>,
     build: &mut Build,
     span: Span,
-    from_elsewhere: bool,
 ) -> Result<(), Vec<Diagnostic>> {
     let definition = build.definition();
     let folder = definition.context.value.clone();
     let ignore = surroundings.dockerfiles.ignore_file(&folder, Some(&definition.dockerfile.value))?;
-    if from_elsewhere {
-        let parsed = surroundings.dockerfiles.dockerfile(&definition.dockerfile.value)?;
-        build.dockerfile_bytes = Some(content_hash(&parsed.bytes));
-    }
-    let definition = build.definition();
     let inputs = build.context.as_ref().and_then(|context| context.spec.inputs.clone());
     let spec = ViewSpec { context: folder, ignore: ignore.rules, sources: ReadSources::Whole, inputs };
     let sources = vec![ContextSource { pattern: Vec::new(), span }];
@@ -150,6 +152,7 @@ pub(super) fn widen(
     // What a line of the file declares keeps the value that it has there.
     let declared = std::mem::replace(&mut build.arguments, unseen);
     build.arguments.extend(declared);
+    build.is_triggered = true;
     let required = build.context.take().map_or_else(Vec::new, |context| context.required);
     build.context = Some(Context { spec: Arc::new(spec), ignore_file: ignore.path, sources, required });
     Ok(())

@@ -132,7 +132,9 @@ fn tell(
             let document = documents::build_document(&prepared.graph, &prepared.source_keys, report);
             terminal::result(&document.text())?;
         }
-        Format::Text => terminal::result(&summary::build(&prepared.graph, report))?,
+        Format::Text => {
+            terminal::result(&summary::build(&prepared.graph, report, session.terminal.shows_results))?;
+        }
     }
     // Standard error is lines of JSON then, and the events say all of this.
     if arguments.progress == Progress::Json {
