@@ -21,7 +21,7 @@ use crate::syntax::dockerfile::Dockerfile;
 use crate::syntax::image_reference::ImageReference;
 use crate::syntax::path_patterns::PathPatterns;
 use crate::syntax::path_text::lossy_text;
-use crate::types::diagnostic::{Diagnostic, Severity};
+use crate::types::diagnostic::Diagnostic;
 use crate::types::digest::ContentHash;
 use crate::types::ids::TargetId;
 use crate::types::label::Label;
@@ -107,9 +107,7 @@ pub(super) fn draft(
     let slice = slice::slice(&parsed.dockerfile, &request)
         .map_err(|diagnostics| wanted_by(diagnostics, definition, target))?;
     let arguments = keyed_arguments(&parsed.dockerfile, &request, definition, &slice);
-    let of_mounts = mounted::check(&parsed.dockerfile, &slice, target, definition);
-    let (problems, mut warnings): (Vec<_>, Vec<_>) =
-        of_mounts.into_iter().partition(|said| said.severity == Severity::Error);
+    let (problems, mut warnings) = mounted::check(&parsed.dockerfile, &slice, target, definition);
     let source = &parsed.dockerfile.source;
     let maker = Maker { problems, ..Maker::new(surroundings, target, definition, platform, source) };
     let Gathered { needs, context, folders } = maker.gather(&slice)?;

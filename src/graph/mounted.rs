@@ -6,17 +6,18 @@
 use super::slice::{Demand, Mounted, Slice};
 use super::target::{BuildDefinition, Target};
 use crate::syntax::dockerfile::Dockerfile;
-use crate::types::diagnostic::{Diagnostic, nearest};
+use crate::types::diagnostic::{Diagnostic, Severity, nearest};
 
-/// What is to be said of the mounts of `slice`: errors of those that are required, warnings of others.
+/// What is to be said of the mounts of `slice`: errors of those that are required, and warnings of the
+/// others.
 pub(super) fn check(
     dockerfile: &Dockerfile,
     slice: &Slice,
     target: &Target,
     definition: &BuildDefinition,
-) -> Vec<Diagnostic> {
+) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
     if slice.is_foreign {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     }
     let undeclared = slice.secrets.iter().filter(|(id, _)| !definition.secrets.contains_key(*id));
     let secrets = undeclared.filter_map(|(id, mounted)| {
@@ -28,7 +29,7 @@ pub(super) fn check(
         let said = begin(dockerfile, mounted, target, &format!("the SSH agent `{id}`"))?;
         Some(about_agent(said, target))
     });
-    secrets.chain(agents).collect()
+    secrets.chain(agents).partition(|said| said.severity == Severity::Error)
 }
 
 fn begin(dockerfile: &Dockerfile, mounted: &Mounted, target: &Target, what: &str) -> Option<Diagnostic> {
