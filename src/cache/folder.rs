@@ -7,6 +7,7 @@
 //!                  /builds/<workspace>/<target>      the last success of a target
 //!                  /logs/ab/<action key>.log         what a build wrote
 //!                  /index/<workspace>                what is known of a workspace's files
+//!                  /recalls/<workspace>-<slot>       a run that had nothing to do
 //! ```
 //!
 //! The caller says where the folder is; nothing here knows a home folder or an environment. The
@@ -50,11 +51,14 @@ pub enum Kind {
     Logs,
     /// Stat indexes.
     Indexes,
+    /// Runs that had nothing to do.
+    Recalls,
 }
 
 impl Kind {
     /// All kinds, in the order in which they are shown.
-    pub const ALL: [Self; 5] = [Self::Actions, Self::Views, Self::Builds, Self::Logs, Self::Indexes];
+    pub const ALL: [Self; 6] =
+        [Self::Actions, Self::Views, Self::Builds, Self::Logs, Self::Indexes, Self::Recalls];
 
     /// The name of the folder, and of the kind in reports.
     pub const fn name(self) -> &'static str {
@@ -64,6 +68,7 @@ impl Kind {
             Self::Builds => "builds",
             Self::Logs => "logs",
             Self::Indexes => "index",
+            Self::Recalls => "recalls",
         }
     }
 

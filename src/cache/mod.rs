@@ -13,6 +13,7 @@ pub mod record_file;
 pub mod action_record;
 pub mod index_file;
 pub mod last_build;
+pub mod recall_file;
 pub mod log_file;
 pub mod statistics;
 pub mod sweep;

@@ -15,6 +15,7 @@ mod terminal;
 mod progress;
 mod session;
 mod prepared;
+mod recall;
 mod reasons;
 mod summary;
 mod failures;
@@ -34,7 +35,7 @@ pub fn main() -> ExitCode {
         variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let environment: Environment = variables.collect();
     let terminal = Terminal::of_process(everywhere.color, &environment);
-    let session = Session { everywhere, environment, terminal };
+    let session = Session::new(everywhere, environment, terminal);
     let exit = run(&session, &command).unwrap_or_else(|exit| exit);
     ExitCode::from(exit.code())
 }

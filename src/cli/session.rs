@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::arguments::Everywhere;
 use super::diagnostics;
 use super::exit::Exit;
 use super::terminal::{self, Terminal};
 use crate::build::builder::BuildError;
-use crate::build::docker::{DockerBuilder, EngineAddress};
+use crate::build::docker::{AddressError, DockerBuilder, EngineAddress};
 use crate::cache::folder::CacheFolder;
 use crate::cache::index_file::IndexFile;
 use crate::engine::tag_clash;
@@ -36,12 +37,24 @@ pub(crate) struct Session {
     pub(crate) everywhere: Everywhere,
     pub(crate) environment: Environment,
     pub(crate) terminal: Terminal,
+    /// Whether anything was shown that is not a result.
+    said: AtomicBool,
+}
+
+/// Why there is no builder.
+pub(crate) enum NoBuilder {
+    /// Its address is malformed.
+    Address(AddressError),
+    /// It does not answer as it should.
+    Engine(BuildError),
 }
 
 /// A workspace that was read without an error.
 pub(crate) struct Workspace {
     pub(crate) snapshot: Snapshot,
     pub(crate) loaded: Loaded,
+    /// The environment, which knows what was asked of it.
+    pub(crate) environment: Environment,
     /// The folder in which the user stands.
     pub(crate) current: Arc<WorkspacePath>,
     /// Where the stat index of the files is kept; `None` when none is wanted or there is no place.
@@ -49,8 +62,20 @@ pub(crate) struct Workspace {
 }
 
 impl Session {
+    pub(crate) fn new(everywhere: Everywhere, environment: Environment, terminal: Terminal) -> Self {
+        Self { everywhere, environment, terminal, said: AtomicBool::new(false) }
+    }
+
+    /// Whether there was anything to show, even if `--quiet` kept it back.
+    pub(crate) fn has_said_something(&self) -> bool {
+        self.said.load(Ordering::Relaxed)
+    }
+
     /// Shows diagnostics on standard error: all of them, or with `--quiet` the errors.
     pub(crate) fn show(&self, found: &[Diagnostic]) {
+        if !found.is_empty() {
+            self.said.store(true, Ordering::Relaxed);
+        }
         let counts =
             |diagnostic: &&Diagnostic| !self.everywhere.quiet || diagnostic.severity == Severity::Error;
         let shown: Vec<Diagnostic> = found.iter().filter(counts).cloned().collect();
@@ -73,13 +98,14 @@ impl Session {
         let current = current_folder(&directory, &snapshot).unwrap_or_default();
         let set: BTreeMap<String, String> = self.everywhere.set.iter().cloned().collect();
         let version = env!("CARGO_PKG_VERSION");
-        let options = Options { set: &set, environment: &self.environment, version };
+        let environment = self.environment.unasked();
+        let options = Options { set: &set, environment: &environment, version };
         let loaded = load::load(&snapshot, &options);
         self.show(&loaded.diagnostics);
         if loaded.has_errors() {
             return Err(Exit::Usage);
         }
-        Ok(Workspace { snapshot, loaded, current: Arc::new(current), index })
+        Ok(Workspace { snapshot, loaded, environment, current: Arc::new(current), index })
     }
 
     /// The files of the workspace as the index knows them, without anything being loaded.
@@ -89,7 +115,7 @@ impl Session {
     }
 
     /// The folder in which the user stands, and the root of the workspace around it.
-    fn place(&self) -> Result<(PathBuf, PathBuf), Exit> {
+    pub(crate) fn place(&self) -> Result<(PathBuf, PathBuf), Exit> {
         let directory = self.everywhere.directory.clone().unwrap_or_else(|| PathBuf::from("."));
         let directory = directory.canonicalize().map_err(|cause| {
             let problem = Diagnostic::error(format!("cannot work in `{}`: {cause}", directory.display()));
@@ -100,7 +126,7 @@ impl Session {
     }
 
     /// Where the index of the workspace at `root` is kept.
-    fn index_file(&self, root: &Path) -> Option<IndexFile> {
+    pub(crate) fn index_file(&self, root: &Path) -> Option<IndexFile> {
         let place = self.cache_place().filter(|_| !self.everywhere.no_index)?;
         Some(IndexFile::new(&CacheFolder::new(&place), root))
     }
@@ -190,18 +216,24 @@ impl Session {
 
     /// The builder.
     pub(crate) fn builder(&self) -> Result<DockerBuilder, Exit> {
-        let address = match &self.everywhere.docker_host {
-            Some(text) if !text.is_empty() => text.parse::<EngineAddress>().map_err(|error| {
+        self.connect().map_err(|problem| match problem {
+            NoBuilder::Address(error) => {
                 let problem =
                     Diagnostic::error(format!("the address of the Docker Engine is wrong: {error}"));
-                self.fail(
-                    &[problem.help("set --docker-host or DOCKER_HOST to unix:///path or tcp://host:port")],
-                    Exit::Usage,
-                )
-            })?,
+                let help = "set --docker-host or DOCKER_HOST to unix:///path or tcp://host:port";
+                self.fail(&[problem.help(help)], Exit::Usage)
+            }
+            NoBuilder::Engine(error) => self.surroundings(&error),
+        })
+    }
+
+    /// The builder, without a word when there is none.
+    pub(crate) fn connect(&self) -> Result<DockerBuilder, NoBuilder> {
+        let address = match &self.everywhere.docker_host {
+            Some(text) if !text.is_empty() => text.parse::<EngineAddress>().map_err(NoBuilder::Address)?,
             _ => EngineAddress::default(),
         };
-        DockerBuilder::connect(&address).map_err(|error| self.surroundings(&error))
+        DockerBuilder::connect(&address).map_err(NoBuilder::Engine)
     }
 
     /// Shows what the builder could not do for no fault of a target.
@@ -232,7 +264,8 @@ impl Session {
         }
     }
 
-    fn cache_place(&self) -> Option<PathBuf> {
+    /// Where the caches are to be.
+    pub(crate) fn cache_place(&self) -> Option<PathBuf> {
         let named = self.everywhere.cache_dir.clone().filter(|folder| !folder.as_os_str().is_empty());
         let variable =
             |name: &str| self.environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);

@@ -9,6 +9,7 @@ pub mod event_log;
 pub mod log_sink;
 pub mod tee;
 pub mod lookup;
+pub mod recall;
 pub mod tag_clash;
 pub mod plan;
 pub mod explain;

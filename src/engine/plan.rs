@@ -47,6 +47,16 @@ pub struct Planned {
     pub last_views: Vec<(String, TreeDigest)>,
 }
 
+impl Planned {
+    /// The output, when it is known and there.
+    pub fn output(&self) -> Option<OutputDigest> {
+        match &self.state {
+            State::Cached { digest, .. } => Some(digest.clone()),
+            State::Dirty | State::Waits => None,
+        }
+    }
+}
+
 /// What a build would do, node by node, and what was odd about the cache.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -199,10 +209,7 @@ impl Planner<'_> {
     }
 
     fn output(&self, id: NodeId) -> Option<OutputDigest> {
-        match self.states[id].as_ref().map(|planned| &planned.state) {
-            Some(State::Cached { digest, .. }) => Some(digest.clone()),
-            _ => None,
-        }
+        self.states[id].as_ref().and_then(Planned::output)
     }
 }
 

@@ -74,6 +74,13 @@ impl Ended {
     }
 }
 
+impl Report {
+    /// Whether every output was known.
+    pub fn did_nothing(&self) -> bool {
+        self.nodes.values().iter().all(|ended| ended.ending == Ending::Cached)
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, Default)]
 pub struct Report {

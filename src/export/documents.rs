@@ -3,7 +3,10 @@
 //! Each carries `"schema": 1`, names paths from the workspace's root, and lists in order of labels.
 //! Fields are only ever added.
 
-use serde::Serialize;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::engine::estimate::Estimate;
 use crate::engine::explain::Explained;
@@ -14,10 +17,12 @@ use crate::graph::node::{Build, Graph, Node};
 use crate::graph::node_views::NodeViews;
 use crate::graph::slice::Sources;
 use crate::types::digest::{ActionKey, OutputDigest, SourceKey};
+use crate::types::event::{Event, Outcome, Subject};
 use crate::types::file_entry::{FileEntry, FileKind};
 use crate::types::ids::{DenseMap, NodeId};
 use crate::types::label::Label;
 use crate::types::platform::Platform;
+use crate::types::workspace_path::WorkspacePath;
 
 /// The version of the documents.
 const SCHEMA: u32 = 1;
@@ -114,21 +119,21 @@ pub fn dependency_labels(graph: &Graph, node: &Node) -> Vec<Label> {
 }
 
 /// A target of a plan.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlanTarget {
-    label: Label,
-    kind: &'static str,
+    label: String,
+    kind: String,
     platform: Platform,
-    state: &'static str,
+    state: String,
     source_key: SourceKey,
     reasons: Vec<ReasonDocument>,
-    dependencies: Vec<Label>,
+    dependencies: Vec<String>,
     /// How long its last build took.
     seconds: Option<f64>,
 }
 
 /// A reason.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReasonDocument {
     fact: String,
     change: Change,
@@ -171,15 +176,25 @@ impl PlanTarget {
         explained: &[Explained],
     ) -> Self {
         Self {
-            label: label.clone(),
-            kind: node.kind().as_str(),
+            label: label.to_string(),
+            kind: node.kind().as_str().to_owned(),
             platform: node.platform.clone(),
-            state: state_word(&planned.state),
+            state: state_word(&planned.state).to_owned(),
             source_key,
             reasons: explained.iter().map(ReasonDocument::from).collect(),
-            dependencies: dependency_labels(graph, node),
+            dependencies: dependency_labels(graph, node).iter().map(Label::to_string).collect(),
             seconds: planned.seconds,
         }
+    }
+
+    /// Whether it is known how long its build took.
+    pub fn was_timed(&self) -> bool {
+        self.seconds.is_some()
+    }
+
+    /// The target.
+    pub fn label(&self) -> &str {
+        &self.label
     }
 }
 
@@ -284,17 +299,21 @@ impl InputsTarget {
 }
 
 /// A target of a build that ended.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BuildTarget {
-    label: Label,
-    kind: &'static str,
-    platform: Platform,
-    state: &'static str,
+    /// The target.
+    pub label: String,
+    kind: String,
+    /// What it was built for.
+    pub platform: Platform,
+    /// `built`, `cached`, `failed` or `skipped`.
+    pub state: String,
     source_key: SourceKey,
     action_key: Option<ActionKey>,
-    digest: Option<OutputDigest>,
+    /// The output.
+    pub digest: Option<OutputDigest>,
     /// The local names of the image.
-    tags: Vec<String>,
+    pub tags: Vec<String>,
     /// References that a deploy may be given. Nothing is pushed by a build, so there are none.
     refs: Vec<String>,
     seconds: f64,
@@ -320,10 +339,10 @@ impl BuildTarget {
             Ending::Built | Ending::Cached => None,
         };
         Self {
-            label: label.clone(),
-            kind: node.kind().as_str(),
+            label: label.to_string(),
+            kind: node.kind().as_str().to_owned(),
             platform: node.platform.clone(),
-            state: ending_word(&ended.ending),
+            state: ending_word(&ended.ending).to_owned(),
             source_key,
             action_key: ended.action_key,
             digest: ended.digest.clone(),
@@ -336,14 +355,43 @@ impl BuildTarget {
     }
 }
 
-/// The document of a build that ended.
-pub fn build_document(
-    graph: &Graph,
-    keys: &DenseMap<NodeId, SourceKey>,
-    report: &Report,
-) -> Document<BuildTarget> {
-    let targets = in_order(graph)
-        .into_iter()
-        .map(|(id, node, label)| BuildTarget::new(node, label, keys[id], &report.nodes[id]));
-    Document::new(targets.collect())
+impl BuildTarget {
+    /// The event that says so, for one that was cached.
+    pub fn done(&self) -> Option<Event> {
+        let label = Label::parse(&self.label, &Arc::new(WorkspacePath::root())).ok()?;
+        let subject = Subject { label, platform: self.platform.clone() };
+        let outcome = Outcome::Cached { digest: self.digest.clone()? };
+        Some(Event::TargetDone { subject, outcome, seconds: 0.0, log: None })
+    }
+}
+
+/// How a build ended: all its targets, and which of them were asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BuildResult {
+    /// In order of label and platform.
+    pub targets: Vec<BuildTarget>,
+    /// Whether each of them was asked for.
+    pub is_root: Vec<bool>,
+}
+
+impl BuildResult {
+    /// How a run of `graph` ended.
+    pub fn new(graph: &Graph, keys: &DenseMap<NodeId, SourceKey>, report: &Report) -> Self {
+        let roots: HashSet<NodeId> = graph.roots.iter().copied().collect();
+        let target = |(id, node, label)| {
+            (BuildTarget::new(node, label, keys[id], &report.nodes[id]), roots.contains(&id))
+        };
+        let (targets, is_root) = in_order(graph).into_iter().map(target).unzip();
+        Self { targets, is_root }
+    }
+
+    /// What was asked for.
+    pub fn roots(&self) -> impl Iterator<Item = &BuildTarget> {
+        self.targets.iter().zip(&self.is_root).filter_map(|(target, is_root)| is_root.then_some(target))
+    }
+
+    /// The document.
+    pub fn text(&self) -> String {
+        Document::new(self.targets.iter().collect()).text()
+    }
 }

@@ -16,7 +16,7 @@ use crate::graph::resolve::{self, Resolution, Surroundings};
 use crate::graph::select;
 use crate::graph::target::{Target, TargetKind};
 use crate::graph::variables::{Givens, Scope, Variables};
-use crate::source::git_facts::GitFacts;
+use crate::source::git_facts::{GitFacts, GitQuestion};
 use crate::source::snapshot::Snapshot;
 use crate::syntax::build_toml::build_fields::BuildFields;
 use crate::syntax::build_toml::file::BuildFile;
@@ -44,6 +44,8 @@ pub struct Options<'o> {
 pub struct Loaded {
     /// The name that `[workspace]` gives.
     pub workspace_name: Option<String>,
+    /// What git was asked.
+    pub git: Vec<(GitQuestion, String)>,
     /// Every target without a mistake, sorted by label.
     pub targets: DenseMap<TargetId, Arc<Target>>,
     /// Every name, those of targets with mistakes included.
@@ -99,7 +101,8 @@ pub fn load(snapshot: &Snapshot, options: &Options<'_>) -> Loaded {
     diagnostics.extend(select::check_cycles(&targets, &names));
     diagnostics.extend(check_publications(&targets));
     diagnostics.extend(packages.into_iter().flat_map(|package| package.diagnostics));
-    Loaded { workspace_name, targets, names, diagnostics: in_order(diagnostics) }
+    let git = git.asked();
+    Loaded { workspace_name, git, targets, names, diagnostics: in_order(diagnostics) }
 }
 
 fn workspace_name(root: &BuildFile) -> Option<String> {

@@ -16,7 +16,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::origin::{Content, Hashed, Listed, Origin, Place, StatResult};
+use super::origin::{Content, Hashed, Listed, Origin, Place, StatResult, Text};
 use super::read_error::ReadError;
 use super::stat::{EntryKind, SpecialKind, Stat, Timestamp};
 use crate::types::digest::ContentHash;
@@ -128,12 +128,16 @@ impl Origin for Disk {
         Ok(Hashed { content, steady: steady.then_some(before) })
     }
 
-    fn read(&self, file: Place<'_>) -> Result<Vec<u8>, ReadError> {
-        let (opened, stat) = self.open_file(file)?;
-        let mut bytes = Vec::with_capacity(stat.size.min(MOST_RESERVED) as usize + 1);
+    fn read(&self, file: Place<'_>) -> Result<Text, ReadError> {
+        let failed = |cause: io::Error| ReadError::io(&file.path(), cause);
+        let (opened, before) = self.open_file(file)?;
+        let mut bytes = Vec::with_capacity(before.size.min(MOST_RESERVED) as usize + 1);
         // A bare file would ask the system for its size and position first.
-        opened.take(u64::MAX).read_to_end(&mut bytes).map_err(|cause| ReadError::io(&file.path(), cause))?;
-        Ok(bytes)
+        let mut opened = opened.take(u64::MAX);
+        opened.read_to_end(&mut bytes).map_err(failed)?;
+        let after = rustix::fs::fstat(opened.get_ref()).map_err(|cause| failed(cause.into()))?;
+        let steady = stat_of(&after) == before && bytes.len() as u64 == before.size;
+        Ok(Text { bytes, steady: steady.then_some(before) })
     }
 }
 

@@ -83,6 +83,16 @@ impl Folder {
         self.listing.get()?.as_ref().ok()
     }
 
+    /// Its own facts, when somebody asked for them or looked into it.
+    pub(super) fn known_facts(&self) -> Option<&StatResult> {
+        self.facts.get()
+    }
+
+    /// Whether somebody looked into it, with or without success.
+    pub(super) fn was_looked_into(&self) -> bool {
+        self.listing.get().is_some()
+    }
+
     /// Its own facts; once it was listed those that it had then.
     pub(super) fn facts(&self, lookout: &Lookout) -> &StatResult {
         self.facts.get_or_init(|| lookout.origin.stat(Place::of_folder(&self.path)))
@@ -204,6 +214,25 @@ impl Node {
         match &self.body {
             Body::Folder(folder) => folder.facts(lookout),
             _ => self.stat.get_or_init(|| lookout.origin.stat(place)),
+        }
+    }
+
+    /// Notes the facts of an entry that is no folder, unless they are known.
+    pub(super) fn set_stat(&self, stat: Stat) -> Result<(), StatResult> {
+        self.stat.set(Ok(Some(stat)))
+    }
+
+    /// The answer about its facts, when somebody asked.
+    pub(super) fn asked_stat(&self) -> Option<&StatResult> {
+        self.stat.get()
+    }
+
+    /// Whether nobody asked what it holds or where it points.
+    pub(super) fn is_untouched(&self) -> bool {
+        match &self.body {
+            Body::Folder(_) | Body::Special(_) => true,
+            Body::File(hashed) => hashed.get().is_none(),
+            Body::Link(target) => target.get().is_none(),
         }
     }
 

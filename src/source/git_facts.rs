@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use serde::{Deserialize, Serialize};
+
 /// The facts about the repository that holds a folder.
 #[derive(Debug)]
 pub struct GitFacts {
@@ -16,6 +18,18 @@ pub struct GitFacts {
     commit: OnceLock<Result<Option<String>, GitError>>,
     branch: OnceLock<Result<Option<String>, GitError>>,
     dirty: OnceLock<Result<bool, GitError>>,
+}
+
+/// Something that git can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GitQuestion {
+    /// See [`GitFacts::commit`].
+    Commit,
+    /// See [`GitFacts::branch`].
+    Branch,
+    /// See [`GitFacts::dirty`].
+    Dirty,
 }
 
 /// Why git could not be asked.
@@ -90,6 +104,26 @@ impl GitFacts {
         self.dirty.get_or_init(ask).clone()
     }
 
+    /// What was asked so far, with the answers, errors included: so that the same can be asked again.
+    pub fn asked(&self) -> Vec<(GitQuestion, String)> {
+        let asked = [
+            (GitQuestion::Commit, self.commit.get().is_some()),
+            (GitQuestion::Branch, self.branch.get().is_some()),
+            (GitQuestion::Dirty, self.dirty.get().is_some()),
+        ];
+        let asked = asked.into_iter().filter(|(_, was_asked)| *was_asked);
+        asked.map(|(question, _)| (question, self.answer(question))).collect()
+    }
+
+    /// The answer to a question, as a text that tells all answers apart.
+    pub fn answer(&self, question: GitQuestion) -> String {
+        match question {
+            GitQuestion::Commit => format!("{:?}", self.commit()),
+            GitQuestion::Branch => format!("{:?}", self.branch()),
+            GitQuestion::Dirty => format!("{:?}", self.dirty()),
+        }
+    }
+
     /// Asks for one word; a refusal without a message means that there is none.
     fn ask_quietly(&self, arguments: &[&str]) -> Result<Option<String>, GitError> {
         match self.run(arguments)? {
@@ -157,7 +191,12 @@ mod tests {
         assert_eq!(commit.len(), 40);
         assert_eq!(facts.short_commit(), Ok(Some(&commit[..7])));
         assert_eq!(facts.branch(), Ok(Some("trunk")));
+        assert_eq!(facts.asked().len(), 2, "only the commit and the branch were asked for");
         assert_eq!(facts.dirty(), Ok(false));
+        let again = GitFacts::of(folder.path());
+        for (question, answer) in facts.asked() {
+            assert_eq!(again.answer(question), answer);
+        }
     }
 
     #[test]

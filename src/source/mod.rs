@@ -11,6 +11,7 @@ pub mod stat_index;
 mod lookout;
 mod folder;
 mod index_keeping;
+pub mod looks;
 pub mod snapshot;
 pub mod parallel;
 pub mod index_check;

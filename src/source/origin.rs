@@ -72,6 +72,14 @@ pub(super) struct Hashed {
     pub(super) steady: Option<Stat>,
 }
 
+/// The bytes of a file.
+#[derive(Clone, Debug)]
+pub(super) struct Text {
+    pub(super) bytes: Vec<u8>,
+    /// The facts of the very file that was read, when they were the same before and after.
+    pub(super) steady: Option<Stat>,
+}
+
 /// What is known of one entry; `None` when it vanished after its folder was listed.
 pub(super) type StatResult = Result<Option<Stat>, ReadError>;
 
@@ -96,5 +104,5 @@ pub(super) trait Origin: Send + Sync {
     fn content(&self, file: Place<'_>) -> Result<Hashed, ReadError>;
 
     /// The bytes of a file.
-    fn read(&self, file: Place<'_>) -> Result<Vec<u8>, ReadError>;
+    fn read(&self, file: Place<'_>) -> Result<Text, ReadError>;
 }

@@ -18,12 +18,13 @@ use super::disk::Disk;
 use super::folder::{Body, Folder, Listing, Node, Target};
 use super::index_keeping;
 use super::lookout::Lookout;
+use super::looks::{self, Looks};
 pub use super::origin::Content;
-use super::origin::{Hashed, Origin, Place};
+use super::origin::{Hashed, Origin, Place, Text};
 use super::read_error::ReadError;
 use super::stat::{EntryKind, Stat};
 use super::stat_index::{FolderNumber, IndexDamage, StatIndex};
-use crate::types::digest::TreeDigest;
+use crate::types::digest::{ContentHash, TreeDigest};
 use crate::types::workspace_path::WorkspacePath;
 
 /// How many links may lie on the way to a path: as many as Linux follows.
@@ -102,6 +103,12 @@ impl Snapshot {
         index_keeping::index(&self.0.lookout, &self.0.root)
     }
 
+    /// Which parts of the index that it began with this snapshot leaned on; `None` when it leaned on
+    /// anything else. See [`looks`].
+    pub fn looks(&self) -> Option<Looks> {
+        looks::looks(&self.0.lookout, &self.0.root)
+    }
+
     /// Where the workspace lies on this machine.
     pub fn root_on_disk(&self) -> &Path {
         &self.0.root_on_disk
@@ -152,18 +159,16 @@ impl Snapshot {
     /// When there is no such file, a link leaves the workspace, or it cannot be read.
     pub fn read(&self, path: &WorkspacePath) -> Result<Arc<[u8]>, ReadError> {
         let real = self.follow(path)?.ok_or_else(|| ReadError::Missing { path: path.clone() })?;
-        match self.entry(&real)?.map(|entry| entry.kind()) {
-            Some(EntryKind::File) => {}
+        let entry = match self.entry(&real)? {
+            Some(entry) if entry.kind() == EntryKind::File => entry,
             _ => return Err(ReadError::WrongKind { path: path.clone(), expected: "file" }),
-        }
+        };
         let texts = || self.0.texts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(text) = texts().get(&real) {
             return Ok(Arc::clone(text));
         }
         // Read outside the lock: a thousand files are read by all threads.
-        let folder = real.parent().unwrap_or_default();
-        let place = Place { folder: &folder, name: real.file_name().unwrap_or_default() };
-        let text: Arc<[u8]> = self.0.lookout.origin.read(place)?.into();
+        let text: Arc<[u8]> = entry.read()?.into();
         Ok(Arc::clone(texts().entry(real).or_insert(text)))
     }
 
@@ -362,6 +367,22 @@ impl<'s> EntryRef<'s> {
         let hashed = self.lookout().origin.content(self.place())?;
         self.lookout().learn_of(hashed.steady.as_ref());
         Ok(hashed)
+    }
+
+    /// The bytes of a file. What was read is known from here on as if it had been hashed.
+    fn read(&self) -> Result<Vec<u8>, ReadError> {
+        let Text { bytes, steady } = self.lookout().origin.read(self.place())?;
+        if let (Body::File(hashed), Some(steady)) = (&self.node.body, steady) {
+            let hash = ContentHash::from_bytes(*blake3::hash(&bytes).as_bytes());
+            let content = Content { hash, size: steady.size };
+            // Whoever asked before keeps the older answer.
+            let _older = self.node.set_stat(steady);
+            let _older = hashed.set(Ok(Hashed { content, steady: Some(steady) }));
+            if self.lookout().known_content(self.node.number, &steady) != Some(content) {
+                self.lookout().learn_of(Some(&steady));
+            }
+        }
+        Ok(bytes)
     }
 
     /// What it holds, when it is a file that was hashed already.

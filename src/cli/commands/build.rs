@@ -1,6 +1,7 @@
 //! `imgraph build`: builds targets and what they need.
 
 use std::path::Path;
+use std::time::Instant;
 
 use crate::cache::sweep;
 use crate::cli::arguments::{self, Format, Progress};
@@ -8,25 +9,31 @@ use crate::cli::exit::Exit;
 use crate::cli::failures;
 use crate::cli::prepared::Prepared;
 use crate::cli::progress::{self, Form};
+use crate::cli::recall::Request;
 use crate::cli::session::Session;
 use crate::cli::{signals, summary, terminal};
 use crate::engine::event_log::EventLog;
 use crate::engine::report::{Blame, Ending, Report};
 use crate::engine::runner::{self, Run};
 use crate::engine::tee::Tee;
-use crate::export::documents;
+use crate::export::documents::BuildResult;
 use crate::types::cancellation::Cancellation;
 use crate::types::diagnostic::Diagnostic;
-use crate::types::event::EventSink;
+use crate::types::event::{Event, EventSink};
 use crate::types::ids::{DenseMap, NodeId};
 
 /// Runs the command.
 pub(crate) fn run(session: &Session, arguments: &arguments::Build) -> Result<Exit, Exit> {
+    let started = Instant::now();
     if arguments.dry_run {
         let targets = arguments.targets.clone();
         let (jobs, format) = (arguments.jobs, arguments.format);
         let plan = arguments::Plan { targets, jobs, detailed_exitcode: false, format };
         return super::plan::run_with(session, &plan, arguments.no_cache);
+    }
+    let request = Request::new(session, "build", &arguments.targets)?.filter(|_| !arguments.no_cache);
+    if let Some((told, builder)) = request.as_ref().and_then(|request| request.told_before(session)) {
+        return tell_again(session, arguments, &told, &builder, started);
     }
     let cancellation = Cancellation::default();
     let stopped = signals::listen(&cancellation).map_err(|cause| {
@@ -35,21 +42,58 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Build) -> Result<Exi
     let prepared = Prepared::new(session, &arguments.targets.patterns, &arguments.targets.platform)?;
     // A cache that cannot be swept is told by whoever writes to it next.
     let _swept = sweep::sweep(&prepared.cache, std::time::SystemTime::now());
+    let report = with_events(session, arguments, |events| {
+        build(session, arguments, &prepared, &cancellation, events)
+    })?;
+    session.show(&unique(&report.warnings));
+    let result = BuildResult::new(&prepared.graph, &prepared.source_keys, &report);
+    tell(session, arguments, &result, report.seconds)?;
+    tell_failures(session, arguments, &prepared, &report);
+    session.keep_index(&prepared.workspace);
+    if let Some(request) = request.filter(|_| report.did_nothing()) {
+        request.keep(session, &prepared, |id| report.nodes[id].digest.clone(), &result);
+    }
+    Ok(stopped.exit().unwrap_or_else(|| exit(&report)))
+}
+
+/// Does `work`, which is seen on the screen and in the file of `--events`.
+fn with_events<Value>(
+    session: &Session,
+    arguments: &arguments::Build,
+    work: impl FnOnce(&dyn EventSink) -> Value,
+) -> Result<Value, Exit> {
     let log = arguments.events.as_deref().map(|path| events_file(session, path)).transpose()?;
     let shown = progress::sink(form(session, arguments.progress), session.terminal.colour_err);
-    let sinks = [Some(&*shown), log.as_ref().map(|log| log as &dyn EventSink)];
-    let events = Tee::new(sinks.into_iter().flatten());
-    let report = build(session, arguments, &prepared, &cancellation, &events);
-    drop(events);
+    let value = {
+        let sinks = [Some(&*shown), log.as_ref().map(|log| log as &dyn EventSink)];
+        work(&Tee::new(sinks.into_iter().flatten()))
+    };
     drop(shown);
-    let warnings: Vec<Diagnostic> = unique(&report.warnings);
-    session.show(&warnings);
     if let Some(Err(cause)) = log.map(EventLog::finish) {
         session.show(&[Diagnostic::warning(format!("the events file is not whole: {cause}"))]);
     }
-    tell(session, arguments, &prepared, &report)?;
-    session.keep_index(&prepared.workspace);
-    Ok(stopped.exit().unwrap_or_else(|| exit(&report)))
+    Ok(value)
+}
+
+/// Tells what was told before, as a run would that finds everything cached.
+fn tell_again(
+    session: &Session,
+    arguments: &arguments::Build,
+    told: &BuildResult,
+    builder: &str,
+    started: Instant,
+) -> Result<Exit, Exit> {
+    let seconds = with_events(session, arguments, |events| {
+        events.take(&Event::RunStarted { targets: told.targets.len(), builder: builder.to_owned() });
+        for target in &told.targets {
+            target.done().iter().for_each(|event| events.take(event));
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        events.take(&Event::RunDone { seconds });
+        seconds
+    })?;
+    tell(session, arguments, told, seconds)?;
+    Ok(Exit::Done)
 }
 
 fn build(
@@ -116,31 +160,29 @@ fn unique(warnings: &[Diagnostic]) -> Vec<Diagnostic> {
     kept
 }
 
-/// The result on standard output, then what failed: the last thing on the screen.
+/// The result on standard output, and a line that counts.
 fn tell(
     session: &Session,
     arguments: &arguments::Build,
-    prepared: &Prepared,
-    report: &Report,
+    result: &BuildResult,
+    seconds: f64,
 ) -> Result<(), Exit> {
-    match arguments.format {
-        Format::Json => {
-            let document = documents::build_document(&prepared.graph, &prepared.source_keys, report);
-            terminal::result(&document.text())?;
-        }
-        Format::Text => {
-            terminal::result(&summary::build(&prepared.graph, report, session.terminal.shows_results))?;
-        }
-    }
+    terminal::result(&match arguments.format {
+        Format::Json => result.text(),
+        Format::Text => summary::build(result, session.terminal.shows_results),
+    })?;
     // Standard error is lines of JSON then, and the events say all of this.
-    if arguments.progress == Progress::Json {
-        return Ok(());
+    if arguments.progress != Progress::Json && !session.everywhere.quiet {
+        terminal::message(&summary::line(result, seconds));
     }
-    if !session.everywhere.quiet {
-        terminal::message(&summary::line(&prepared.graph, report));
-    }
-    terminal::message(&failures::text(session, &prepared.graph, report));
     Ok(())
+}
+
+/// What failed: the last thing on the screen.
+fn tell_failures(session: &Session, arguments: &arguments::Build, prepared: &Prepared, report: &Report) {
+    if arguments.progress != Progress::Json {
+        terminal::message(&failures::text(session, &prepared.graph, report));
+    }
 }
 
 /// The worst of what happened.

@@ -5,6 +5,7 @@ use crate::cli::exit::Exit;
 use crate::cli::prepared::Prepared;
 use crate::cli::progress::shown_duration;
 use crate::cli::reasons;
+use crate::cli::recall::Request;
 use crate::cli::session::Session;
 use crate::cli::terminal;
 use crate::engine::estimate::Estimate;
@@ -25,6 +26,11 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Plan) -> Result<Exit
 
 /// Runs the command; `forced` plans as if the named targets were built in any case.
 pub(crate) fn run_with(session: &Session, arguments: &arguments::Plan, forced: bool) -> Result<Exit, Exit> {
+    let request = Request::new(session, "plan", &arguments.targets)?.filter(|_| !forced);
+    if let Some((targets, _)) = request.as_ref().and_then(|request| request.told_before(session)) {
+        terminal::result(&told_again(session, arguments, targets))?;
+        return Ok(Exit::Done);
+    }
     let prepared = Prepared::new(session, &arguments.targets.patterns, &arguments.targets.platform)?;
     let last_builds = prepared.last_builds();
     let forced: &[NodeId] = if forced { &prepared.graph.roots } else { &[] };
@@ -34,10 +40,15 @@ pub(crate) fn run_with(session: &Session, arguments: &arguments::Plan, forced: b
     let explain = |id: NodeId, warnings: &mut Vec<Diagnostic>| {
         explain::explain(known, &prepared.workspace.snapshot, id, &plan.nodes[id], warnings)
     };
+    let jobs = arguments.jobs.count();
     let text = match arguments.format {
-        Format::Json => json(&prepared, &plan, arguments.jobs.count(), |id| explain(id, &mut warnings)),
+        Format::Json => {
+            let targets = targets(&prepared, &plan, |id| explain(id, &mut warnings));
+            let estimate = plan.estimate(&prepared.graph, jobs);
+            PlanDocument::new(&prepared.graph, targets, estimate.as_ref(), jobs).text()
+        }
         Format::Text => {
-            let estimate = plan.estimate(&prepared.graph, arguments.jobs.count());
+            let estimate = plan.estimate(&prepared.graph, jobs);
             let estimate = estimate.map(|estimate| expected(session, &prepared.graph, &estimate));
             text(session, &prepared, &plan, |id| explain(id, &mut warnings)) + &estimate.unwrap_or_default()
         }
@@ -45,22 +56,45 @@ pub(crate) fn run_with(session: &Session, arguments: &arguments::Plan, forced: b
     session.show(&warnings);
     terminal::result(&text)?;
     session.keep_index(&prepared.workspace);
+    if let Some(request) = request.filter(|_| !plan.has_work()) {
+        let output = |id: NodeId| plan.nodes[id].output();
+        request.keep(session, &prepared, output, targets(&prepared, &plan, |_| Vec::new()));
+    }
     Ok(if arguments.detailed_exitcode && plan.has_work() { Exit::WorkToDo } else { Exit::Done })
 }
 
-fn json(
+/// What is told of targets of which each is cached, as it was told before.
+fn told_again(session: &Session, arguments: &arguments::Plan, targets: Vec<PlanTarget>) -> String {
+    match arguments.format {
+        Format::Json => {
+            let nothing = targets.iter().any(PlanTarget::was_timed).then(Estimate::default);
+            let jobs = arguments.jobs.count();
+            PlanDocument::new(&Graph::default(), targets, nothing.as_ref(), jobs).text()
+        }
+        Format::Text => {
+            let shown = targets.iter().filter(|_| session.everywhere.verbose);
+            let lines: String = shown.map(|target| cached_line(target.label())).collect();
+            lines + &counts(targets.len(), 0, 0)
+        }
+    }
+}
+
+fn cached_line(label: impl std::fmt::Display) -> String {
+    format!("cached  {label}\n")
+}
+
+/// The targets, each with what `explain` says of it.
+fn targets(
     prepared: &Prepared,
     plan: &Plan,
-    jobs: usize,
     mut explain: impl FnMut(NodeId) -> Vec<Explained>,
-) -> String {
+) -> Vec<PlanTarget> {
     let graph = &prepared.graph;
     let target = |(id, node, label): (NodeId, &crate::graph::node::Node, &crate::types::label::Label)| {
         let explained = explain(id);
         PlanTarget::new(graph, node, label, prepared.source_keys[id], &plan.nodes[id], &explained)
     };
-    let targets = documents::in_order(graph).into_iter().map(target).collect();
-    PlanDocument::new(graph, targets, plan.estimate(graph, jobs).as_ref(), jobs).text()
+    documents::in_order(graph).into_iter().map(target).collect()
 }
 
 /// `expected: 3.2s, of which //a -> //b takes 2.8s`; nothing when there is nothing to do.
@@ -98,7 +132,7 @@ fn text(
             State::Cached { .. } => {
                 cached += 1;
                 if session.everywhere.verbose {
-                    text.push_str(&format!("cached  {label}\n"));
+                    text.push_str(&cached_line(label));
                 }
                 continue;
             }
@@ -109,14 +143,15 @@ fn text(
         let lines = reasons::lines(&explain(id), REASONS, session.terminal.columns.saturating_sub(10));
         text.extend(lines.iter().map(|line| format!("          {line}\n")));
     }
+    text + &counts(cached, dirty, waits)
+}
+
+fn counts(cached: usize, dirty: usize, waits: usize) -> String {
     let all = cached + dirty + waits;
-    text.push_str(&format!(
-        "{all} target{}: {cached} cached, {dirty} dirty",
-        if all == 1 { "" } else { "s" }
-    ));
-    if waits > 0 {
-        text.push_str(&format!(", {waits} waiting for what a dirty one turns out to be"));
-    }
-    text.push('\n');
-    text
+    let plural = if all == 1 { "" } else { "s" };
+    let waiting = match waits {
+        0 => String::new(),
+        waits => format!(", {waits} waiting for what a dirty one turns out to be"),
+    };
+    format!("{all} target{plural}: {cached} cached, {dirty} dirty{waiting}\n")
 }

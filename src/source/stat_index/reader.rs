@@ -16,7 +16,17 @@ pub(in crate::source) struct FolderNumber(u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::source) struct EntryNumber(u32);
 
+impl EntryNumber {
+    pub(in crate::source) fn number(self) -> u32 {
+        self.0
+    }
+}
+
 impl FolderNumber {
+    pub(in crate::source) fn number(self) -> u32 {
+        self.0
+    }
+
     /// The workspace's own folder.
     pub(in crate::source) const ROOT: Self = Self(0);
 }
@@ -48,6 +58,11 @@ impl StatIndex {
         } else {
             Err(IndexDamage::Contradiction)
         }
+    }
+
+    /// What tells it from any other index.
+    pub(in crate::source) fn checksum(&self) -> [u8; 32] {
+        layout::array(&self.bytes, layout::CHECKSUM_AT)
     }
 
     /// When the run that wrote it began to look.
@@ -153,6 +168,11 @@ impl StatIndex {
         moment: Timestamp,
     ) -> Option<&[u8]> {
         self.knows_entry(entry, EntryKind::Link, stat, moment).then(|| self.stored_target(entry))
+    }
+
+    /// Whether what is known of an entry holds for one that has the facts `stat` at `moment`.
+    pub(in crate::source) fn knows(&self, entry: EntryNumber, stat: &Stat, moment: Timestamp) -> bool {
+        self.knows_entry(entry, stat.kind, stat, moment)
     }
 
     fn knows_entry(&self, entry: EntryNumber, kind: EntryKind, stat: &Stat, moment: Timestamp) -> bool {

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use super::scripted::{Seen, seen};
 use crate::source::disk::Disk;
-use crate::source::origin::{Hashed, Listed, Origin, Place, StatResult};
+use crate::source::origin::{Hashed, Listed, Origin, Place, StatResult, Text};
 use crate::source::read_error::ReadError;
 use crate::source::snapshot::Snapshot;
 use crate::source::stat::Timestamp;
@@ -45,7 +45,7 @@ impl Origin for Ahead {
     fn content(&self, file: Place<'_>) -> Result<Hashed, ReadError> {
         self.disk.content(file)
     }
-    fn read(&self, file: Place<'_>) -> Result<Vec<u8>, ReadError> {
+    fn read(&self, file: Place<'_>) -> Result<Text, ReadError> {
         self.disk.read(file)
     }
 }

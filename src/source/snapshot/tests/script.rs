@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::source::origin::{Content, Hashed, Listed, Origin, Place, StatResult};
+use crate::source::origin::{Content, Hashed, Listed, Origin, Place, StatResult, Text};
 use crate::source::read_error::ReadError;
 use crate::source::stat::{EntryKind, Stat, Timestamp};
 use crate::types::digest::ContentHash;
@@ -214,7 +214,10 @@ impl Origin for Script {
         Ok(Hashed { content: Content { hash, size: inode.stat.size }, steady })
     }
 
-    fn read(&self, file: Place<'_>) -> Result<Vec<u8>, ReadError> {
-        Ok(self.world().read(file)?.bytes)
+    fn read(&self, file: Place<'_>) -> Result<Text, ReadError> {
+        let mut world = self.world();
+        let inode = world.read(file)?;
+        let steady = (!world.restless).then_some(inode.stat);
+        Ok(Text { bytes: inode.bytes, steady })
     }
 }

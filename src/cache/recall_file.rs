@@ -1,0 +1,110 @@
+//! Runs that had nothing to do, and what they leaned on: what a later run of the same request may say
+//! again when all of that is still so. What it is that they leaned on is not this layer's business.
+//!
+//! A workspace has few slots, chosen by the request: whoever asks for ever new things fills no disk.
+//! **Invariant:** what is returned was stored for the very request that is asked for.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::folder::{CacheError, CacheFolder, Kind, Outlives};
+use super::record_file::{self, Lookup};
+
+/// How many requests of one workspace are kept.
+const SLOTS: u8 = 16;
+
+/// The place of one request.
+#[derive(Clone, Debug)]
+pub struct RecallFile {
+    folder: CacheFolder,
+    place: String,
+    request: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Body<Value> {
+    request: String,
+    value: Value,
+}
+
+impl RecallFile {
+    /// That of `request`, everything that tells one request from another, in the workspace at `root`, an
+    /// absolute path without links.
+    pub fn new(folder: &CacheFolder, root: &Path, request: &[&[u8]]) -> Self {
+        let workspace = hash("imgraph cache recall workspace 1", &[root.as_os_str().as_bytes()]);
+        let request = hash("imgraph cache recall request 1", request);
+        let slot = request.as_bytes()[0] % SLOTS;
+        let place = format!("{}/{}-{slot}", Kind::Recalls.name(), &workspace.to_hex()[..32]);
+        Self { folder: folder.clone(), place, request: request.to_hex().to_string() }
+    }
+
+    /// What was stored for the request; a slot that another request took is none.
+    pub fn load<Value: DeserializeOwned>(&self) -> Lookup<Value> {
+        let found = record_file::read(&self.folder, &self.place, |body| {
+            // What another version wrote, or another request, may mean anything.
+            Ok(serde_json::from_slice::<Body<Value>>(body).ok())
+        });
+        match found {
+            Lookup::Hit(Some(body)) if body.request == self.request => Lookup::Hit(body.value),
+            Lookup::Hit(_) | Lookup::Miss => Lookup::Miss,
+            Lookup::Damaged(warning) => Lookup::Damaged(warning),
+        }
+    }
+
+    /// Keeps `value` for the request, in place of what is in its slot.
+    ///
+    /// # Errors
+    /// When the cache cannot be written.
+    pub fn store<Value: Serialize>(&self, value: Value) -> Result<(), CacheError> {
+        let body = Body { request: self.request.clone(), value };
+        let body = serde_json::to_vec(&body).expect("a recall has text keys only");
+        record_file::write(&self.folder, &self.place, &body, Outlives::Process)
+    }
+}
+
+fn hash(context: &str, fields: &[&[u8]]) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new_derive_key(context);
+    for field in fields {
+        hasher.update(&(field.len() as u64).to_le_bytes()).update(field);
+    }
+    hasher.finalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_finds_its_own_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = CacheFolder::new(folder.path());
+        let file = |root: &str, request: &[&[u8]]| RecallFile::new(&cache, Path::new(root), request);
+        let first = file("/w", &[b"build", b"//..."]);
+        assert_eq!(first.load::<u32>(), Lookup::Miss);
+        first.store(7).unwrap();
+        assert_eq!(first.load(), Lookup::Hit(7));
+        assert_eq!(first.load::<Vec<u32>>(), Lookup::Miss, "another shape is another version's");
+        for (root, request) in
+            [("/w", &[&b"build"[..], b"//a"][..]), ("/v", &[b"build", b"//..."]), ("/w", &[b"build//..."])]
+        {
+            assert_eq!(file(root, request).load::<u32>(), Lookup::Miss, "{root} {request:?}");
+        }
+    }
+
+    #[test]
+    fn few_files_are_kept_and_a_taken_slot_is_a_miss() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = CacheFolder::new(folder.path());
+        let files: Vec<RecallFile> =
+            (0..200u32).map(|n| RecallFile::new(&cache, Path::new("/w"), &[&n.to_le_bytes()])).collect();
+        for (number, file) in files.iter().enumerate() {
+            file.store(number).unwrap();
+            assert_eq!(file.load(), Lookup::Hit(number));
+        }
+        let kept: Vec<usize> = files.iter().filter_map(|file| file.load().value(&mut Vec::new())).collect();
+        assert!((1..=16).contains(&kept.len()), "{kept:?}");
+    }
+}

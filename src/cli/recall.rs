@@ -1,0 +1,130 @@
+//! Telling again what an earlier run told, when nothing that it leaned on has changed.
+//!
+//! **Invariant:** every question that has no clear answer here is answered by a run that looks at
+//! everything.
+
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::arguments::Targets;
+use super::exit::Exit;
+use super::prepared::Prepared;
+use super::session::Session;
+use crate::cache::folder::CacheFolder;
+use crate::cache::index_file::IndexFile;
+use crate::cache::recall_file::RecallFile;
+use crate::engine::recall::{Recall, StoreFacts};
+use crate::source::git_facts::GitFacts;
+use crate::source::looks;
+use crate::types::digest::OutputDigest;
+use crate::types::ids::NodeId;
+
+/// A request that may have been told before.
+pub(crate) struct Request {
+    root: PathBuf,
+    index: IndexFile,
+    file: RecallFile,
+}
+
+impl Request {
+    /// The request of `command` for `targets`. `None` where nothing can be told again: without an index,
+    /// or without a place for the caches.
+    ///
+    /// # Errors
+    /// The exit code when the user stands in no workspace, which was told.
+    pub(crate) fn new(session: &Session, command: &str, targets: &Targets) -> Result<Option<Self>, Exit> {
+        let (directory, root) = session.place()?;
+        Ok(Self::of(session, command, targets, &directory, root))
+    }
+
+    fn of(
+        session: &Session,
+        command: &str,
+        targets: &Targets,
+        directory: &Path,
+        root: PathBuf,
+    ) -> Option<Self> {
+        let index = session.index_file(&root)?;
+        let cache = CacheFolder::new(&session.cache_place()?);
+        let everywhere = &session.everywhere;
+        let mut fields: Vec<Vec<u8>> = vec![
+            program()?,
+            command.as_bytes().to_vec(),
+            directory.as_os_str().as_bytes().to_vec(),
+            everywhere.docker_host.clone().unwrap_or_default().into_bytes(),
+        ];
+        for list in [&targets.patterns, &targets.platform] {
+            fields.push(list.len().to_le_bytes().to_vec());
+            fields.extend(list.iter().map(|word| word.clone().into_bytes()));
+        }
+        let set = everywhere.set.iter().map(|(name, value)| format!("{name}={value}").into_bytes());
+        fields.extend(set);
+        let fields: Vec<&[u8]> = fields.iter().map(Vec::as_slice).collect();
+        let file = RecallFile::new(&cache, &root, &fields);
+        Some(Self { root, index, file })
+    }
+
+    /// What was told before, and what the builder called itself, when all that it leaned on is as it was.
+    pub(crate) fn told_before<Told: DeserializeOwned>(&self, session: &Session) -> Option<(Told, String)> {
+        let mut warnings = Vec::new();
+        let recall = self.file.load::<Recall<Told>>().value(&mut warnings);
+        session.show(&warnings);
+        let Recall { looks, environment: (names, hash), git, store, told } = recall?;
+        if session.environment.hash(&names) != hash {
+            return None;
+        }
+        let facts = GitFacts::of(&self.root);
+        if git.iter().any(|(question, answer)| facts.answer(*question) != *answer) {
+            return None;
+        }
+        let store_holds = || session.connect().is_ok_and(|builder| store.hold_for(&builder));
+        let files_are_unchanged = || {
+            // What is wrong with the index is told by the run that follows.
+            let index = self.index.read().value(&mut Vec::new());
+            index.is_some_and(|bytes| looks::are_unchanged(&self.root, bytes, &looks))
+        };
+        let is_so = std::thread::scope(|scope| {
+            let store_holds = scope.spawn(store_holds);
+            let files_are_unchanged = files_are_unchanged();
+            // Where the files tell of a change, the builder's answer is of no use, but has to end.
+            store_holds.join().unwrap_or(false) && files_are_unchanged
+        });
+        is_so.then(|| (told, store.description().to_owned()))
+    }
+
+    /// Keeps what a run told that found all outputs cached, where it leaned on nothing but what can be
+    /// asked for again. `output` gives the outputs of its nodes.
+    pub(crate) fn keep<Told: Serialize>(
+        &self,
+        session: &Session,
+        prepared: &Prepared,
+        output: impl Fn(NodeId) -> Option<OutputDigest>,
+        told: Told,
+    ) {
+        // What was warned of is to be warned of again.
+        if session.has_said_something() {
+            return;
+        }
+        let workspace = &prepared.workspace;
+        let last_builds = prepared.last_builds();
+        let store = StoreFacts::of(prepared.known(&last_builds, &[]), &prepared.source_keys, output);
+        let (Some(store), Some(looks)) = (store, workspace.snapshot.looks()) else { return };
+        let git = workspace.loaded.git.clone();
+        let recall = Recall { looks, environment: workspace.environment.asked(), git, store, told };
+        if let Err(error) = self.file.store(recall) {
+            session.show(&[error.warning()]);
+        }
+    }
+}
+
+/// What tells this program from any other, of the same version too.
+fn program() -> Option<Vec<u8>> {
+    let path = std::env::current_exe().ok()?;
+    let facts = std::fs::metadata(&path).ok()?;
+    let (size, inode, time) = (facts.size(), facts.ino(), (facts.mtime(), facts.mtime_nsec()));
+    Some(format!("{} {size} {inode} {time:?} {}", env!("CARGO_PKG_VERSION"), path.display()).into_bytes())
+}

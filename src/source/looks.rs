@@ -1,0 +1,152 @@
+//! What a snapshot leaned on, as sentences of the index that it began with: so that a later run can ask
+//! whether all of that is still so, and nothing else.
+//!
+//! A snapshot that listed no folder anew and read no file that the index does not know has learnt all
+//! that it knows from facts. As long as those folders, files and links have the same facts, another run
+//! would see the same: that is one question to the system for each of them, and no other work.
+//!
+//! **Invariant:** where a snapshot leaned on anything that the index does not say (a file that was changed
+//! a moment ago, an error, a pipe), there are no looks.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::disk::Disk;
+use super::folder::{Body, Folder, Node};
+use super::index_keeping;
+use super::lookout::Lookout;
+use super::origin::{Origin, Place};
+use super::stat::Timestamp;
+use super::stat_index::{EntryNumber, FolderNumber, StatIndex};
+use crate::types::workspace_path::WorkspacePath;
+
+/// Which folders, files and links of an index were looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Looks {
+    /// The checksum of the index.
+    index: [u8; 32],
+    folders: Bits,
+    entries: Bits,
+}
+
+/// A set of numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn insert(&mut self, number: u32) {
+        let word = number as usize / 64;
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        self.0[word] |= 1 << (number % 64);
+    }
+
+    fn contains(&self, number: u32) -> bool {
+        self.0.get(number as usize / 64).is_some_and(|word| word & (1 << (number % 64)) != 0)
+    }
+}
+
+/// The looks of a snapshot whose root is `root`; `None` when it leaned on more than the index.
+pub(super) fn looks(lookout: &Lookout, root: &Folder) -> Option<Looks> {
+    if lookout.has_learnt() {
+        return None;
+    }
+    let index = lookout.index.as_deref()?;
+    let mut looks = Looks { index: index.checksum(), ..Looks::default() };
+    let mut folders = vec![root];
+    while let Some(folder) = folders.pop() {
+        let facts = match folder.known_facts() {
+            Some(facts) => facts,
+            // It changed while it was listed.
+            None if folder.was_looked_into() => return None,
+            None => continue,
+        };
+        let facts = facts.as_ref().ok()?.as_ref()?;
+        let number = folder.number?;
+        if !index.knows_folder(number, facts, lookout.taken) {
+            return None;
+        }
+        looks.folders.insert(number.number());
+        if !folder.was_looked_into() {
+            continue;
+        }
+        for node in &folder.known_listing()?.nodes {
+            match &node.body {
+                Body::Folder(inner) => folders.push(inner),
+                _ => look(lookout, index, node, &mut looks)?,
+            }
+        }
+    }
+    Some(looks)
+}
+
+/// Notes what was asked about a file or link; `None` when the index does not say it.
+fn look(lookout: &Lookout, index: &StatIndex, node: &Node, looks: &mut Looks) -> Option<()> {
+    let Some(asked) = node.asked_stat() else { return node.is_untouched().then_some(()) };
+    let stat = asked.as_ref().ok()?.as_ref()?;
+    let number = node.number?;
+    let is_known = match &node.body {
+        Body::File(hashed) => {
+            let known = index.content(number, stat, lookout.taken)?;
+            hashed.get().is_none_or(|hashed| hashed.as_ref().is_ok_and(|hashed| hashed.content == known))
+        }
+        Body::Link(_) => index.link_target(number, stat, lookout.taken).is_some(),
+        Body::Folder(_) | Body::Special(_) => false,
+    };
+    looks.entries.insert(number.number());
+    is_known.then_some(())
+}
+
+/// Whether everything in `looks` has the facts that the index of these bytes says. An index that is
+/// damaged, or that is not this user's of this folder, says nothing.
+pub fn are_unchanged(root: &std::path::Path, index: Vec<u8>, looks: &Looks) -> bool {
+    let Ok(root) = root.canonicalize() else { return false };
+    let Ok(index) = StatIndex::decode(index) else { return false };
+    unchanged(&Disk::new(root), &index, looks)
+}
+
+fn unchanged(origin: &dyn Origin, index: &StatIndex, looks: &Looks) -> bool {
+    let now = origin.now();
+    if index.checksum() != looks.index || index.taken() > now || !index_keeping::is_of(index, origin) {
+        return false;
+    }
+    let folders = folders(index, looks);
+    folders.par_iter().all(|(number, path)| folder_is_unchanged(origin, index, looks, *number, path, now))
+}
+
+/// The folders of `looks`, with their paths.
+fn folders(index: &StatIndex, looks: &Looks) -> Vec<(FolderNumber, WorkspacePath)> {
+    let mut found = Vec::new();
+    let mut pending = vec![(FolderNumber::ROOT, WorkspacePath::root())];
+    while let Some((number, path)) = pending.pop() {
+        // What lies in a folder that nobody looked into was not looked at.
+        if !looks.folders.contains(number.number()) {
+            continue;
+        }
+        for entry in index.entries(number) {
+            pending.extend(index.folder(entry).map(|inner| (inner, path.join_name(index.name(entry)))));
+        }
+        found.push((number, path));
+    }
+    found
+}
+
+fn folder_is_unchanged(
+    origin: &dyn Origin,
+    index: &StatIndex,
+    looks: &Looks,
+    number: FolderNumber,
+    path: &WorkspacePath,
+    now: Timestamp,
+) -> bool {
+    let own = match origin.stat(Place::of_folder(path)) {
+        Ok(Some(stat)) => index.knows_folder(number, &stat, now),
+        _ => false,
+    };
+    let is_same = |entry: EntryNumber| match origin.stat(Place { folder: path, name: index.name(entry) }) {
+        Ok(Some(stat)) => index.knows(entry, &stat, now),
+        _ => false,
+    };
+    own && index.entries(number).filter(|entry| looks.entries.contains(entry.number())).all(is_same)
+}
