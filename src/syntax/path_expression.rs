@@ -149,9 +149,25 @@ fn suffix(items: &[Item]) -> &str {
     }
 }
 
+/// Whether all letters of the sequence are somewhere in `name`. Most names of a tree lack them, and
+/// this is found out without following possibilities.
+fn holds_letters(items: &[Item], name: &[u8]) -> bool {
+    let holds = |text: &[u8]| match text.first() {
+        None => true,
+        Some(first) => {
+            let mut starts = name.iter().enumerate().filter(|(_, byte)| *byte == first);
+            starts.any(|(at, _)| name[at..].starts_with(text))
+        }
+    };
+    items.iter().all(|item| !matches!(item, Item::Text(text) if !holds(text.as_bytes())))
+}
+
 /// Whether the sequence is found anywhere in `name`.
 fn found(items: &[Item], name: &[u8]) -> bool {
-    if !name.starts_with(prefix(items).as_bytes()) || !name.ends_with(suffix(items).as_bytes()) {
+    if !name.starts_with(prefix(items).as_bytes())
+        || !name.ends_with(suffix(items).as_bytes())
+        || !holds_letters(items, name)
+    {
         return false;
     }
     let mut places = match items {
