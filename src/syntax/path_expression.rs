@@ -152,14 +152,9 @@ fn suffix(items: &[Item]) -> &str {
 /// Whether all letters of the sequence are somewhere in `name`. Most names of a tree lack them, and
 /// this is found out without following possibilities.
 fn holds_letters(items: &[Item], name: &[u8]) -> bool {
-    let holds = |text: &[u8]| match text.first() {
-        None => true,
-        Some(first) => {
-            let mut starts = name.iter().enumerate().filter(|(_, byte)| *byte == first);
-            starts.any(|(at, _)| name[at..].starts_with(text))
-        }
-    };
-    items.iter().all(|item| !matches!(item, Item::Text(text) if !holds(text.as_bytes())))
+    let starts = |at: usize, text: &str| name[at..].starts_with(text.as_bytes());
+    let lacks = |text: &str| !(0..=name.len()).any(|at| starts(at, text));
+    !items.iter().any(|item| matches!(item, Item::Text(text) if lacks(text)))
 }
 
 /// Whether the sequence is found anywhere in `name`.
