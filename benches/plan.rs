@@ -5,11 +5,12 @@ mod monorepo;
 #[path = "support/trees.rs"]
 mod trees;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use imgraph::build::builder::{BuildError, BuildOutput, BuildRequest, Builder, Inventory};
+use imgraph::build::builder::{Bases, BuildError, BuildOutput, BuildRequest, Builder, Inventory};
 use imgraph::cache::action_record::{self, ActionRecord};
 use imgraph::cache::folder::CacheFolder;
 use imgraph::cache::last_build::{LastBuild, LastBuilds};
@@ -54,6 +55,9 @@ impl Builder for Nobody {
     fn has(&self, _digest: &OutputDigest) -> Result<bool, BuildError> {
         Ok(false)
     }
+    fn bases(&self, _: &BTreeSet<(&str, &Platform)>) -> Result<Bases, BuildError> {
+        Ok(Bases::default())
+    }
     fn resolve(&self, _: &str, _: &Platform, _: &Cancellation) -> Result<OutputDigest, BuildError> {
         refused()
     }
@@ -93,6 +97,7 @@ impl Workspace {
             views: &self.views,
             builder: &Nobody(Platform::local()),
             inventory,
+            bases: &Bases::default(),
             cache,
             last_builds: &last_builds,
             forced: &[],

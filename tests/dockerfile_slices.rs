@@ -177,6 +177,11 @@ fn what_the_text_does_not_decide_widens() {
     check_sources("# syntax=acme/other\nFROM scratch\nCOPY a /\n", "a?");
     check_sources("# syntax=docker/dockerfile:1.7\nFROM scratch\nCOPY a /\n", "a");
     check_sources("# syntax=docker.io/docker/dockerfile-upstream:master\nFROM scratch\nCOPY a /\n", "a");
+    check_sources("//syntax=acme/other\n//escape=`\nFROM scratch\nCOPY a /\n", "a?");
+    check_sources(
+        "//syntax=docker/dockerfile:1\nFROM scratch\nCOPY a /\n",
+        "! `//syntax=docker/dockerfile:1` is not an instruction",
+    );
     check_sources("FROM node:18-onbuild\nCOPY a /\n", "a?");
     let given = [("BUILDKIT_SYNTAX", "acme/other")];
     let slice = cut("FROM scratch\n", Ask { args: &given, ..Ask::default() }).unwrap();

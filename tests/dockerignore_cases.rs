@@ -10,13 +10,8 @@
 #[path = "support/recorded_trees.rs"]
 mod recorded_trees;
 
-use std::sync::Arc;
-
-use imgraph::graph::view::{ReadSources, ViewSpec};
-use imgraph::syntax::dockerignore::IgnoreRules;
-use imgraph::types::span::SourceText;
-use imgraph::types::workspace_path::WorkspacePath;
-use recorded_trees::{RecordedTree, recorded_lines, recorded_trees};
+use imgraph::graph::view::ReadSources;
+use recorded_trees::{RecordedTree, recorded_lines, recorded_trees, spec};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -31,14 +26,7 @@ struct Case {
 
 /// The paths that the view holds; `None` where the ignore file is refused.
 fn kept(tree: &RecordedTree, ignore: &str) -> Option<Vec<String>> {
-    let path = WorkspacePath::root().join_name(b".dockerignore");
-    let ignore = IgnoreRules::parse(&Arc::new(SourceText { path, text: ignore.to_owned() })).ok()?;
-    let spec = ViewSpec {
-        context: WorkspacePath::root(),
-        ignore: Arc::new(ignore),
-        sources: ReadSources::Whole,
-        inputs: None,
-    };
+    let spec = spec(ignore, ReadSources::Whole)?;
     let view = spec.view(&tree.snapshot).ok()?;
     assert_eq!(
         view.entries.iter().map(|entry| entry.path.clone()).collect::<Vec<_>>(),

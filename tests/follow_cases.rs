@@ -10,13 +10,8 @@
 #[path = "support/recorded_trees.rs"]
 mod recorded_trees;
 
-use std::sync::Arc;
-
-use imgraph::graph::view::{ReadSources, ViewSpec};
-use imgraph::syntax::dockerignore::IgnoreRules;
-use imgraph::types::span::SourceText;
-use imgraph::types::workspace_path::WorkspacePath;
-use recorded_trees::{recorded_lines, recorded_trees};
+use imgraph::graph::view::ReadSources;
+use recorded_trees::{recorded_lines, recorded_trees, spec};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -39,15 +34,11 @@ fn views_of_sources_hold_what_buildkit_sends() {
     assert!(cases.len() > 500, "{} cases read the context", cases.len());
     for case in cases {
         let tree = &trees[case.tree];
-        let path = WorkspacePath::root().join_name(b".dockerignore");
-        let ignore = IgnoreRules::parse(&Arc::new(SourceText { path, text: case.ignore.clone() })).unwrap();
         let sources = match case.follow.as_slice() {
             [] => ReadSources::Whole,
             paths => ReadSources::Paths(paths.to_vec()),
         };
-        let spec =
-            ViewSpec { context: WorkspacePath::root(), ignore: Arc::new(ignore), sources, inputs: None };
-        let view = spec.view(&tree.snapshot).unwrap();
+        let view = spec(&case.ignore, sources).unwrap().view(&tree.snapshot).unwrap();
         assert_eq!(tree.names(&view), tree.named(&case.kept), "{:?} less {:?}", case.follow, case.ignore);
     }
 }

@@ -375,6 +375,37 @@ fn what_cannot_be_is_told() {
     insta::assert_snapshot!("unused_argument", draw(&unused.diagnostics, false));
 }
 
+/// What is said of a target whose Dockerfile mounts secrets and agents, and whether it can be built.
+fn mounts(fields: &str, mounts: &[&str]) -> (String, bool) {
+    let run: String = mounts.iter().map(|mount| format!("RUN --mount=type={mount} true\n")).collect();
+    let expanded = app(fields, &format!("FROM debian:12\n{run}"));
+    (draw(&expanded.diagnostics, false), !expanded.graph.nodes.is_empty())
+}
+
+#[test]
+fn mounts_of_what_nobody_gives_are_told_before_the_build() {
+    let given = "secrets = [{ id = 'npm', env = 'NPM' }, { id = 'key', env = 'KEY' }]";
+    for (fields, list, said, is_built) in [
+        (given, &["secret,id=npm", "secret,id=key,required", "secret,target=/run/key"][..], "", true),
+        // An unknown variable may be anything.
+        (given, &["secret,id=$UNKNOWN,required"], "", true),
+        (given, &["secret,required=false,id=npn"], "secret_misspelt", true),
+        ("", &["secret,id=npm", "secret,id=npm,required=true"], "secret_required", false),
+        (given, &["secret,id=a,required", "secret,id=b", "ssh,required"], "several_mounts", false),
+        ("platforms = ['linux/amd64', 'linux/arm64']", &["ssh", "ssh,id=git"], "agents", true),
+    ] {
+        let (found, can_be_built) = mounts(fields, list);
+        assert_eq!(can_be_built, is_built, "{list:?}: {found}");
+        if said.is_empty() {
+            assert_eq!(found, "", "{list:?}");
+        } else {
+            insta::assert_snapshot!(said, found);
+        }
+    }
+    let foreign = app("", "# syntax=acme/other\nFROM scratch\nRUN --mount=type=ssh,required true");
+    assert_eq!(messages(&foreign), Vec::<String>::new());
+}
+
 /// A mistake in a Dockerfile that several targets share is told once.
 #[test]
 fn a_mistake_is_told_once() {
@@ -411,9 +442,42 @@ fn circle(needs: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn a_trigger_that_reads_from_elsewhere_makes_no_edge_and_is_refused() {
+    let text = "[workspace]\n[base.parent]\ndockerfile = \"parent.dockerfile\"\n\
+                [image.lib]\ndockerfile = \"lib.dockerfile\"\ntags = [\"acme/lib:1\"]\n\
+                [image.child]\ndockerfile = \"child.dockerfile\"\ncontexts = { parent = \":parent\" }\n\
+                [image.copier]\ndockerfile = \"copier.dockerfile\"\ncontexts = { parent = \":parent\" }\n\
+                #--- parent.dockerfile\nFROM scratch\nONBUILD RUN make\nONBUILD COPY --from=acme/lib:1 /l /l\n\
+                #--- lib.dockerfile\nFROM scratch\n\
+                #--- copier.dockerfile\nFROM scratch\nCOPY --from=parent / /\n\
+                #--- child.dockerfile\n# Based on it.\nFROM parent\n";
+    let expanded = Workspace::of(text).on_disk().expand(&["//:child"], &[]);
+    assert!(expanded.graph.nodes.is_empty(), "what is wrong is not built");
+    insta::assert_snapshot!("trigger_from_elsewhere", draw(&expanded.diagnostics, false));
+    assert_eq!(messages(&Workspace::of(text).on_disk().expand(&["//:copier"], &[])), Vec::<String>::new());
+}
+
+#[test]
 fn a_circle_is_told_with_every_label_and_place() {
     insta::assert_snapshot!("circle_of_one", circle(&[("a", "a")]));
     insta::assert_snapshot!("circle_of_two", circle(&[("a", "b"), ("b", "a")]));
     insta::assert_snapshot!("circle_of_three", circle(&[("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")]));
     insta::assert_snapshot!("two_circles", circle(&[("a", "b"), ("b", "a"), ("x", "y"), ("y", "x")]));
+}
+
+#[test]
+fn a_circle_through_a_name_says_whose_name_it_is() {
+    let circle = |fields: &str, from: &str| draw(&app(fields, &format!("FROM {from}\n")).diagnostics, false);
+    insta::assert_snapshot!(
+        "circle_through_a_tag",
+        circle("tags = ['acme/base:1', 'acme/base:${source-key}']", "acme/base:1")
+    );
+    insta::assert_snapshot!(
+        "circle_through_publishes",
+        circle("publishes = 'ghcr.io/acme/base'\ntags = ['acme/base:1']", "ghcr.io/acme/base:7")
+    );
+    // The way out that the help names.
+    assert_eq!(circle("tags = ['acme/base:1']", &format!("acme/base:1{DIGEST}")), "");
+    let context = circle("contexts = { 'acme/base' = ':app' }\ntags = ['acme/base:1']", "acme/base");
+    assert!(context.contains("//:app needs itself") && !context.contains("because of"), "{context}");
 }

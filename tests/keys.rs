@@ -61,12 +61,6 @@ stamp = { EMPTY = "1" }
 args = { OTHER = "1" }
 [base.trigger]
 dockerfile = "trigger.dockerfile"
-[base.from-trigger]
-dockerfile = "from-trigger.dockerfile"
-[image.from-triggered]
-context = "pick"
-dockerfile = "triggered.dockerfile"
-contexts = { trigger = ":from-trigger" }
 [image.triggered]
 context = "pick"
 dockerfile = "triggered.dockerfile"
@@ -127,9 +121,6 @@ ARG FALLBACK
 FROM scratch
 ONBUILD ARG LEVEL
 ONBUILD RUN use $LEVEL
-#--- from-trigger.dockerfile
-FROM scratch
-ONBUILD COPY --from=builder / /
 #--- triggered.dockerfile
 FROM scratch AS builder
 RUN make
@@ -302,7 +293,7 @@ fn these_enter() {
         (Write("lib/lib.c", "int bil;\n"), "lib", "app"),
         (Write("named/f", "g"), "app", ""),
         (Write("other/o", "p"), "other", ""),
-        (Write("pick/more", ""), "triggered from-triggered", ""),
+        (Write("pick/more", ""), "triggered", ""),
         (Write("foreign/any", "2"), "foreign", ""),
         // Ignore files that let other files in.
         (Write("app/.dockerignore", "**/.keep\n"), "app", ""),
@@ -337,7 +328,7 @@ fn these_enter() {
         (Replace("BUILD.toml", "OTHER = \"1\"", "OTHER = \"2\""), "empty-stamp", ""),
         // Triggers of a base see what is given, and read what is there.
         (Replace("BUILD.toml", "LEVEL = \"1\"", "LEVEL = \"2\""), "triggered", ""),
-        (Replace("triggered.dockerfile", "RUN make", "RUN make all"), "from-triggered", ""),
+        (Replace("BUILD.toml", "stamp = { BUILD = \"1\" }\n", ""), "triggered", ""),
         (Replace("trigger.dockerfile", "RUN use", "RUN reuse"), "trigger", "triggered"),
         (Replace("BUILD.toml", "CHOSEN = \"a\"", "CHOSEN = \"b\""), "default-stamp", ""),
     ]);

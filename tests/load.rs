@@ -431,6 +431,7 @@ fn a_file_that_is_no_text_is_told_with_its_place() {
     let options = Options { set: &nothing, environment: &environment, version: "0.1.0" };
     let loaded = load_snapshot(&Snapshot::of_disk(folder.path()).unwrap(), &options);
     let [diagnostic] = loaded.diagnostics.as_slice() else { panic!("{:?}", loaded.diagnostics) };
-    assert_eq!(diagnostic.message, "`BUILD.toml` is not UTF-8");
+    assert_eq!(diagnostic.message, "`BUILD.toml` is not UTF-8: the byte 0xff at offset 22, in line 2");
+    assert_eq!(diagnostic.help, ["a `BUILD.toml` is UTF-8: save it in that encoding"]);
     assert_eq!(diagnostic.annotations[0].location.path_line(), "BUILD.toml:2");
 }

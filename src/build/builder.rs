@@ -126,6 +126,9 @@ pub struct Inventory {
     pub references: BTreeMap<String, OutputDigest>,
 }
 
+/// Which images builds are based on: by reference, as it was asked for, and platform.
+pub type Bases = BTreeMap<(String, Platform), OutputDigest>;
+
 /// Something that builds images. Shared by threads; every call blocks until it is answered.
 pub trait Builder: Send + Sync {
     /// The family whose outputs are comparable, such as `docker`: it enters every key.
@@ -160,7 +163,15 @@ pub trait Builder: Send + Sync {
     /// When the builder cannot be reached.
     fn has(&self, digest: &OutputDigest) -> Result<bool, BuildError>;
 
-    /// The digest that `reference` stands for on `platform`; fetches the image when it is not there.
+    /// Which image the builder would take for each reference and platform, of those that are there.
+    /// Fetches nothing, and asks no registry.
+    ///
+    /// # Errors
+    /// When the builder cannot be reached.
+    fn bases(&self, wanted: &BTreeSet<(&str, &Platform)>) -> Result<Bases, BuildError>;
+
+    /// The digest that `reference` stands for on `platform`; fetches the image when it is not there. A
+    /// build that is given `repository@digest` takes that image.
     ///
     /// # Errors
     /// When no such image can be had.

@@ -23,7 +23,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::types::diagnostic::Diagnostic;
+use crate::types::diagnostic::{Diagnostic, Severity};
 
 /// How the name of a temporary file begins. No other file of the cache begins with a dot.
 pub const TEMPORARY_PREFIX: &str = ".tmp-";
@@ -32,6 +32,10 @@ const TAG_NAME: &str = "CACHEDIR.TAG";
 const TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55\n\
 # This folder is a cache of imgraph. It may be deleted at any time.\n\
 # For what this file means see https://bford.info/cachedir/\n";
+
+const NOT_A_FOLDER: &str = "remove the file, or name a folder with --cache-dir or IMGRAPH_CACHE_DIR; it is made when it is not there";
+const RIGHT_ALL_THE_SAME: &str =
+    "what is built is right all the same, but later runs may not know that it was built";
 
 /// What a file of the cache holds: one folder each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,17 +96,41 @@ pub struct CacheError {
 }
 
 impl CacheError {
-    /// The error as a warning. It names the cache and the cause but not the file, so that a run that
-    /// meets it a thousand times can say it once.
-    pub fn warning(&self) -> Diagnostic {
-        let Self { folder, action, cause, .. } = self;
+    /// The error as one of a command that is about the cache itself. It names the cache and the cause
+    /// but not the file.
+    pub fn diagnostic(&self) -> Diagnostic {
+        let Self { folder, action, path, cause } = self;
+        if let Some(message) = file_in_the_way(folder, path, cause) {
+            return Diagnostic::error(message).help(NOT_A_FOLDER);
+        }
         let folder = folder.display();
         // The system's own words: tempfile adds the random name of the file to the message.
         let cause = cause.raw_os_error().map_or_else(|| cause.kind().to_string(), system_words);
-        Diagnostic::warning(format!("cannot {action} in the cache folder `{folder}`: {cause}"))
-            .help("what is built is right all the same, but later runs may not know that it was built")
-            .help("name a folder that can be written with --cache-dir")
+        Diagnostic::error(format!("cannot {action} in the cache folder `{folder}`: {cause}"))
+            .help("name another folder with --cache-dir or IMGRAPH_CACHE_DIR")
     }
+
+    /// The error as a warning of a build. As it names no file, a run that meets it a thousand times
+    /// can say it once.
+    pub fn warning(&self) -> Diagnostic {
+        Diagnostic { severity: Severity::Warning, ..self.diagnostic() }.help(RIGHT_ALL_THE_SAME)
+    }
+}
+
+/// Says that the cache cannot be where a file is, when that is the cause: which file, which is
+/// `path` or above it.
+fn file_in_the_way(folder: &Path, path: &Path, cause: &io::Error) -> Option<String> {
+    if cause.kind() != ErrorKind::NotADirectory {
+        return None;
+    }
+    let found =
+        path.ancestors().find(|path| path.symlink_metadata().is_ok()).filter(|path| !path.is_dir())?;
+    let shown = folder.display();
+    Some(if found == folder {
+        format!("the cache folder `{shown}` is a file, not a folder")
+    } else {
+        format!("the cache folder `{shown}` cannot be used: `{}` is a file, not a folder", found.display())
+    })
 }
 
 fn system_words(code: i32) -> String {
@@ -169,6 +197,16 @@ impl CacheFolder {
             list(&folder, &mut files, &mut folders).map_err(|cause| self.error("read", &folder, cause))?;
         }
         Ok(files)
+    }
+
+    /// As [`CacheError::warning`], when `place` cannot be read because the cache is no folder: there is
+    /// no file to blame then.
+    pub(super) fn no_folder(&self, place: &str, cause: io::Error) -> Result<Diagnostic, io::Error> {
+        let error = self.error("read", &self.on_disk(place), cause);
+        match file_in_the_way(&error.folder, &error.path, &error.cause) {
+            Some(_said) => Ok(error.warning()),
+            None => Err(error.cause),
+        }
     }
 
     pub(super) fn error(&self, action: &'static str, path: &Path, cause: io::Error) -> CacheError {

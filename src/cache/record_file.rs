@@ -49,7 +49,10 @@ pub(super) fn read<Value>(
     let decoded = match folder.read(place) {
         Ok(None) => return Lookup::Miss,
         Ok(Some(bytes)) => open(place, &bytes).and_then(decode),
-        Err(cause) => Err(format!("cannot be read: {cause}")),
+        Err(cause) => match folder.no_folder(place, cause) {
+            Ok(warning) => return Lookup::Damaged(warning),
+            Err(cause) => Err(format!("cannot be read: {cause}")),
+        },
     };
     match decoded {
         Ok(value) => Lookup::Hit(value),

@@ -122,6 +122,22 @@ pub(crate) enum Progress {
     Json,
 }
 
+/// How many targets are built at once.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Jobs {
+    /// How many targets to build at once
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+}
+
+impl Jobs {
+    /// As many as the machine has cores where nobody says: a builder is mostly waited for.
+    pub(crate) fn count(self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(4, usize::from).max(4);
+        self.jobs.map_or_else(cores, usize::from)
+    }
+}
+
 /// Arguments of `build`.
 #[derive(Clone, Debug, Args)]
 #[command(override_usage = "imgraph build [OPTIONS] <TARGET>...")]
@@ -129,9 +145,8 @@ pub(crate) struct Build {
     /// Which targets.
     #[command(flatten)]
     pub(crate) targets: Targets,
-    /// How many targets to build at once
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) jobs: Option<u16>,
+    #[command(flatten)]
+    pub(crate) jobs: Jobs,
     /// After a failure, go on with what does not depend on it
     #[arg(short, long)]
     pub(crate) keep_going: bool,
@@ -159,6 +174,8 @@ pub(crate) struct Plan {
     /// Which targets.
     #[command(flatten)]
     pub(crate) targets: Targets,
+    #[command(flatten)]
+    pub(crate) jobs: Jobs,
     /// Exit with 10 when there is work to do
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,

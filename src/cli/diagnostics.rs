@@ -10,7 +10,7 @@ use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Rende
 use crate::types::diagnostic::{Diagnostic, Severity};
 use crate::types::span::{SourceText, Span};
 
-/// All of `diagnostics`, sorted by file and place, and a line that counts them. Ends in a newline,
+/// All of `diagnostics`, each once, sorted by file and place, and a line that counts them. Ends in a newline,
 /// unless there is none.
 pub fn draw(diagnostics: &[Diagnostic], colour: bool) -> String {
     if diagnostics.is_empty() {
@@ -18,13 +18,14 @@ pub fn draw(diagnostics: &[Diagnostic], colour: bool) -> String {
     }
     let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
     sorted.sort_by_cached_key(|diagnostic| diagnostic.order());
+    sorted.dedup();
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let drawn: Vec<String> = sorted.iter().map(|diagnostic| renderer.render(&[group(diagnostic)])).collect();
-    format!("{}\n\n{}\n", drawn.join("\n\n"), count(diagnostics))
+    format!("{}\n\n{}\n", drawn.join("\n\n"), count(&sorted))
 }
 
 /// `3 errors, 1 warning`.
-fn count(diagnostics: &[Diagnostic]) -> String {
+fn count(diagnostics: &[&Diagnostic]) -> String {
     let of = |severity| diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count();
     let words = [(of(Severity::Error), "error"), (of(Severity::Warning), "warning")];
     let some = words.iter().filter(|(count, _word)| *count > 0);
@@ -103,6 +104,14 @@ mod tests {
             Diagnostic::error("of nothing").help("look elsewhere"),
         ];
         insta::assert_snapshot!(draw(&diagnostics, false));
+    }
+
+    #[test]
+    fn what_is_found_twice_is_told_once() {
+        let of = |message: &str| Diagnostic::warning(message).help("take it away");
+        let drawn = draw(&[of("one"), of("two"), of("one")], false);
+        assert_eq!(drawn.matches("warning: one").count(), 1, "{drawn}");
+        assert!(drawn.ends_with("2 warnings\n"), "{drawn}");
     }
 
     #[test]

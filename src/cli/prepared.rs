@@ -3,7 +3,7 @@
 
 use super::exit::Exit;
 use super::session::{Session, Workspace};
-use crate::build::builder::{Builder, Inventory};
+use crate::build::builder::{Bases, Builder, Inventory};
 use crate::build::docker::DockerBuilder;
 use crate::cache::folder::CacheFolder;
 use crate::cache::last_build::LastBuilds;
@@ -22,6 +22,7 @@ pub(crate) struct Prepared {
     pub(crate) source_keys: DenseMap<NodeId, SourceKey>,
     pub(crate) builder: DockerBuilder,
     pub(crate) inventory: Inventory,
+    pub(crate) bases: Bases,
     pub(crate) cache: CacheFolder,
 }
 
@@ -48,7 +49,9 @@ impl Prepared {
         let names = lookup::names(&graph, &source_keys, &last_builds);
         let inventory = builder.inventory_of(&names.iter().map(String::as_str).collect());
         let inventory = inventory.map_err(|error| session.surroundings(&error))?;
-        Ok(Self { workspace, graph, views, source_keys, builder, inventory, cache })
+        let bases = builder.bases(&lookup::unpinned_bases(&graph));
+        let bases = bases.map_err(|error| session.surroundings(&error))?;
+        Ok(Self { workspace, graph, views, source_keys, builder, inventory, bases, cache })
     }
 
     /// The last successes of this workspace's targets.
@@ -63,6 +66,7 @@ impl Prepared {
             views: &self.views,
             builder: &self.builder,
             inventory: &self.inventory,
+            bases: &self.bases,
             cache: &self.cache,
             last_builds,
             forced,

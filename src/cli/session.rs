@@ -18,6 +18,7 @@ use crate::cache::index_file::IndexFile;
 use crate::engine::tag_clash;
 use crate::graph::expand::{self, Wanted};
 use crate::graph::load::{self, Loaded, Options};
+use crate::graph::missing_sources;
 use crate::graph::node::Graph;
 use crate::graph::node_views::NodeViews;
 use crate::source::read_error::ReadError;
@@ -170,10 +171,12 @@ impl Session {
         if problems.is_empty() { Ok(()) } else { Err(self.fail(&problems, Exit::Usage)) }
     }
 
-    /// What the nodes of `graph` read.
+    /// What the nodes of `graph` read. All that a Dockerfile names is in it.
     pub(crate) fn views(&self, workspace: &Workspace, graph: &Graph) -> Result<NodeViews, Exit> {
         let views = NodeViews::new(graph, &workspace.snapshot);
-        views.map_err(|problems| self.fail(&problems, Exit::Usage))
+        let views = views.map_err(|problems| self.fail(&problems, Exit::Usage))?;
+        let problems = missing_sources::check(graph, &views, &workspace.snapshot);
+        if problems.is_empty() { Ok(views) } else { Err(self.fail(&problems, Exit::Usage)) }
     }
 
     /// The platforms that `--platform` names.

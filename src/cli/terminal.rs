@@ -16,6 +16,8 @@ pub(crate) struct Terminal {
     pub(crate) colour_err: bool,
     /// Whether standard error can be redrawn.
     pub(crate) redraw: bool,
+    /// Whether a person looks at results as they come.
+    pub(crate) shows_results: bool,
     /// How many columns a line of a result may take: without a limit where no terminal shows it.
     pub(crate) columns: usize,
 }
@@ -35,6 +37,7 @@ impl Terminal {
         Self {
             colour_err: allowed(error_is_terminal),
             redraw: error_is_terminal && !dumb,
+            shows_results: std::io::stdout().is_terminal(),
             columns: columns.or_else(measured_columns).map_or(usize::MAX, |columns: usize| columns.max(40)),
         }
     }

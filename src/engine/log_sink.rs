@@ -62,7 +62,7 @@ impl<Writer: Write + Send> EventSink for LogSink<Writer> {
 
 fn subject_of(event: &Event) -> Option<&Subject> {
     match event {
-        Event::RunStarted { .. } | Event::RunDone { .. } => None,
+        Event::RunStarted { .. } | Event::Expected { .. } | Event::RunDone { .. } => None,
         Event::Warning { subject, .. } => subject.as_ref(),
         Event::TargetStarted { subject, .. }
         | Event::Step { subject, .. }
@@ -75,7 +75,7 @@ fn subject_of(event: &Event) -> Option<&Subject> {
 impl<Writer: Write> Page<Writer> {
     fn take(&mut self, event: &Event) {
         match event {
-            Event::RunStarted { .. } | Event::RunDone { .. } => {}
+            Event::RunStarted { .. } | Event::Expected { .. } | Event::RunDone { .. } => {}
             Event::TargetStarted { subject, action_key } => {
                 self.line(&format!("target {} for {}", subject.label, subject.platform));
                 self.line(&format!("action key {action_key}"));

@@ -4,23 +4,24 @@
 
 use std::collections::BTreeSet;
 
-use crate::build::builder::{Builder, Inventory};
+use crate::build::builder::{Bases, Builder, Inventory};
 use crate::cache::action_record::ActionRecord;
 use crate::cache::folder::CacheFolder;
 use crate::cache::last_build::LastBuilds;
 use crate::graph::key::{Keyed, Outputs};
 use crate::graph::manifest::Fact;
-use crate::graph::node::{Build, Graph, Node, Work};
+use crate::graph::node::{Build, External, Graph, Node, Work};
 use crate::graph::node_views::NodeViews;
 use crate::syntax::image_reference::ImageReference;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::digest::{ActionKey, OutputDigest, SourceKey};
 use crate::types::ids::{DenseMap, NodeId};
 use crate::types::label::Label;
+use crate::types::platform::Platform;
 
-/// The names of all images that a run of `graph` may need to know of: bases, the outputs of last builds,
-/// and the names that outputs are to have. Asking a builder for these, and not for all that it has, is
-/// the difference between milliseconds and seconds on a store that measures what it lists.
+/// The names of all images that a run of `graph` may need to know of: the outputs of last builds, and
+/// the names that outputs are to have. Asking a builder for these, and not for all that it has, is the
+/// difference between milliseconds and seconds on a store that measures what it lists.
 pub fn names(
     graph: &Graph,
     source_keys: &DenseMap<NodeId, SourceKey>,
@@ -28,20 +29,28 @@ pub fn names(
 ) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for (id, node) in graph.nodes.iter() {
-        match &node.work {
-            Work::External(external) => {
-                names.insert(external.reference.clone());
-            }
-            Work::Build(build) => {
-                names.extend(tags(build, &source_keys[id]));
-                let subject = node.subject();
-                // Damage is told by who needs the record; here it is a question that is not asked.
-                let last = subject.and_then(|subject| last_builds.load(&subject).value(&mut Vec::new()));
-                names.extend(last.map(|last| link_name(&build.target.label, &last.digest)));
-            }
-        }
+        let Some(build) = node.build() else { continue };
+        names.extend(tags(build, &source_keys[id]));
+        let subject = node.subject();
+        // Damage is told by who needs the record; here it is a question that is not asked.
+        let last = subject.and_then(|subject| last_builds.load(&subject).value(&mut Vec::new()));
+        names.extend(last.map(|last| link_name(&build.target.label, &last.digest)));
     }
     names
+}
+
+/// The images from elsewhere of which only the builder knows what they are: those without a pin.
+pub fn unpinned_bases(graph: &Graph) -> BTreeSet<(&str, &Platform)> {
+    let bases = graph.nodes.values().iter().filter_map(|node| match &node.work {
+        Work::External(external) => Some((external.reference.as_str(), &node.platform)),
+        Work::Build(_) => None,
+    });
+    bases.filter(|(reference, _)| pin(reference).is_none()).collect()
+}
+
+/// The digest that a reference pins.
+fn pin(reference: &str) -> Option<OutputDigest> {
+    reference.parse::<ImageReference>().ok()?.digest?.parse().ok()
 }
 
 /// The name by which the output `digest` of `label` is linked into other builds.
@@ -72,6 +81,8 @@ pub struct Known<'k> {
     pub builder: &'k dyn Builder,
     /// Which of the images that this run may need the builder has.
     pub inventory: &'k Inventory,
+    /// Which images without a pin the builder would take for bases.
+    pub bases: &'k Bases,
     /// The action cache.
     pub cache: &'k CacheFolder,
     /// The last success of each target.
@@ -129,7 +140,7 @@ impl Known<'_> {
     /// Whether a node is built whatever the cache knows.
     pub fn is_forced(&self, id: NodeId) -> bool {
         let build = self.graph.nodes[id].build();
-        let looks_each_time = |build: &Build| build.no_cache() || build.unpinned_remote().is_some();
+        let looks_each_time = |build: &Build| build.no_cache() || build.unpinned().is_some();
         self.forced.contains(&id) || build.is_some_and(looks_each_time)
     }
 
@@ -139,13 +150,21 @@ impl Known<'_> {
         ActionRecord::load(self.cache, &last.action_key).value(warnings)
     }
 
-    /// The digest that `reference` stands for, when nobody has to be asked: it is pinned, or the
-    /// builder has an image of that name.
-    pub fn reference_digest(&self, reference: &str) -> Option<OutputDigest> {
-        let parsed = reference.parse::<ImageReference>().ok()?;
-        match &parsed.digest {
-            Some(digest) => digest.parse().ok(),
-            None => self.inventory.references.get(&parsed.with_default_tag().familiar()).cloned(),
+    /// The digest of an image from elsewhere, when nobody has to be asked: it is pinned, or the builder
+    /// has an image of that name for that platform.
+    pub fn external_digest(&self, external: &External, platform: &Platform) -> Option<OutputDigest> {
+        pin(&external.reference)
+            .or_else(|| self.bases.get(&(external.reference.clone(), platform.clone())).cloned())
+    }
+
+    /// How a builder is to be asked for an image from elsewhere of which a run found that it is `digest`.
+    /// One that the builder has keeps its name; one that was fetched since is pinned, for its name may
+    /// stand for another image in the builder, or for one of another platform.
+    pub fn exact_reference(&self, external: &External, platform: &Platform, digest: &OutputDigest) -> String {
+        let parsed = external.reference.parse::<ImageReference>().ok();
+        match parsed.filter(|_| self.external_digest(external, platform).is_none()) {
+            Some(parsed) => ImageReference { digest: Some(digest.to_string()), ..parsed }.familiar(),
+            None => external.reference.clone(),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod critical_path;
 pub mod scheduler;
+pub mod estimate;
 pub mod event_log;
 pub mod log_sink;
 pub mod tee;
@@ -14,5 +15,6 @@ pub mod explain;
 pub mod report;
 mod secrets;
 pub mod request;
+mod prediction;
 mod worker;
 pub mod runner;

@@ -7,14 +7,16 @@
 //!
 //! **Invariant:** a plan starts nothing and fetches nothing.
 
+use super::estimate::{self, Estimate};
 use super::lookup::{Found, Known};
 use crate::cache::action_record::ActionRecord;
 use crate::graph::key;
 use crate::graph::manifest::{self, Change, Fact, Reason};
-use crate::graph::node::{Build, Dependency, External, Node, Work};
+use crate::graph::node::{Build, Dependency, External, Graph, Node, Work};
 use crate::types::diagnostic::Diagnostic;
 use crate::types::digest::{ActionKey, OutputDigest, TreeDigest};
 use crate::types::ids::{DenseMap, NodeId};
+use crate::types::platform::Platform;
 
 /// What a build would do with a node.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +63,28 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// How long the work of the plan will take with `jobs` at once, judging by earlier runs. What waits
+    /// is counted as if it ran. `None` when no target was built before.
+    pub fn estimate(&self, graph: &Graph, jobs: usize) -> Option<Estimate> {
+        let milliseconds = |planned: &Planned| Some((planned.seconds? * 1000.0) as u64);
+        let known = self.nodes.iter().map(|(id, planned)| match graph.nodes[id].work {
+            // Fetching an image is no build, and its time is not kept.
+            Work::External(_) => Some(0),
+            Work::Build(_) => milliseconds(planned),
+        });
+        let builds = |id: NodeId| graph.nodes[id].build().is_some();
+        let known: DenseMap<NodeId, Option<u64>> = known.collect();
+        let of_builds = known.iter().map(|(id, known)| known.filter(|_| builds(id))).collect();
+        let durations = estimate::filled(&of_builds)?;
+        let left = self.nodes.iter().map(|(id, planned)| match planned.state {
+            State::Cached { .. } => None,
+            State::Dirty | State::Waits => Some(known[id].unwrap_or(durations[id])),
+        });
+        Some(estimate::estimate(&graph.dependencies(), &left.collect(), jobs))
+    }
+}
+
 /// The plan for all nodes of a graph.
 pub fn plan(known: Known<'_>) -> Plan {
     let states = DenseMap::filled(known.graph.nodes.len(), None);
@@ -84,38 +108,30 @@ impl Planner<'_> {
     fn node(&mut self, id: NodeId) -> Planned {
         let node = &self.known.graph.nodes[id];
         match &node.work {
-            Work::External(external) => self.external(external),
+            Work::External(external) => self.external(external, &node.platform),
             Work::Build(build) if self.known.is_forced(id) => self.forced(node, build),
             Work::Build(build) => self.build(id, node, build),
         }
     }
 
-    fn external(&self, external: &External) -> Planned {
-        match self.known.reference_digest(&external.reference) {
+    fn external(&self, external: &External, platform: &Platform) -> Planned {
+        match self.known.external_digest(external, platform) {
             Some(digest) => cached(digest, None, None),
             None => {
                 let fact = format!("image {}", external.reference);
-                dirty(
-                    vec![reason(
-                        &fact,
-                        Change::Changed,
-                        None,
-                        Some("not in the builder's store: it is fetched"),
-                    )],
-                    None,
-                )
+                let is_own = platform == self.known.builder.platform();
+                let platform = if is_own { String::new() } else { format!(" for {platform}") };
+                let why = format!("not in the builder's store{platform}: it is fetched");
+                dirty(vec![reason(&fact, Change::Changed, None, Some(&why))], None)
             }
         }
     }
 
     fn forced(&mut self, node: &Node, build: &Build) -> Planned {
         let last = self.known.last_record(node, &mut self.warnings);
-        let reason = match build.unpinned_remote() {
+        let reason = match build.unpinned() {
             _ if build.no_cache() => said("no-cache", "it is set on the target"),
-            Some(remote) => said(
-                &format!("remote {remote}"),
-                "may have changed: no `--checksum` pins it, so the builder looks",
-            ),
+            Some((what, why)) => said(&what, &format!("may have changed: {why}, so the builder looks")),
             None => said("no-cache", "asked for"),
         };
         dirty(vec![reason], last.as_ref())

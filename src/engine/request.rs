@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::lookup::link_name;
+use super::lookup::{Known, link_name};
 use crate::build::builder::{BuildRequest, ContextSource, SecretValue, SentFolder};
 use crate::graph::edges::stand_in;
 use crate::graph::key::Outputs;
@@ -44,7 +44,7 @@ pub struct Prepared {
 impl Prepared {
     /// What the build `id` asks for when its dependencies have the outputs `outputs`.
     pub fn new(
-        graph: &Graph,
+        known: Known<'_>,
         id: NodeId,
         build: &Build,
         subject: &Subject,
@@ -52,7 +52,7 @@ impl Prepared {
         snapshot: &Snapshot,
         dockerfile: Arc<[u8]>,
     ) -> Self {
-        let node = &graph.nodes[id];
+        let node = &known.graph.nodes[id];
         let definition = build.definition();
         let place = |context: &Context| context.spec.context.on_disk(snapshot.root_on_disk());
         Self {
@@ -63,8 +63,8 @@ impl Prepared {
             stage: definition.stage.as_ref().map(|stage| stage.value.clone()),
             context: build.context.as_ref().map(place),
             folders: build.folders.iter().map(|(name, folder)| (name.clone(), place(folder))).collect(),
-            images: images(graph, node, build, outputs),
-            args: arguments(graph, node, build, outputs),
+            images: images(known, node, build, outputs),
+            args: arguments(known.graph, node, build, outputs),
             labels: definition.labels.iter().map(|(n, label)| (n.clone(), label.value.clone())).collect(),
             secrets: Vec::new(),
             network: definition.network.as_ref().map(|network| network.value.as_str().to_owned()),
@@ -136,7 +136,8 @@ fn arguments(graph: &Graph, node: &Node, build: &Build, outputs: Outputs<'_>) ->
 
 /// The images that names of the Dockerfile stand for, where they are not those names themselves. A name
 /// that a `FROM --platform` uses stands for one image for each platform.
-fn images(graph: &Graph, node: &Node, build: &Build, outputs: Outputs<'_>) -> BTreeMap<String, String> {
+fn images(known: Known<'_>, node: &Node, build: &Build, outputs: Outputs<'_>) -> BTreeMap<String, String> {
+    let graph = known.graph;
     let given = arguments(graph, node, build, outputs);
     let mut images = BTreeMap::new();
     for dependency in &node.dependencies {
@@ -146,9 +147,12 @@ fn images(graph: &Graph, node: &Node, build: &Build, outputs: Outputs<'_>) -> BT
         );
         // A stand-in is not in the file that is sent: the argument's value is the real reference.
         let name = argument.and_then(|(argument, _)| given.get(argument)).unwrap_or(name);
-        let image = match &graph.nodes[dependency.node].work {
+        let needed = &graph.nodes[dependency.node];
+        let image = match &needed.work {
             Work::Build(needed) => linked(graph, dependency, outputs, &needed.target.label),
-            Work::External(external) => external.reference.clone(),
+            Work::External(external) => {
+                known.exact_reference(external, &needed.platform, &outputs(dependency.node))
+            }
         };
         match platform {
             Some(platform) if is_other(name, &image) => images.insert(format!("{name}::{platform}"), image),

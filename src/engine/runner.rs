@@ -10,10 +10,11 @@ use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use super::lookup::{Found, Known, link_name, tags};
+use super::prediction::Prediction;
 use super::report::{Ended, Ending, Report};
 use super::scheduler::{self, Effects, OnFailure, Scheduler, Skip, State};
 use super::worker::{self, Finished, Order, Shop};
-use crate::build::builder::Builder;
+use crate::build::builder::{BuildError, Builder};
 use crate::cache::last_build::LastBuild;
 use crate::graph::node::{Build, Node, Work};
 use crate::source::snapshot::Snapshot;
@@ -23,6 +24,7 @@ use crate::types::digest::{ActionKey, OutputDigest, SourceKey};
 use crate::types::environment::Environment;
 use crate::types::event::{Event, EventSink, Outcome, Subject};
 use crate::types::ids::{DenseMap, NodeId};
+use crate::types::label::Label;
 
 /// How often a waiting run looks whether it is to stop.
 const POLL: Duration = Duration::from_millis(50);
@@ -78,30 +80,26 @@ struct Foreman<'r> {
     sender: Sender<Message>,
     receiver: Receiver<Message>,
     stopped: bool,
+    prediction: Prediction,
 }
 
 impl<'r> Foreman<'r> {
     fn new(run: Run<'r>) -> Self {
         let nodes = &run.known.graph.nodes;
-        let dependencies =
-            nodes.values().iter().map(|node| node.dependencies.iter().map(|d| d.node).collect());
+        let dependencies = run.known.graph.dependencies();
         let on_failure = if run.keep_going { OnFailure::KeepGoing } else { OnFailure::Stop };
         let wanted = &run.known.graph.roots;
         let (sender, receiver) = mpsc::channel();
         Self {
             run,
-            scheduler: Scheduler::new(
-                &dependencies.collect(),
-                wanted.iter().copied(),
-                run.durations,
-                on_failure,
-            ),
+            scheduler: Scheduler::new(&dependencies, wanted.iter().copied(), run.durations, on_failure),
             ended: DenseMap::filled(nodes.len(), None),
             leaders: HashMap::new(),
             warnings: Vec::new(),
             sender,
             receiver,
             stopped: false,
+            prediction: Prediction::new(dependencies, run.durations, run.jobs),
         }
     }
 
@@ -117,6 +115,9 @@ impl<'r> Foreman<'r> {
             }
             if self.scheduler.is_over() {
                 break;
+            }
+            if let Some(seconds) = self.prediction.seconds(&self.scheduler, Instant::now()) {
+                self.run.events.take(&Event::Expected { seconds });
             }
             match self.receiver.recv_timeout(POLL) {
                 Ok((id, finished)) => self.finish(id, finished),
@@ -151,7 +152,7 @@ impl<'r> Foreman<'r> {
         let node = &self.run.known.graph.nodes[id];
         let (shop, sender) = (self.shop(), self.sender.clone());
         match &node.work {
-            Work::External(external) => match self.run.known.reference_digest(&external.reference) {
+            Work::External(external) => match self.run.known.external_digest(external, &node.platform) {
                 Some(digest) => self.end(id, known_output(digest), scheduler::Outcome::Done),
                 None => spawn(scope, sender, id, move || worker::fetch(shop, node, external)),
             },
@@ -159,6 +160,7 @@ impl<'r> Foreman<'r> {
                 let Some(order) = self.order(id, node, build) else { return };
                 let (subject, action_key) = (order.subject.clone(), order.key);
                 self.run.events.take(&Event::TargetStarted { subject, action_key });
+                self.prediction.start(id, Instant::now());
                 spawn(scope, sender, id, move || worker::build(shop, node, build, &order));
             }
         }
@@ -178,7 +180,9 @@ impl<'r> Foreman<'r> {
             outputs: node.dependencies.iter().map(|d| (d.node, output(d.node))).collect(),
             tags: tags(build, &source_key),
         };
-        if let Some(leader) = self.leaders.get(&key).copied() {
+        // What is to be built whatever the cache knows does not join what may be taken from it.
+        let leader = self.leaders.get(&key).copied();
+        if let Some(leader) = leader.filter(|leader| known.is_forced(*leader) || !known.is_forced(id)) {
             let effects = self.scheduler.join(id, leader);
             if self.scheduler.state(id) != Some(State::Waiting) {
                 self.follow(id, leader);
@@ -222,7 +226,8 @@ impl<'r> Foreman<'r> {
     }
 
     fn end(&mut self, id: NodeId, ended: Ended, outcome: scheduler::Outcome) {
-        self.keep(id, ended);
+        let is_named = self.keep(id, ended);
+        let outcome = if is_named { outcome } else { scheduler::Outcome::Failed };
         let effects = self.scheduler.finish(id, outcome);
         for joined in effects.joined.clone() {
             self.follow(joined, id);
@@ -267,34 +272,32 @@ impl<'r> Foreman<'r> {
     }
 
     /// Remembers how a node ended, gives its image the names that it lacks, and tells. Who built it
-    /// has named it.
-    fn keep(&mut self, id: NodeId, mut ended: Ended) {
+    /// has named it. `false` when a name could not be given: then the node has failed.
+    fn keep(&mut self, id: NodeId, mut ended: Ended) -> bool {
         let node = &self.run.known.graph.nodes[id];
+        let mut named = Ok(());
         if let (Work::Build(build), Some(digest)) = (&node.work, &ended.digest)
             && ended.ending == Ending::Cached
         {
-            ended.tags = self.name(digest, &tags(build, &self.run.source_keys[id]), node);
+            ended.tags = tags(build, &self.run.source_keys[id]);
+            named = self.name(digest, &ended.tags, &build.target.label);
+        }
+        let is_named = named.is_ok();
+        if let Err(error) = named {
+            ended = Ended { ending: worker::ending_of(error), tags: Vec::new(), ..ended };
         }
         if let Some(subject) = node.subject() {
             self.run.events.take(&done(subject, &ended));
         }
         self.ended[id] = Some(ended);
+        is_named
     }
 
-    /// Gives a known image the names that its target wants today.
-    fn name(&mut self, digest: &OutputDigest, tags: &[String], node: &Node) -> Vec<String> {
-        let Some(label) = node.label() else { return Vec::new() };
+    /// Gives a known image the names that its target wants today, and the one that links it.
+    fn name(&self, digest: &OutputDigest, tags: &[String], label: &Label) -> Result<(), BuildError> {
         let link = link_name(label, digest);
-        for tag in tags.iter().chain([&link]) {
-            if self.run.known.inventory.references.get(tag) == Some(digest) {
-                continue;
-            }
-            if let Err(error) = self.run.builder.tag(digest, tag) {
-                self.warnings
-                    .push(Diagnostic::warning(format!("cannot name the image of {label} `{tag}`: {error}")));
-            }
-        }
-        tags.to_vec()
+        let is_lacking = |tag: &&String| self.run.known.inventory.references.get(*tag) != Some(digest);
+        tags.iter().chain([&link]).filter(is_lacking).try_for_each(|tag| self.run.builder.tag(digest, tag))
     }
 
     fn shop(&self) -> Shop<'r> {

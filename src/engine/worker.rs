@@ -17,8 +17,8 @@ use crate::cache::last_build::LastBuild;
 use crate::cache::log_file::LogFile;
 use crate::cache::view_listing;
 use crate::graph::key::Outputs;
-use crate::graph::node::{Build, External, Node, Role, Work};
-use crate::graph::slice::ReferenceKind;
+use crate::graph::node::{Build, Dependency, External, Node, Role, Work};
+use crate::graph::slice::{Reference, ReferenceKind};
 use crate::graph::view::{ReadSources, View, ViewError};
 use crate::source::snapshot::Snapshot;
 use crate::types::cancellation::Cancellation;
@@ -144,7 +144,7 @@ fn attempt(
         shop.snapshot.read(&definition.dockerfile.value).map_err(|error| surroundings(error.to_string()))?;
     let outputs: Outputs<'_> = &|id| order.output(id);
     let prepared =
-        Prepared::new(shop.known.graph, order.id, build, &order.subject, outputs, shop.snapshot, dockerfile);
+        Prepared::new(shop.known, order.id, build, &order.subject, outputs, shop.snapshot, dockerfile);
     let secrets = secrets::read(definition, shop.environment, shop.snapshot).map_err(|error| {
         BuildError::Failed { message: error.to_string(), line: None, log_tail: Vec::new() }
     })?;
@@ -162,15 +162,15 @@ fn attempt(
 fn refuse_triggers(shop: Shop<'_>, build: &Build, order: &Order) -> Result<(), BuildError> {
     let node = &shop.known.graph.nodes[order.id];
     for reference in build.slice.references.iter().filter(|reference| reference.kind == ReferenceKind::From) {
-        let needed = node.dependencies.iter().find(
-            |dependency| matches!(&dependency.role, Role::Reference { name, .. } if *name == reference.name),
-        );
-        let Some(Node { work: Work::External(external), platform, .. }) =
-            needed.map(|dependency| &shop.known.graph.nodes[dependency.node])
+        let Some(id) = node.dependencies.iter().find_map(|used| is_use(used, reference).then_some(used.node))
         else {
             continue;
         };
-        let triggers = shop.builder.triggers(&external.reference, platform, shop.cancellation)?;
+        let Node { work: Work::External(external), platform, .. } = &shop.known.graph.nodes[id] else {
+            continue;
+        };
+        let exact = shop.known.exact_reference(external, platform, &order.output(id));
+        let triggers = shop.builder.triggers(&exact, platform, shop.cancellation)?;
         let refused = triggers.iter().find_map(|trigger| Some((trigger, hidden_by(trigger, build)?)));
         if let Some((trigger, hidden)) = refused {
             let line = build.dockerfile.source.line_column(reference.span.start).line;
@@ -182,6 +182,14 @@ fn refuse_triggers(shop: Shop<'_>, build: &Build, order: &Order) -> Result<(), B
         }
     }
     Ok(())
+}
+
+/// Whether a dependency is what `reference` names. One name stands for one image for each platform.
+fn is_use(dependency: &Dependency, reference: &Reference) -> bool {
+    matches!(
+        &dependency.role,
+        Role::Reference { name, platform } if *name == reference.name && *platform == reference.platform
+    )
 }
 
 /// What a trigger reads that is not in the key of `build`, and how to put it right.
@@ -265,25 +273,23 @@ fn inputs_changed(paths: Vec<WorkspacePath>) -> Failure {
 /// A base without a pin whose name means another image than the key says. Builders look names up by
 /// themselves, so a name that was moved during the build may have been built on.
 fn moved_base(shop: Shop<'_>, node: &Node, order: &Order) -> Option<String> {
-    let unpinned = |external: &External| !external.reference.contains('@');
-    let bases = node.dependencies.iter().filter_map(|dependency| {
-        match &shop.known.graph.nodes[dependency.node].work {
-            Work::External(external) if unpinned(external) => Some((external, dependency.node)),
-            _ => None,
-        }
-    });
-    let bases: Vec<(&External, NodeId)> = bases.collect();
+    let named = |dependency: &Dependency| {
+        let needed = &shop.known.graph.nodes[dependency.node];
+        let Work::External(external) = &needed.work else { return None };
+        let base = (external.reference.clone(), needed.platform.clone());
+        // What the builder had no image for at first was asked for by its digest.
+        shop.known.bases.contains_key(&base).then_some((base, dependency.node))
+    };
+    let bases: Vec<_> = node.dependencies.iter().filter_map(named).collect();
     if bases.is_empty() {
         return None;
     }
+    let wanted = bases.iter().map(|((reference, platform), _)| (reference.as_str(), platform)).collect();
     // A builder that cannot be asked is reported by what is asked of it next.
-    let names = bases.iter().map(|(external, _)| external.reference.as_str()).collect();
-    let inventory = shop.builder.inventory_of(&names).ok()?;
-    let known = Known { inventory: &inventory, ..shop.known };
-    let moved = |(external, id): &&(&External, NodeId)| {
-        known.reference_digest(&external.reference).is_some_and(|digest| digest != order.output(*id))
-    };
-    bases.iter().find(moved).map(|(external, _)| external.reference.clone())
+    let today = shop.builder.bases(&wanted).ok()?;
+    let moved =
+        |(base, id): &&(_, NodeId)| today.get(base).is_some_and(|digest| *digest != order.output(*id));
+    bases.iter().find(moved).map(|((reference, _), _)| reference.clone())
 }
 
 /// Keeps the record, the listings of the views, and the last build. What cannot be kept is a warning.
@@ -323,7 +329,8 @@ fn remember(
     results.into_iter().filter_map(Result::err).map(|error| error.warning()).collect()
 }
 
-fn ending_of(error: BuildError) -> Ending {
+/// How a target ends of which the builder says `error`.
+pub(super) fn ending_of(error: BuildError) -> Ending {
     let failure = |blame, message| Failure { blame, message, line: None, log_tail: Vec::new(), help: None };
     match error {
         BuildError::Cancelled => Ending::Skipped { reason: "cancelled".to_owned() },

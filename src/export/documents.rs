@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use crate::engine::estimate::Estimate;
 use crate::engine::explain::Explained;
 use crate::engine::plan::{Planned, State};
 use crate::engine::report::{Ended, Ending, Report};
@@ -38,9 +39,61 @@ impl<Target> Document<Target> {
 impl<Target: Serialize> Document<Target> {
     /// The text, with a line end.
     pub fn text(&self) -> String {
-        let text = serde_json::to_string_pretty(self).expect("documents have text keys only");
-        format!("{text}\n")
+        text(self)
     }
+}
+
+/// A plan.
+#[derive(Debug, Serialize)]
+pub struct PlanDocument {
+    schema: u32,
+    targets: Vec<PlanTarget>,
+    expected: Option<ExpectedDocument>,
+}
+
+/// How long the work of a plan will take, judging by earlier runs.
+#[derive(Debug, Serialize)]
+pub struct ExpectedDocument {
+    seconds: f64,
+    jobs: usize,
+    critical_path: Vec<ChainDocument>,
+}
+
+/// A node of a critical path: a label, or the reference of an undeclared image.
+#[derive(Debug, Serialize)]
+pub struct ChainDocument {
+    name: String,
+    seconds: f64,
+}
+
+impl PlanDocument {
+    /// The document of `targets`, of which the work is expected to take `expected` with `jobs` at once.
+    pub fn new(graph: &Graph, targets: Vec<PlanTarget>, expected: Option<&Estimate>, jobs: usize) -> Self {
+        let link = |(id, milliseconds): &(NodeId, u64)| ChainDocument {
+            name: graph.nodes[*id].name(),
+            seconds: seconds(*milliseconds),
+        };
+        let expected = expected.map(|estimate| ExpectedDocument {
+            seconds: seconds(estimate.milliseconds),
+            jobs,
+            critical_path: estimate.chain.iter().map(link).collect(),
+        });
+        Self { schema: SCHEMA, targets, expected }
+    }
+
+    /// The text, with a line end.
+    pub fn text(&self) -> String {
+        text(self)
+    }
+}
+
+fn seconds(milliseconds: u64) -> f64 {
+    milliseconds as f64 / 1000.0
+}
+
+fn text(document: &impl Serialize) -> String {
+    let text = serde_json::to_string_pretty(document).expect("documents have text keys only");
+    format!("{text}\n")
 }
 
 /// The nodes that are targets, in order of label and platform.
@@ -70,6 +123,8 @@ pub struct PlanTarget {
     source_key: SourceKey,
     reasons: Vec<ReasonDocument>,
     dependencies: Vec<Label>,
+    /// How long its last build took.
+    seconds: Option<f64>,
 }
 
 /// A reason.
@@ -123,6 +178,7 @@ impl PlanTarget {
             source_key,
             reasons: explained.iter().map(ReasonDocument::from).collect(),
             dependencies: dependency_labels(graph, node),
+            seconds: planned.seconds,
         }
     }
 }

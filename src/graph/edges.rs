@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use super::dockerfiles::{Dockerfiles, ParsedDockerfile};
 use super::load::Loaded;
+use super::mounted;
 use super::node::{Build, Context, ContextSource, Role};
 use super::published::{Meaning, Published};
-use super::slice::{self, Reference, Slice, SliceRequest, Sources};
+use super::slice::{self, Reference, Slice, SliceRequest, SourcePath, Sources};
 use super::target::{ArgumentValue, BuildDefinition, NamedContext, Target};
 use super::view::{ReadSources, ViewSpec};
 use crate::syntax::dockerfile::Dockerfile;
@@ -67,6 +68,21 @@ pub fn stand_in(label: &Label) -> String {
     format!("imgraph.local/{}:target-{}", label.slug(), &hash.as_str()[..16])
 }
 
+/// The argument of `definition` whose value `reference` stands for, and the target that it carries. Of
+/// several arguments with one target, the first that `counts`.
+pub fn stood_for<'d>(
+    definition: &'d BuildDefinition,
+    reference: &str,
+    counts: impl Fn(&str) -> bool,
+) -> Option<(&'d str, &'d Label)> {
+    definition.args.iter().find_map(|(name, argument)| match &argument.value {
+        ArgumentValue::Target(label) if counts(name) && stand_in(label) == reference => {
+            Some((name.as_str(), label))
+        }
+        _ => None,
+    })
+}
+
 /// The draft of `target` for `platform`.
 ///
 /// # Errors
@@ -91,37 +107,29 @@ pub(super) fn draft(
     let slice = slice::slice(&parsed.dockerfile, &request)
         .map_err(|diagnostics| wanted_by(diagnostics, definition, target))?;
     let arguments = keyed_arguments(&parsed.dockerfile, &request, definition, &slice);
-    let mut maker = Maker {
-        surroundings,
-        target,
-        definition,
-        platform,
-        source: Arc::clone(&parsed.dockerfile.source),
-        needs: Vec::new(),
-        folders: BTreeMap::new(),
-        problems: Vec::new(),
-    };
-    for reference in &slice.references {
-        maker.reference(reference);
-    }
-    maker.argument_targets(&slice);
-    let context = maker.main_context(&slice);
-    let folders = maker.folder_contexts();
-    if !maker.problems.is_empty() {
-        return Err(maker.problems);
-    }
-    let needs = maker.needs;
-    let warnings = unused_arguments(&slice, definition, target);
+    let (problems, mut warnings) = mounted::check(&parsed.dockerfile, &slice, target, definition);
+    let source = &parsed.dockerfile.source;
+    let maker = Maker { problems, ..Maker::new(surroundings, target, definition, platform, source) };
+    let Gathered { needs, context, folders } = maker.gather(&slice)?;
+    warnings.extend(unused_arguments(&slice, definition, target));
     let dockerfile_bytes = needs_bytes(&parsed, &slice).then(|| content_hash(&parsed.bytes));
     let (target, dockerfile) = (Arc::clone(target), parsed.dockerfile);
-    let build =
-        Box::new(Build { target, dockerfile, dockerfile_bytes, slice, arguments, given, context, folders });
+    let build = Box::new(Build {
+        target,
+        dockerfile,
+        dockerfile_bytes,
+        slice,
+        is_triggered: false,
+        arguments,
+        given,
+        context,
+        folders,
+    });
     Ok(Draft { build, needs, warnings })
 }
 
-/// Lets `build` read all of its main context and see all of its arguments, for the reason at `span`.
-/// With `from_elsewhere` it may read from stages that its slice does not reach: then all of the
-/// Dockerfile counts.
+/// Lets `build` read all of its main context and see all of its arguments and stamps, for the reason at
+/// `span`.
 ///
 /// # Errors
 /// Everything that is wrong with the ignore file.
@@ -129,16 +137,10 @@ pub(super) fn widen(
     surroundings: &Surroundings<'_>,
     build: &mut Build,
     span: Span,
-    from_elsewhere: bool,
 ) -> Result<(), Vec<Diagnostic>> {
     let definition = build.definition();
     let folder = definition.context.value.clone();
     let ignore = surroundings.dockerfiles.ignore_file(&folder, Some(&definition.dockerfile.value))?;
-    if from_elsewhere {
-        let parsed = surroundings.dockerfiles.dockerfile(&definition.dockerfile.value)?;
-        build.dockerfile_bytes = Some(content_hash(&parsed.bytes));
-    }
-    let definition = build.definition();
     let inputs = build.context.as_ref().and_then(|context| context.spec.inputs.clone());
     let spec = ViewSpec { context: folder, ignore: ignore.rules, sources: ReadSources::Whole, inputs };
     let sources = vec![ContextSource { pattern: Vec::new(), span }];
@@ -148,7 +150,9 @@ pub(super) fn widen(
     // What a line of the file declares keeps the value that it has there.
     let declared = std::mem::replace(&mut build.arguments, unseen);
     build.arguments.extend(declared);
-    build.context = Some(Context { spec: Arc::new(spec), ignore_file: ignore.path, sources });
+    let required = build.context.take().map_or_else(Vec::new, |context| context.required);
+    build.is_triggered = true;
+    build.context = Some(Context { spec: Arc::new(spec), ignore_file: ignore.path, sources, required });
     Ok(())
 }
 
@@ -252,11 +256,49 @@ struct Maker<'m> {
     platform: &'m Platform,
     source: Arc<SourceText>,
     needs: Vec<Need>,
-    folders: BTreeMap<String, (WorkspacePath, Vec<Sources>)>,
+    folders: BTreeMap<String, (WorkspacePath, Asked)>,
     problems: Vec<Diagnostic>,
 }
 
-impl Maker<'_> {
+/// What is asked of one folder.
+#[derive(Default)]
+struct Asked {
+    sources: Vec<Sources>,
+    required: Vec<SourcePath>,
+}
+
+/// What one node needs and reads.
+struct Gathered {
+    needs: Vec<Need>,
+    context: Option<Context>,
+    folders: BTreeMap<String, Context>,
+}
+
+impl<'m> Maker<'m> {
+    fn new(
+        surroundings: &'m Surroundings<'m>,
+        target: &'m Arc<Target>,
+        definition: &'m BuildDefinition,
+        platform: &'m Platform,
+        source: &Arc<SourceText>,
+    ) -> Self {
+        let (needs, folders, problems) = Default::default();
+        let source = Arc::clone(source);
+        Self { surroundings, target, definition, platform, source, needs, folders, problems }
+    }
+
+    fn gather(mut self, slice: &Slice) -> Result<Gathered, Vec<Diagnostic>> {
+        slice.references.iter().for_each(|reference| self.reference(reference));
+        self.argument_targets(slice);
+        let context = self.main_context(slice);
+        let folders = self.folder_contexts();
+        if self.problems.is_empty() {
+            Ok(Gathered { needs: self.needs, context, folders })
+        } else {
+            Err(self.problems)
+        }
+    }
+
     fn reference(&mut self, reference: &Reference) {
         if let Some(context) = reference.context.as_ref().and_then(|name| self.definition.contexts.get(name))
         {
@@ -265,18 +307,16 @@ impl Maker<'_> {
                 NamedContext::Image(image) => self.need_image(image, reference),
                 NamedContext::Folder(folder) => {
                     let name = reference.context.clone().unwrap_or_default();
-                    let entry = self.folders.entry(name).or_insert_with(|| (folder.clone(), Vec::new()));
-                    entry.1.push(reference.sources.clone());
+                    let entry =
+                        self.folders.entry(name).or_insert_with(|| (folder.clone(), Asked::default()));
+                    entry.1.sources.push(reference.sources.clone());
+                    entry.1.required.extend(reference.required.iter().cloned());
                 }
             }
             return;
         }
-        let stood_for = self.definition.args.values().find_map(|argument| match &argument.value {
-            ArgumentValue::Target(label) if stand_in(label) == reference.name => Some(label),
-            _ => None,
-        });
-        match stood_for {
-            Some(label) => self.need_label(label, reference),
+        match stood_for(self.definition, &reference.name, |_| true) {
+            Some((_, label)) => self.need_label(label, reference),
             None => self.need_image(&reference.name, reference),
         }
     }
@@ -367,14 +407,15 @@ impl Maker<'_> {
         }
         let folder = self.definition.context.value.clone();
         let inputs = self.inputs();
-        self.context(folder, Some(&self.definition.dockerfile.value), std::slice::from_ref(sources), inputs)
+        let asked = Asked { sources: vec![sources.clone()], required: slice.required.clone() };
+        self.context(folder, Some(&self.definition.dockerfile.value), asked, inputs)
     }
 
     fn folder_contexts(&mut self) -> BTreeMap<String, Context> {
         let folders = std::mem::take(&mut self.folders);
         let mut contexts = BTreeMap::new();
-        for (name, (folder, sources)) in folders {
-            if let Some(context) = self.context(folder, None, &sources, None) {
+        for (name, (folder, asked)) in folders {
+            if let Some(context) = self.context(folder, None, asked, None) {
                 contexts.insert(name, context);
             }
         }
@@ -385,7 +426,7 @@ impl Maker<'_> {
         &mut self,
         folder: WorkspacePath,
         dockerfile: Option<&WorkspacePath>,
-        sources: &[Sources],
+        asked: Asked,
         inputs: Option<Arc<PathPatterns>>,
     ) -> Option<Context> {
         let ignore = match self.surroundings.dockerfiles.ignore_file(&folder, dockerfile) {
@@ -395,9 +436,11 @@ impl Maker<'_> {
                 return None;
             }
         };
-        let (read, sources) = union(sources);
+        let (read, sources) = union(&asked.sources);
         let spec = ViewSpec { context: folder, ignore: ignore.rules, sources: read, inputs };
-        Some(Context { spec: Arc::new(spec), ignore_file: ignore.path, sources })
+        let place = |path: SourcePath| ContextSource { pattern: path.pattern, span: path.span };
+        let required = asked.required.into_iter().map(place).collect();
+        Some(Context { spec: Arc::new(spec), ignore_file: ignore.path, sources, required })
     }
 
     /// The patterns that narrow the view of the main context.

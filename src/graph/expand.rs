@@ -16,7 +16,7 @@ use super::published::Published;
 use super::slice::ReferenceKind;
 use super::target::Definition;
 use crate::source::snapshot::Snapshot;
-use crate::types::diagnostic::Diagnostic;
+use crate::types::diagnostic::{Diagnostic, Severity};
 use crate::types::ids::{DenseId, DenseMap, NodeId, TargetId};
 use crate::types::platform::Platform;
 use crate::types::span::Spanned;
@@ -133,25 +133,44 @@ impl Expansion<'_> {
     }
 
     /// Lets a target read its whole context whose base leaves it `ONBUILD` instructions: what those
-    /// read is not known from its own Dockerfile.
+    /// read is not known from its own Dockerfile. What they read from a stage or an image would be an
+    /// edge that no line of the Dockerfile says: that is refused.
     fn widen_triggered(&mut self) {
         let mut widened = Vec::new();
+        let mut problems = Vec::new();
         for (index, node) in self.nodes.iter().enumerate() {
             let Some(build) = node.as_ref().and_then(Node::build) else { continue };
             for dependency in node.iter().flat_map(|node| &node.dependencies) {
                 let triggers = self.triggers(dependency.node);
-                if !triggers.is_empty() && is_base(build, &dependency.role) {
-                    let from_elsewhere = triggers.iter().any(|trigger| trigger.value.contains("from="));
-                    widened.push((index, dependency.location.span, from_elsewhere));
+                if triggers.is_empty() || !is_base(build, &dependency.role) {
+                    continue;
                 }
+                widened.push((index, dependency.location.span));
+                let elsewhere = triggers.iter().filter(|trigger| trigger.value.contains("from="));
+                problems.extend(elsewhere.map(|trigger| self.reads_elsewhere(dependency, trigger)));
             }
         }
-        for (index, span, from_elsewhere) in widened {
-            if let Some(Node { work: Work::Build(build), .. }) = &mut self.nodes[index]
-                && let Err(problems) = edges::widen(&self.surroundings, build, span, from_elsewhere)
-            {
-                self.diagnostics.extend(problems);
+        for (index, span) in widened {
+            if let Some(Node { work: Work::Build(build), .. }) = &mut self.nodes[index] {
+                problems.extend(edges::widen(&self.surroundings, build, span).err().into_iter().flatten());
             }
+        }
+        self.diagnostics.extend(problems);
+    }
+
+    fn reads_elsewhere(&self, base: &Dependency, trigger: &Spanned<String>) -> Diagnostic {
+        let needed = self.nodes[base.node.index()].as_ref();
+        let (name, build) = (needed.map_or_else(String::new, Node::name), needed.and_then(Node::build));
+        let message = format!(
+            "{name} leaves `ONBUILD {}` to this stage, which reads from where no line here says",
+            trigger.value
+        );
+        let problem = Diagnostic::error(message).at_location(&base.location, "based on it here").help(
+            "write that instruction here, without `ONBUILD` in the base, so that what it reads is an input",
+        );
+        match build.map(|build| build.location(trigger.span)) {
+            Some(place) => problem.see(&place.source, place.span, "left here"),
+            None => problem,
         }
     }
 
@@ -165,7 +184,9 @@ impl Expansion<'_> {
         dedup(&mut self.diagnostics);
         let complete: Option<DenseMap<NodeId, Node>> =
             self.nodes.into_iter().collect::<Option<Vec<_>>>().map(DenseMap::from_iter);
-        let Some(nodes) = complete else {
+        let Some(nodes) =
+            complete.filter(|_| !self.diagnostics.iter().any(|problem| problem.severity == Severity::Error))
+        else {
             return (Graph::default(), self.diagnostics);
         };
         match order::order(&nodes) {

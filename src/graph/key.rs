@@ -9,9 +9,9 @@
 //! | frontend of `# syntax=` | `frontend` | it may read the file in its own way |
 //! | escape character, when it is not `\` | `escape` | it decides what the values are |
 //! | reached instructions, normalised | `instruction N` | they are the recipe |
-//! | bytes of the Dockerfile, when they are not UTF-8, the frontend is foreign, or a trigger of a base may read from any stage | `dockerfile bytes` | the parsed text does not say all |
+//! | bytes of the Dockerfile, when they are not UTF-8 or the frontend is foreign | `dockerfile bytes` | the parsed text does not say all |
 //! | arguments that reached stages, or triggers of a base, can see, with values | `argument NAME` | a `RUN` can read them |
-//! | names of stamps that reached stages can see, and the target | `stamp NAME` | with or without it, the output differs; two targets have each their own |
+//! | names of stamps that reached stages, or triggers of a base, can see, and the target | `stamp NAME` | with or without it, the output differs; two targets have each their own |
 //! | where mounted secrets come from | `secret ID` | two sources are two values |
 //! | reference of an external base that an argument carries | `reference NAME` | a `RUN` can read it |
 //! | digest of the view, per context | `files`, `files NAME` | what is copied |
@@ -202,7 +202,8 @@ fn argument_facts(build: &Build, sink: &mut impl FactSink) {
         }
     }
     let definition = build.definition();
-    for name in definition.stamp.keys().filter(|name| build.slice.arguments.contains_key(*name)) {
+    let is_seen = |name: &&String| build.is_triggered || build.slice.arguments.contains_key(*name);
+    for name in definition.stamp.keys().filter(is_seen) {
         // Two targets that differ in their stamps alone do not share an output.
         sink.fact(&format!("stamp {name}"), &format!("of {}", build.target.label));
     }

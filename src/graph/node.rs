@@ -31,6 +31,14 @@ pub struct Graph {
     pub order: Vec<NodeId>,
 }
 
+impl Graph {
+    /// What each node needs, without how.
+    pub fn dependencies(&self) -> DenseMap<NodeId, Vec<NodeId>> {
+        let nodes = self.nodes.values().iter();
+        nodes.map(|node| node.dependencies.iter().map(|dependency| dependency.node).collect()).collect()
+    }
+}
+
 /// A target for a platform, or an image from elsewhere.
 #[derive(Debug)]
 pub struct Node {
@@ -70,11 +78,12 @@ pub struct Build {
     /// The parsed Dockerfile.
     pub dockerfile: Arc<Dockerfile>,
     /// The hash of the Dockerfile's bytes, where the parsed text does not say all: the bytes are not
-    /// UTF-8, a foreign frontend reads them in its own way, or a trigger of a base may read from a stage
-    /// that the slice does not reach.
+    /// UTF-8, or a foreign frontend reads them in its own way.
     pub dockerfile_bytes: Option<ContentHash>,
     /// What the wanted stage reaches of it.
     pub slice: Slice,
+    /// Whether a base leaves it `ONBUILD` instructions, which can see all that it is given.
+    pub is_triggered: bool,
     /// Arguments whose values are facts: as [`Slice::arguments`], without what stamps decide.
     pub arguments: BTreeMap<String, Option<String>>,
     /// All arguments that the builder is given, with stand-ins where a dependency's reference goes.
@@ -94,6 +103,8 @@ pub struct Context {
     pub ignore_file: Option<WorkspacePath>,
     /// Where the Dockerfile asks for what is read, in the order of the patterns of the view.
     pub sources: Vec<ContextSource>,
+    /// Paths, not patterns, without which the builder fails.
+    pub required: Vec<ContextSource>,
 }
 
 /// A source of a `COPY`, an `ADD` or a mount.
@@ -184,9 +195,14 @@ impl Build {
         self.definition().no_cache.as_ref().is_some_and(|no_cache| no_cache.value)
     }
 
-    /// What it fetches that no checksum pins: the builder has to look each time.
-    pub fn unpinned_remote(&self) -> Option<&str> {
-        self.slice.remotes.first().map(|remote| remote.value.as_str())
+    /// What it reads that nothing pins, and how to pin it: the builder has to look each time.
+    pub fn unpinned(&self) -> Option<(String, &'static str)> {
+        let frontend = self.slice.frontend.as_ref().filter(|_| self.slice.is_foreign);
+        if let Some(frontend) = frontend.filter(|frontend| !frontend.contains('@')) {
+            return Some((format!("frontend {frontend}"), "no digest pins it"));
+        }
+        let remote = self.slice.remotes.first()?;
+        Some((format!("remote {}", remote.value), "no `--checksum` pins it"))
     }
 
     /// A place in the Dockerfile.

@@ -9,7 +9,8 @@ use std::collections::hash_map::Entry;
 use petgraph::algo::{tarjan_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use super::node::{Dependency, Node};
+use super::node::{Dependency, Node, Role};
+use super::published::claimed_at;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::ids::{DenseId, DenseMap, NodeId};
 
@@ -94,5 +95,20 @@ fn diagnostic(nodes: &DenseMap<NodeId, Node>, cycle: &[(NodeId, &Dependency)]) -
             problem.see(&place.source, place.span, message)
         };
     }
+    cycle.iter().fold(problem, |problem, (id, dependency)| {
+        with_claim(problem, &nodes[*id], dependency, &nodes[dependency.node])
+    })
+}
+
+/// Says why a reference means a target, where nothing but the target's own names tells it.
+fn with_claim(problem: Diagnostic, user: &Node, dependency: &Dependency, needed: &Node) -> Diagnostic {
+    let Role::Reference { name, .. } = &dependency.role else { return problem };
+    let is_context = user.build().is_some_and(|build| build.definition().contexts.contains_key(name));
+    let claim = needed.build().filter(|_| !is_context).and_then(|build| claimed_at(build.definition(), name));
+    let Some(place) = claim else { return problem };
+    let label = needed.name();
     problem
+        .see_location(place, format!("`{name}` means {label} because of this name"))
+        .help(format!("to build on an image from a registry, pin it: `{name}@sha256:…`"))
+        .help(format!("or give {label} names in another repository only"))
 }

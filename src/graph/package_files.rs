@@ -141,11 +141,9 @@ fn read_package(snapshot: &Snapshot, folder: Arc<WorkspacePath>) -> Result<Packa
     let bytes = snapshot.read(&path).map_err(|error| Diagnostic::error(error.to_string()))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let source = Arc::new(SourceText { path, text });
-    if let Err(error) = std::str::from_utf8(&bytes) {
+    if let Some((diagnostic, at)) = file::not_utf8(&source.path.to_string(), &bytes) {
         // Up to here the text is as long as the bytes.
-        let at = error.valid_up_to();
         let length = char::REPLACEMENT_CHARACTER.len_utf8();
-        let diagnostic = Diagnostic::error(format!("`{}` is not UTF-8", source.path));
         return Err(diagnostic.at(&source, Span::new(at, at + length), "no letter of UTF-8"));
     }
     let (file, diagnostics) = file::parse(&source);

@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::target::{Definition, Target};
+use super::target::{BuildDefinition, Definition, Target};
 use crate::syntax::image_reference::ImageReference;
 use crate::types::ids::{DenseMap, TargetId};
+use crate::types::span::Location;
 
 /// The targets by the repositories and references under which Dockerfiles speak of them.
 #[derive(Debug, Default)]
@@ -96,6 +97,16 @@ impl Published {
             Some(several) => Meaning::Ambiguous(several.iter().map(|(id, _)| *id).collect()),
         }
     }
+}
+
+/// Where `build` says that it publishes, or tags, the repository that a Dockerfile calls `reference`.
+pub(super) fn claimed_at<'b>(build: &'b BuildDefinition, reference: &str) -> Option<&'b Location> {
+    let repository_of = |text: &str| text.parse().map(|named: ImageReference| named.repository()).ok();
+    let wanted = repository_of(reference)?;
+    let publishes = build.publishes.iter().map(|named| (named.value.clone(), &named.location));
+    let tags = build.tags.iter().map(|tag| (tag.value.fill("source-key"), &tag.location));
+    let mut claims = publishes.chain(tags);
+    claims.find(|(text, _)| repository_of(text).as_ref() == Some(&wanted)).map(|(_, place)| place)
 }
 
 /// `debian` and `debian:latest` are one name.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::syntax::build_toml::file::{FILE_NAME, has_workspace};
+use crate::syntax::build_toml::file::{FILE_NAME, has_workspace, not_utf8};
 use crate::types::diagnostic::Diagnostic;
 
 /// The nearest folder, `start` or one above it, whose `BUILD.toml` has a `[workspace]` table.
@@ -14,18 +14,26 @@ pub fn find(start: &Path) -> Result<PathBuf, Diagnostic> {
         Diagnostic::error(format!("the folder `{}` cannot be found: {cause}", start.display()))
     })?;
     let mut topmost_package = None;
+    let mut unreadable = None;
     for folder in start.ancestors() {
         let file = folder.join(FILE_NAME);
         match std::fs::read(&file) {
             Ok(text) if has_workspace(&String::from_utf8_lossy(&text)) => return Ok(folder.to_path_buf()),
-            Ok(_) => topmost_package = Some(file),
+            Ok(text) => {
+                // Who saves the root's file in another encoding hides the table from us.
+                unreadable = not_utf8(&file.display().to_string(), &text).or(unreadable);
+                topmost_package = Some(file);
+            }
             Err(cause) if is_absence(&cause) => {}
             Err(cause) => {
                 return Err(Diagnostic::error(format!("`{}` cannot be read: {cause}", file.display())));
             }
         }
     }
-    Err(not_found(&start, topmost_package.as_deref()))
+    Err(match unreadable {
+        Some((diagnostic, _offset)) => diagnostic,
+        None => not_found(&start, topmost_package.as_deref()),
+    })
 }
 
 fn is_absence(cause: &std::io::Error) -> bool {
@@ -52,6 +60,11 @@ mod tests {
     use super::*;
 
     fn check(files: &[(&str, &str)], start: &str, expected: &str) {
+        let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_bytes())).collect();
+        check_bytes(&files, start, expected);
+    }
+
+    fn check_bytes(files: &[(&str, &[u8])], start: &str, expected: &str) {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();
         std::fs::create_dir_all(root.join(start)).unwrap();
@@ -83,5 +96,18 @@ mod tests {
             "a",
             "`ROOT/BUILD.toml` has no `[workspace]` table, and no `BUILD.toml` above it has",
         );
+    }
+
+    #[test]
+    fn a_file_in_another_encoding_is_told_apart_from_one_without_the_table() {
+        let utf16: &[u8] = b"\xff\xfe[\0w\0o\0r\0k\0s\0p\0a\0c\0e\0]\0";
+        let said = "`ROOT/BUILD.toml` is not UTF-8: the byte 0xff at offset 0, in line 1";
+        check_bytes(&[("BUILD.toml", utf16)], "a", said);
+        check_bytes(&[("BUILD.toml", utf16), ("a/BUILD.toml", b"")], "a", said);
+        let latin1: &[u8] = b"# \n# caf\xe9\n[image.a]";
+        let said = "`ROOT/BUILD.toml` is not UTF-8: the byte 0xe9 at offset 8, in line 2";
+        check_bytes(&[("BUILD.toml", latin1)], "", said);
+        // A package's own file is for the loader to tell.
+        check_bytes(&[("BUILD.toml", b"[workspace]"), ("a/BUILD.toml", latin1)], "a", "ROOT");
     }
 }

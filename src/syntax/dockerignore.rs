@@ -7,11 +7,12 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use super::path_pattern::PatternProblem;
+use super::path_pattern::{PathPattern, PatternProblem};
 use super::path_patterns::{PathPatterns, PatternError};
 use super::path_text::clean;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::span::{SourceText, Span};
+use crate::types::workspace_path::WorkspacePath;
 
 /// A line of this many bytes is more than BuildKit's reader takes.
 const LINE_LIMIT: usize = 64 * 1024;
@@ -68,6 +69,16 @@ impl IgnoreRules {
     /// The file that the rules were read from.
     pub fn source(&self) -> Option<&Arc<SourceText>> {
         self.source.as_ref()
+    }
+
+    /// Where the last line is written that leaves `path` or a folder above it out.
+    pub fn span_that_ignores(&self, path: &WorkspacePath) -> Option<Span> {
+        let ignores = |pattern: &PathPattern| {
+            let alone = (!pattern.is_exception()).then(|| PathPatterns::new([pattern.text()]).ok()).flatten();
+            alone.is_some_and(|alone| alone.matches_or_parent(path).unwrap_or(false))
+        };
+        let index = self.patterns.patterns().iter().rposition(ignores)?;
+        self.spans.get(index).copied()
     }
 
     /// Says where the pattern of an error that a view met is written.
@@ -144,7 +155,6 @@ fn normalize(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::workspace_path::WorkspacePath;
 
     fn parse(text: &str) -> Result<IgnoreRules, Diagnostic> {
         let path = WorkspacePath::root().join_name(b".dockerignore");

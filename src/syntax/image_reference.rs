@@ -93,6 +93,21 @@ impl ImageReference {
         familiar.strip_suffix(":latest").map(str::to_owned).unwrap_or(familiar)
     }
 
+    /// The form that an engine lists: the digest alone where there is one, else a tag, `latest` where
+    /// none is given.
+    pub fn listed(&self) -> String {
+        let repository = self.familiar_repository();
+        match &self.digest {
+            Some(digest) => format!("{repository}@{digest}"),
+            None => format!("{repository}:{}", self.tag_or_latest()),
+        }
+    }
+
+    /// The tag; `latest` where none is given.
+    pub fn tag_or_latest(&self) -> &str {
+        self.tag.as_deref().unwrap_or("latest")
+    }
+
     fn suffix(&self) -> String {
         let tag = self.tag.iter().map(|tag| format!(":{tag}"));
         tag.chain(self.digest.iter().map(|digest| format!("@{digest}"))).collect()
@@ -256,6 +271,15 @@ mod tests {
         check("ghcr.io/a/b__c-d.e", "ghcr.io/a/b__c-d.e", "ghcr.io/a/b__c-d.e");
         let digest = format!("sha256:{}", "a".repeat(64));
         check(&format!("a:1@{digest}"), &format!("docker.io/library/a:1@{digest}"), &format!("a:1@{digest}"));
+    }
+
+    #[test]
+    fn an_engine_lists_a_digest_without_the_tag() {
+        let listed = |text: &str| text.parse::<ImageReference>().unwrap().listed();
+        let digest = format!("sha256:{}", "a".repeat(64));
+        assert_eq!(listed("debian"), "debian:latest");
+        assert_eq!(listed("docker.io/library/debian:12"), "debian:12");
+        assert_eq!(listed(&format!("debian:12@{digest}")), format!("debian@{digest}"));
     }
 
     #[test]

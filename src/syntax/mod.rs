@@ -2,8 +2,8 @@
 //!
 //! **Invariant:** every parser is a pure function of its text, and no text makes one panic.
 
-pub mod dockerfile;
 pub mod image_reference;
+pub mod dockerfile;
 pub mod interpolation;
 pub mod build_toml;
 pub mod path_text;

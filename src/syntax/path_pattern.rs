@@ -5,6 +5,9 @@
 //! letters, while `caret^file*` can never match, for `^` then is an anchor. BuildKit behaves so, and
 //! a view must be what BuildKit would send.
 
+use std::iter::Peekable;
+use std::str::Chars;
+
 use super::path_expression::{ANY_FOLDERS, ANY_TEXT, BadExpression, PathExpression};
 use super::shell_pattern;
 
@@ -144,63 +147,31 @@ impl PathPattern {
     }
 }
 
+/// What a pattern is, as far as its characters were read.
+#[derive(Clone, Copy, PartialEq)]
+enum Found {
+    Whole,
+    Prefix,
+    Suffix,
+    Expression,
+}
+
 /// Follows patternmatcher's `compile`, its quirks included: a shape that was found early stays when
 /// only letters follow, and `**` in front counts as a suffix whatever comes between.
 fn compile(pattern: &str) -> Result<Shape, BadExpression> {
-    #[derive(PartialEq)]
-    enum Found {
-        Whole,
-        Prefix,
-        Suffix,
-        Expression,
-    }
     let mut expression = String::from("^");
     let mut found = Found::Whole;
     // Go's scanner drops a byte order mark.
     let mut characters = pattern.strip_prefix('\u{feff}').unwrap_or(pattern).chars().peekable();
     let mut first = true;
     while let Some(character) = characters.next() {
-        match character {
-            '*' if characters.next_if_eq(&'*').is_some() => {
-                characters.next_if_eq(&'/');
-                found = match (characters.peek(), found) {
-                    (None, Found::Whole) => Found::Prefix,
-                    (None, _) => {
-                        expression.push_str(ANY_TEXT);
-                        Found::Expression
-                    }
-                    (Some(_), _) => {
-                        expression.push_str(ANY_FOLDERS);
-                        Found::Expression
-                    }
-                };
-                if first {
-                    found = Found::Suffix;
-                }
+        if character == '*' && characters.next_if_eq(&'*').is_some() {
+            found = two_stars(&mut characters, found, &mut expression);
+            if first {
+                found = Found::Suffix;
             }
-            '*' => {
-                expression.push_str("[^/]*");
-                found = Found::Expression;
-            }
-            '?' => {
-                expression.push_str("[^/]");
-                found = Found::Expression;
-            }
-            // `|`, `{` and `}` are meant to be escaped as well. They are not: the table of the
-            // original has too few bits, and so `a|b*` is a choice and `a{2}*` a repetition.
-            '.' | '+' | '(' | ')' | '$' => expression.extend(['\\', character]),
-            '\\' => {
-                expression.push('\\');
-                if let Some(escaped) = characters.next() {
-                    expression.push(escaped);
-                    found = Found::Expression;
-                }
-            }
-            '[' | ']' => {
-                expression.push(character);
-                found = Found::Expression;
-            }
-            character => expression.push(character),
+        } else if one(character, &mut characters, &mut expression) {
+            found = Found::Expression;
         }
         first = false;
     }
@@ -213,6 +184,44 @@ fn compile(pattern: &str) -> Result<Shape, BadExpression> {
             Shape::Expression(PathExpression::parse(&expression)?)
         }
     })
+}
+
+/// Reads what follows `**`, and gives what the pattern is then.
+fn two_stars(characters: &mut Peekable<Chars<'_>>, found: Found, expression: &mut String) -> Found {
+    characters.next_if_eq(&'/');
+    match (characters.peek(), found) {
+        (None, Found::Whole) => return Found::Prefix,
+        (None, _) => expression.push_str(ANY_TEXT),
+        (Some(_), _) => expression.push_str(ANY_FOLDERS),
+    }
+    Found::Expression
+}
+
+/// Adds one character, which is not the first of `**`, to the expression. Says whether only an
+/// expression can mean it.
+fn one(character: char, characters: &mut Peekable<Chars<'_>>, expression: &mut String) -> bool {
+    match character {
+        '*' => expression.push_str("[^/]*"),
+        '?' => expression.push_str("[^/]"),
+        '[' | ']' => expression.push(character),
+        '\\' => {
+            expression.push('\\');
+            let escaped = characters.next();
+            expression.extend(escaped);
+            return escaped.is_some();
+        }
+        // `|`, `{` and `}` are meant to be escaped as well. They are not: the table of the original
+        // has too few bits, and so `a|b*` is a choice and `a{2}*` a repetition.
+        '.' | '+' | '(' | ')' | '$' => {
+            expression.extend(['\\', character]);
+            return false;
+        }
+        letter => {
+            expression.push(letter);
+            return false;
+        }
+    }
+    true
 }
 
 #[cfg(test)]

@@ -102,6 +102,11 @@ impl OutputDigest {
         &self.0["sha256:".len()..]
     }
 
+    /// `sha256:` and the first 12 digits, for people: Docker finds an image by them.
+    pub fn short(&self) -> &str {
+        &self.0[..self.0.len().min("sha256:".len() + 12)]
+    }
+
     /// The whole text, `sha256:…`.
     pub fn as_str(&self) -> &str {
         &self.0

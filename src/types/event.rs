@@ -113,6 +113,11 @@ pub enum Event {
         /// What is wrong.
         message: String,
     },
+    /// How long the run will still take, judging by earlier ones. Told about once a second.
+    Expected {
+        /// What is left.
+        seconds: f64,
+    },
     /// A target ended.
     TargetDone {
         /// The target.

@@ -28,6 +28,15 @@ fn wait_until(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Cancels when it is dropped, by a panic too.
+struct CancelledAtEnd<'c>(&'c Cancellation);
+
+impl Drop for CancelledAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
 pub(crate) fn a_running_step_is_killed(engine: &Engine) {
     let seconds = format!(
         "9{}{}",
@@ -42,8 +51,10 @@ pub(crate) fn a_running_step_is_killed(engine: &Engine) {
         let case = Case { dockerfile: &dockerfile, no_cache: true, ..Case::default() };
         let (cancel, events) = (&cancellation, &recorder);
         let build = scope.spawn(move || case.run_with(&engine.builder, events, cancel));
+        // Whatever goes wrong below, the build must not sleep on.
+        let _in_the_end = CancelledAtEnd(cancel);
         wait_until("the step", Duration::from_secs(30), || recorder.logged_at("begun").is_some());
-        assert!(runs(&sleep));
+        wait_until("the sleep", Duration::from_secs(10), || runs(&sleep));
         let start = Instant::now();
         cancellation.cancel();
         assert!(matches!(build.join().unwrap(), Err(BuildError::Cancelled)));

@@ -41,6 +41,9 @@ pub(crate) fn two_processes_build_the_same_target(engine: &Engine) {
     }
 }
 
+/// A kill may damage the engine's own cache: that is told, and gone around.
+const LOST_IN_THE_ENGINE: &str = "Docker Engine's build cache holds a step whose files are gone";
+
 /// How often a run is killed on each engine.
 const KILLS: u64 = 25;
 
@@ -58,7 +61,9 @@ pub(crate) fn killed_runs_leave_nothing_wrong(engine: &Engine) {
         child.kill().unwrap();
         child.wait().unwrap();
         let outcome = trial.run("build :app").succeeded();
-        assert!(!outcome.stderr.contains("warning"), "{}", outcome.stderr);
+        let warnings = outcome.stderr.lines().filter(|line| line.contains("warning"));
+        let own: Vec<&str> = warnings.filter(|line| !line.contains(LOST_IN_THE_ENGINE)).collect();
+        assert!(own.is_empty(), "{}", outcome.stderr);
         assert_eq!(trial.inside(&image, &["cat", "/both"]), value.repeat(2), "kill {kill}");
     }
 }

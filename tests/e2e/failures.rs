@@ -110,9 +110,33 @@ fn a_wrong_dockerfile_is_told_by_its_line() {
     trial.write("bad.dockerfile", "FROM busybox:1.36\n\nCOPPY a b\n");
     trial.run("build :bad").exits(2).says(&["bad.dockerfile:3", "COPPY"]);
     trial.write("bad.dockerfile", "FROM busybox:1.36\nCOPY missing /\n");
-    let outcome = trial.run("build :bad");
-    assert!(matches!(outcome.code, Some(1 | 2)), "{outcome:?}");
-    outcome.says(&["bad.dockerfile:2", "missing"]);
+    trial.run("build :bad").exits(2).says(&["bad.dockerfile:2", "missing"]);
+}
+
+/// All at once, whatever else is cached or would build, and not by the engine's words.
+#[test]
+fn what_a_dockerfile_reads_and_nobody_gives_is_told_before_anything_is_built() {
+    let files = [
+        (
+            "BUILD.toml",
+            "[workspace]\n[image.one]\n[image.two]\ndockerfile = \"two.dockerfile\"\n[image.fine]\ndockerfile = \"fine.dockerfile\"\n",
+        ),
+        ("Dockerfile", "FROM scratch\nCOPY nofile /\n"),
+        ("two.dockerfile", "FROM scratch\nCOPY ignored /\n"),
+        ("fine.dockerfile", "FROM scratch\nCOPY nof* here /\n"),
+        (".dockerignore", "ignored\n"),
+        ("ignored", ""),
+        ("here", ""),
+    ];
+    let trial = Trial::of(&Engine::classic(), &files);
+    let told = [
+        "the source `nofile` does not exist",
+        "`ignored` exists, but `.dockerignore` leaves it out",
+        "2 errors",
+    ];
+    let outcome = trial.run("build //...").exits(2).says(&told);
+    assert!(!outcome.stderr.contains("started"), "{outcome:?}");
+    trial.run("build :fine").succeeded();
 }
 
 #[test]

@@ -98,6 +98,29 @@ fn a_plan_tells_what_would_be_done() {
 }
 
 #[test]
+fn a_plan_says_how_long_its_work_will_take() {
+    let (trial, _image) = trial();
+    let expected = || trial.run("plan :both --jobs 3 --format json").succeeded().json()["expected"].clone();
+    assert!(expected().is_null(), "nothing was built before");
+    trial.run("build :both").succeeded();
+    assert_eq!(expected()["critical_path"], serde_json::json!([]), "there is nothing to do");
+    trial.write("b.txt", "changed");
+    let expected = expected();
+    let names: Vec<&str> = expected["critical_path"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|link| link["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["//:lib", "//:app"]);
+    assert!(expected["seconds"].as_f64().unwrap() > 0.0 && expected["jobs"] == 3, "{expected}");
+    let shown = trial.run("plan :both").succeeded().stdout;
+    for text in ["expected, judging by earlier builds: ", ": //:lib ", " -> //:app "] {
+        assert!(shown.contains(text), "{shown}");
+    }
+}
+
+#[test]
 fn inputs_are_the_view_in_path_order() {
     let (trial, _image) = trial();
     let fields = ["label", "contexts", "arguments", "bases", "dependencies"];

@@ -46,6 +46,7 @@ on_both_stores! {
     examples::everything_of_the_quickstart_is_built,
     examples::what_is_cached_asks_the_engine_for_no_build,
     interruption::an_interrupt_ends_the_run_and_the_step,
+    platforms::a_base_for_another_platform_is_what_the_registry_has,
     platforms::each_platform_of_a_linked_target_is_its_own,
     stale_files::a_change_of_the_same_size_and_time_reaches_the_image,
 }

@@ -50,6 +50,9 @@ fn a_terminal_shows_what_runs_and_no_other_screen() {
     let shown = on_terminal(&trial, "build :app", &[("TERM", "xterm")]);
     assert!(shown.contains("//:app") && shown.contains("RUN"), "{shown}");
     assert!(!shown.contains("\u{1b}[?1049h"), "{shown}");
+    let result = shown.lines().rfind(|line| line.contains("  sha256:")).expect(&shown);
+    let digest = result.split_whitespace().last().unwrap();
+    assert_eq!(digest.len(), "sha256:".len() + 12, "a whole digest fills a line: {result}");
 }
 
 /// What a terminal shows of a command.

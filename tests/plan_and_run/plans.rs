@@ -106,6 +106,31 @@ fn a_base_that_is_not_there_is_fetched_and_one_that_moved_is_a_reason() {
 }
 
 #[test]
+fn what_nothing_pins_is_looked_at_each_time() {
+    let pin = crate::scripted::digest("frontend");
+    let cases = [
+        ("ADD https://x/y /", Some("remote https://x/y changed (may have changed: no `--checksum` pins it")),
+        (
+            "# syntax=acme/frontend:1",
+            Some("frontend acme/frontend:1 changed (may have changed: no digest pins it"),
+        ),
+        (&format!("# syntax=acme/frontend:1@{pin}"), None),
+        ("# syntax=docker/dockerfile:1", None),
+    ];
+    for (line, expected) in cases {
+        let shop = Shop::new("[image.a]\n");
+        let lines = if line.starts_with('#') { [line, "FROM scratch"] } else { ["FROM scratch", line] };
+        shop.write("Dockerfile", &lines.join("\n"));
+        shop.run("//:a");
+        let expected = expected.map_or_else(
+            || "//:a cached".to_owned(),
+            |reason| format!("//:a dirty: {reason}, so the builder looks)"),
+        );
+        assert_eq!(shop.plan("//:a"), [expected], "{line}");
+    }
+}
+
+#[test]
 fn no_cache_and_force_are_reasons() {
     let shop = Shop::new("[image.a]\nno-cache = true\n[image.b]\n");
     shop.run("//:all");

@@ -64,7 +64,7 @@ const BASED: &str = "[image.a]\n#--- Dockerfile\nFROM base:1\n";
 #[test]
 fn a_base_that_moves_meanwhile_spoils_the_build() {
     let shop = std::sync::Arc::new(Shop::new(BASED));
-    shop.builder.elsewhere("base:1", "old");
+    shop.builder.name("base:1", "old");
     let weak = std::sync::Arc::downgrade(&shop);
     shop.builder.on("//:a", move |_, _| {
         weak.upgrade().unwrap().builder.name("base:1", "new");
@@ -75,5 +75,19 @@ fn a_base_that_moves_meanwhile_spoils_the_build() {
     assert_eq!(ran.ended["//:a"], expected);
     shop.builder.on("//:a", |_, _| Ok(None));
     assert_eq!(shop.run("//:a").lines(), ["//:a built", "base:1 cached"]);
+    assert_eq!(shop.run("//:a").lines(), ["//:a cached", "base:1 cached"]);
+}
+
+#[test]
+fn a_base_that_was_fetched_is_asked_for_by_its_digest() {
+    let shop = Shop::new(BASED);
+    shop.builder.elsewhere("base:1", "fetched");
+    let exact = format!("base:1@{}", crate::scripted::digest("fetched"));
+    shop.builder.on("//:a", move |request, _| {
+        let contexts: Vec<String> = request.contexts.values().map(|context| format!("{context:?}")).collect();
+        assert_eq!(contexts, [format!("Image({exact:?})")]);
+        Ok(None)
+    });
+    assert_eq!(shop.run("//:a").lines(), ["//:a built", "base:1 built"]);
     assert_eq!(shop.run("//:a").lines(), ["//:a cached", "base:1 cached"]);
 }

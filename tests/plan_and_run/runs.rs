@@ -201,3 +201,34 @@ fn outputs_are_linked_by_their_digests() {
     let seen = seen.lock().unwrap().clone();
     assert_eq!(seen, format!("{{\"dep\": Image(\"{name}\")}} {{\"LIB\": \"{name}\"}}"));
 }
+
+#[test]
+fn a_name_that_cannot_be_given_is_a_failure() {
+    let text = "[image.a]\ntags = [\"acme/a:1\"]\n[image.b]\ndockerfile = \"b.dockerfile\"\ncontexts = { a = \":a\" }\n\
+                #--- Dockerfile\nFROM scratch\n#--- b.dockerfile\nFROM a\n";
+    let shop = Shop::new(text);
+    shop.run("//:b");
+    shop.write(
+        "BUILD.toml",
+        &format!("[workspace]\n{}", text.replace("acme/a:1", "acme/a:2").split("#---").next().unwrap()),
+    );
+    shop.builder.refuse("acme/a:2");
+    let ran = shop.run("//:b");
+    assert_eq!(ran.lines(), ["//:a surroundings: cannot name acme/a:2", "//:b skipped: //:a failed"]);
+    shop.builder.refuse("another");
+    assert_eq!(shop.run("//:b").lines(), ["//:a cached", "//:b cached"]);
+}
+
+#[test]
+fn what_is_forced_is_built_though_its_twin_is_cached() {
+    let shop = Shop::new(
+        "[image.first]\n[image.second]\n[image.user]\ndockerfile = \"user.dockerfile\"\n\
+         contexts = { first = \":first\" }\n[group.both]\ntargets = [\":second\", \":user\"]\n\
+         #--- Dockerfile\nFROM scratch\n#--- user.dockerfile\nFROM first\n",
+    );
+    shop.run("//:all");
+    shop.builder.calls();
+    let ran = shop.run_as("//:both", &Asked { forced: true, jobs: Some(1), ..Asked::default() });
+    assert_eq!(ran.lines(), ["//:first cached", "//:second built", "//:user built"]);
+    assert!(shop.builder.calls().contains(&"build //:second".to_owned()));
+}

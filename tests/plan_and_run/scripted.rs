@@ -4,10 +4,11 @@
 //! give the same output twice, see a base move in the middle) is said by a script. What real engines do
 //! is tested on them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use imgraph::build::builder::{BuildError, BuildOutput, BuildRequest, Builder, Inventory};
+use imgraph::build::builder::{Bases, BuildError, BuildOutput, BuildRequest, Builder, Inventory};
+use imgraph::syntax::image_reference::ImageReference;
 use imgraph::types::cancellation::Cancellation;
 use imgraph::types::digest::OutputDigest;
 use imgraph::types::event::EventSink;
@@ -26,6 +27,8 @@ struct State {
     elsewhere: HashMap<String, OutputDigest>,
     triggers: HashMap<String, Vec<String>>,
     calls: Vec<String>,
+    /// A name that cannot be given.
+    refused: Option<String>,
     /// How many names under which builds find outputs were given.
     links: usize,
 }
@@ -86,6 +89,11 @@ impl Scripted {
         self.state.lock().unwrap().triggers.insert(reference.to_owned(), triggers);
     }
 
+    /// Lets no image be given the name `name`.
+    pub(crate) fn refuse(&self, name: &str) {
+        self.state.lock().unwrap().refused = Some(name.to_owned());
+    }
+
     /// Takes every image out of the store, as `docker system prune` does.
     pub(crate) fn prune(&self) {
         self.state.lock().unwrap().inventory = Inventory::default();
@@ -135,6 +143,16 @@ impl Builder for Scripted {
         Ok(self.state.lock().unwrap().inventory.digests.contains(digest))
     }
 
+    fn bases(&self, wanted: &BTreeSet<(&str, &Platform)>) -> Result<Bases, BuildError> {
+        let state = self.state.lock().unwrap();
+        let found = wanted.iter().filter_map(|(reference, platform)| {
+            let name = reference.parse::<ImageReference>().unwrap().with_default_tag().familiar();
+            let digest = state.inventory.references.get(&name)?.clone();
+            Some((((*reference).to_owned(), (*platform).clone()), digest))
+        });
+        Ok(found.collect())
+    }
+
     fn resolve(&self, reference: &str, _: &Platform, _: &Cancellation) -> Result<OutputDigest, BuildError> {
         self.note(format!("resolve {reference}"));
         let mut state = self.state.lock().unwrap();
@@ -146,7 +164,8 @@ impl Builder for Scripted {
     }
 
     fn triggers(&self, reference: &str, _: &Platform, _: &Cancellation) -> Result<Vec<String>, BuildError> {
-        Ok(self.state.lock().unwrap().triggers.get(reference).cloned().unwrap_or_default())
+        let name = reference.split('@').next().unwrap();
+        Ok(self.state.lock().unwrap().triggers.get(name).cloned().unwrap_or_default())
     }
 
     fn build(
@@ -171,6 +190,9 @@ impl Builder for Scripted {
 
     fn tag(&self, digest: &OutputDigest, name: &str) -> Result<(), BuildError> {
         let mut state = self.state.lock().unwrap();
+        if state.refused.as_deref() == Some(name) {
+            return Err(BuildError::Surroundings { message: format!("cannot name {name}"), help: None });
+        }
         assert!(state.inventory.digests.contains(digest), "{name}: what is named must be there");
         state.inventory.references.insert(name.to_owned(), digest.clone());
         match name.starts_with("imgraph.local/") {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use imgraph::build::builder::Builder;
 use imgraph::cache::folder::CacheFolder;
 use imgraph::cache::last_build::LastBuilds;
-use imgraph::engine::lookup::Known;
+use imgraph::engine::lookup::{self, Known};
 use imgraph::engine::plan::{self, Plan, State};
 use imgraph::engine::report::{Blame, Ending, Report};
 use imgraph::engine::runner::{self, Run};
@@ -80,12 +80,14 @@ impl Shop {
         let cache = CacheFolder::new(self.cache.path());
         let last_builds = LastBuilds::new(&cache, expanded.snapshot.root_on_disk());
         let inventory = self.builder.inventory().unwrap();
+        let bases = self.builder.bases(&lookup::unpinned_bases(&expanded.graph)).unwrap();
         let forced: &[NodeId] = if forced { &expanded.graph.roots } else { &[] };
         let known = Known {
             graph: &expanded.graph,
             views: &views,
             builder: &self.builder,
             inventory: &inventory,
+            bases: &bases,
             cache: &cache,
             last_builds: &last_builds,
             forced,

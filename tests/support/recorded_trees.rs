@@ -2,9 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use imgraph::graph::view::View;
+use imgraph::graph::view::{ReadSources, View, ViewSpec};
 use imgraph::source::snapshot::Snapshot;
+use imgraph::syntax::dockerignore::IgnoreRules;
+use imgraph::types::span::SourceText;
+use imgraph::types::workspace_path::WorkspacePath;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
@@ -44,6 +48,13 @@ impl RecordedTree {
         names.sort();
         names
     }
+}
+
+/// What is read of a whole tree with this ignore file; `None` where the file is refused.
+pub(crate) fn spec(ignore: &str, sources: ReadSources) -> Option<ViewSpec> {
+    let path = WorkspacePath::root().join_name(b".dockerignore");
+    let ignore = IgnoreRules::parse(&Arc::new(SourceText { path, text: ignore.to_owned() })).ok()?;
+    Some(ViewSpec { context: WorkspacePath::root(), ignore: Arc::new(ignore), sources, inputs: None })
 }
 
 fn data(name: &str) -> String {

@@ -11,9 +11,10 @@ use bollard::models::SystemInfo;
 use tokio::runtime::Runtime;
 
 use super::address::EngineAddress;
+use super::bases::Finder;
 use super::connection::{self, Connection};
 use super::{images, solve, version};
-use crate::build::builder::{BuildError, BuildOutput, BuildRequest, Builder, Inventory};
+use crate::build::builder::{Bases, BuildError, BuildOutput, BuildRequest, Builder, Inventory};
 use crate::types::cancellation::Cancellation;
 use crate::types::digest::OutputDigest;
 use crate::types::event::EventSink;
@@ -72,6 +73,10 @@ impl DockerBuilder {
         })
     }
 
+    fn finder(&self) -> Finder<'_> {
+        Finder { connection: &self.connection, platform: &self.platform, is_classic: self.family == CLASSIC }
+    }
+
     /// Waits for `work`, or for somebody to ask to stop: then `work` is dropped.
     fn run<Value>(
         &self,
@@ -122,13 +127,17 @@ impl Builder for DockerBuilder {
         self.runtime.block_on(images::has(&self.connection, digest))
     }
 
+    fn bases(&self, wanted: &BTreeSet<(&str, &Platform)>) -> Result<Bases, BuildError> {
+        self.runtime.block_on(self.finder().bases(wanted))
+    }
+
     fn resolve(
         &self,
         reference: &str,
         platform: &Platform,
         cancellation: &Cancellation,
     ) -> Result<OutputDigest, BuildError> {
-        self.run(images::resolve(&self.connection, reference, platform), cancellation)
+        self.run(self.finder().resolve(reference, platform), cancellation)
     }
 
     fn triggers(
@@ -137,7 +146,7 @@ impl Builder for DockerBuilder {
         platform: &Platform,
         cancellation: &Cancellation,
     ) -> Result<Vec<String>, BuildError> {
-        self.run(images::triggers(&self.connection, reference, platform), cancellation)
+        self.run(self.finder().triggers(reference, platform), cancellation)
     }
 
     fn build(
@@ -146,7 +155,7 @@ impl Builder for DockerBuilder {
         events: &dyn EventSink,
         cancellation: &Cancellation,
     ) -> Result<BuildOutput, BuildError> {
-        self.run(solve::build(&self.connection, request, events), cancellation)
+        self.run(solve::build(self.finder(), request, events), cancellation)
     }
 
     fn tag(&self, digest: &OutputDigest, name: &str) -> Result<(), BuildError> {

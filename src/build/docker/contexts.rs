@@ -6,8 +6,17 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::file_sync::Served;
-use super::image_name::ImageName;
 use crate::build::builder::{BuildError, BuildRequest, ContextSource};
+use crate::syntax::image_reference::ImageReference;
+use crate::types::platform::Platform;
+
+/// An image that a name in the Dockerfile stands for.
+#[derive(Debug)]
+pub(super) struct ContextImage {
+    pub(super) reference: ImageReference,
+    /// The platform for which the name stands for it; `None` is the one that is built for.
+    pub(super) platform: Option<Platform>,
+}
 
 /// The folders and attributes of one build.
 #[derive(Debug, Default)]
@@ -15,7 +24,7 @@ pub(super) struct Contexts<'r> {
     /// What BuildKit may ask for, by the name that it asks for.
     pub(super) folders: BTreeMap<String, Served<'r>>,
     /// Images, by the attribute of the frontend that is to name them.
-    pub(super) images: BTreeMap<String, ImageName>,
+    pub(super) images: BTreeMap<String, ContextImage>,
     /// The other attributes of the frontend.
     pub(super) attributes: HashMap<String, String>,
 }
@@ -39,10 +48,13 @@ impl<'r> Contexts<'r> {
     fn add(&mut self, name: &str, source: ContextSource<'r>) -> Result<(), BuildError> {
         // BuildKit looks for `name::platform` before `name` (`frontend/dockerui/namedcontext.go`).
         let (image_name, platform) = name.split_once("::").map_or((name, None), |(n, p)| (n, Some(p)));
-        let Some(key) = ImageName::parse(image_name).map(|name| name.context_key()) else {
-            return Err(wrong(format!(
-                "`{name}` cannot be the name of a context: BuildKit takes lower-case names as images have them"
-            )));
+        let key = match image_name.parse::<ImageReference>() {
+            Ok(image) => image.context_name(),
+            Err(error) => {
+                return Err(wrong(format!(
+                    "`{name}` cannot be the name of a context: BuildKit takes names as images have them, and {error}"
+                )));
+            }
         };
         let key = platform.map_or(key.clone(), |platform| format!("{key}::{platform}"));
         let attribute = format!("context:{key}");
@@ -51,7 +63,9 @@ impl<'r> Contexts<'r> {
         }
         match source {
             ContextSource::Image(reference) => {
-                self.images.insert(attribute, image(name, reference)?);
+                let platform = platform.and_then(|platform| platform.parse().ok());
+                let reference = image(name, reference)?;
+                self.images.insert(attribute, ContextImage { reference, platform });
             }
             ContextSource::Folder(folder) => {
                 let local = format!("named-{key}");
@@ -68,12 +82,10 @@ pub(super) fn dockerfile_name(path: &str) -> &str {
     path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("Dockerfile")
 }
 
-fn image(context: &str, reference: &str) -> Result<ImageName, BuildError> {
-    ImageName::parse(reference).ok_or_else(|| {
-        wrong(format!(
-            "the context `{context}` is to be the image `{reference}`, which is not an image reference"
-        ))
-    })
+fn image(context: &str, reference: &str) -> Result<ImageReference, BuildError> {
+    reference
+        .parse()
+        .map_err(|error| wrong(format!("the context `{context}` cannot be the image `{reference}`: {error}")))
 }
 
 fn wrong(message: String) -> BuildError {

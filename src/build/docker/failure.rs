@@ -89,17 +89,30 @@ pub(super) fn surroundings(status: &Status, message: &str) -> Option<BuildError>
     Some(BuildError::Surroundings { message, help: Some(help.to_owned()) })
 }
 
-/// Whether a build lost a race against another. Two equal builds name an image at the same time: a
-/// containerd store looks whether the name is there and then creates it, so that one of the two is told
-/// `image "…": already exists`. Or the step was shared with a build that was cancelled, which took the
-/// step's snapshot or its files with it.
-pub(super) fn is_lost_race(status: &Status) -> bool {
-    let message = without_layers(status.message());
-    let is_naming = message.starts_with("image \"") && message.ends_with("already exists");
-    let is_snapshot = message.contains("snapshot ") && message.ends_with("does not exist: not found");
-    // A classic store writes a layer's list of files under this name before it has its own.
-    let is_commit = message.contains("/.tmp-committed") && message.ends_with("no such file or directory");
-    is_naming || is_snapshot || is_commit
+/// What two builds on one engine can take from each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LostRace {
+    /// The name of an image. A containerd store looks whether the name is there and then creates it, so
+    /// that one of two equal builds is told `image "…": already exists`.
+    Name,
+    /// The files of a step. It was shared with a build that was stopped, which took the step's snapshot
+    /// with it. BuildKit's cache may go on naming such a step until it is pruned (seen for 20 tries in
+    /// 20 seconds on Engine 26.1 with a containerd store), so that only a build without it gets past.
+    Step,
+}
+
+impl LostRace {
+    /// What was lost, when that is why a solve failed.
+    pub(super) fn of(status: &Status) -> Option<Self> {
+        let message = without_layers(status.message());
+        let is_snapshot = message.contains("snapshot ") && message.ends_with("does not exist: not found");
+        // A classic store writes a layer's list of files under this name before it has its own.
+        let is_commit = message.contains("/.tmp-committed") && message.ends_with("no such file or directory");
+        if is_snapshot || is_commit {
+            return Some(Self::Step);
+        }
+        (message.starts_with("image \"") && message.ends_with("already exists")).then_some(Self::Name)
+    }
 }
 
 /// The error for a connection that broke in the middle.
@@ -223,18 +236,22 @@ mod tests {
 
     #[test]
     fn a_lost_race_is_told_from_other_failures() {
-        let lost = |message: &str| is_lost_race(&Status::unknown(message));
-        assert!(lost("failed to solve: image \"moby-dangling@sha256:1\": already exists"));
-        assert!(lost(
+        let check = |message: &str, expected: Option<LostRace>| {
+            assert_eq!(LostRace::of(&Status::unknown(message)), expected, "{message}");
+        };
+        check("failed to solve: image \"moby-dangling@sha256:1\": already exists", Some(LostRace::Name));
+        check(
             "failed to solve: failed to commit a to b during finalize: failed to stat active key during commit: \
-             snapshot a does not exist: not found"
-        ));
-        assert!(lost(
+             snapshot a does not exist: not found",
+            Some(LostRace::Step),
+        );
+        check(
             "failed to solve: failed to compute cache key: failed to calculate checksum of ref a::b: open \
-             /var/lib/docker/overlay2/c/.tmp-committed61: no such file or directory"
-        ));
-        assert!(!lost("failed to solve: failed to compute cache key: \"/nofile\": not found"));
-        assert!(!lost("process \"echo image; already exists\" did not complete"));
+             /var/lib/docker/overlay2/c/.tmp-committed61: no such file or directory",
+            Some(LostRace::Step),
+        );
+        check("failed to solve: failed to compute cache key: \"/nofile\": not found", None);
+        check("process \"echo image; already exists\" did not complete", None);
     }
 
     #[test]

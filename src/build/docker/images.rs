@@ -1,4 +1,4 @@
-//! The images that an engine has: listing, finding, fetching and naming them.
+//! The images that an engine has: listing, looking at, and naming them.
 //!
 //! An image is named by what the engine lists as its `Id`: of its configuration on a classic store, of
 //! its manifest (or of the index over several) on a containerd store.
@@ -7,20 +7,13 @@ use std::collections::{BTreeSet, HashMap};
 
 use bollard::errors::Error;
 use bollard::models::{ImageInspect, ImageSummary};
-use bollard::query_parameters::{
-    CreateImageOptionsBuilder, ListImagesOptions, ListImagesOptionsBuilder, TagImageOptionsBuilder,
-};
-use futures_util::TryStreamExt;
+use bollard::query_parameters::{ListImagesOptions, ListImagesOptionsBuilder, TagImageOptionsBuilder};
 
 use super::connection::Connection;
 use super::failure;
-use super::image_name::ImageName;
 use crate::build::builder::{BuildError, Inventory};
+use crate::syntax::image_reference::ImageReference;
 use crate::types::digest::OutputDigest;
-use crate::types::platform::Platform;
-
-/// The repository of the tags by which images are found that are asked for by digest.
-const PINNED: &str = "imgraph.local/pinned";
 
 /// In bytes. The `http` crate takes addresses up to 64 KiB.
 const LONGEST_FILTER: usize = 60_000;
@@ -51,9 +44,12 @@ pub(super) async fn inventory_of(
 /// Patterns for the engine's filter, as many to a request as fit into its address. A pattern is a whole
 /// name with its tag, or a repository: a tagged image is listed with its digest only under that.
 fn requests(references: &BTreeSet<&str>) -> Vec<Vec<String>> {
-    let pattern = |name: ImageName| if name.digest().is_some() { name.repository() } else { name.listed() };
-    let patterns: BTreeSet<String> =
-        references.iter().filter_map(|reference| ImageName::parse(reference)).map(pattern).collect();
+    let pattern = |name: ImageReference| match name.digest {
+        Some(_) => name.familiar_repository(),
+        None => name.listed(),
+    };
+    let names = references.iter().filter_map(|reference| reference.parse().ok());
+    let patterns: BTreeSet<String> = names.map(pattern).collect();
     let mut requests: Vec<Vec<String>> = Vec::new();
     let mut length = LONGEST_FILTER;
     for pattern in patterns {
@@ -82,7 +78,7 @@ fn add(inventory: &mut Inventory, image: &ImageSummary) -> Result<(), BuildError
     let digest = digest_of(&image.id)?;
     for reference in image.repo_tags.iter().chain(&image.repo_digests) {
         // `<none>:<none>` is no reference, and is how an image without a name is listed.
-        if let Some(name) = ImageName::parse(reference) {
+        if let Ok(name) = reference.parse::<ImageReference>() {
             inventory.references.insert(name.listed(), digest.clone());
         }
     }
@@ -95,52 +91,11 @@ pub(super) async fn has(connection: &Connection, digest: &OutputDigest) -> Resul
     Ok(inspect(connection, digest.as_str()).await?.is_some())
 }
 
-/// The digest of the image `reference` for `platform`, which is fetched when it is not there.
-pub(super) async fn resolve(
+/// What the engine says of the image that it knows as `known_as`; `None` when there is none.
+pub(super) async fn inspect(
     connection: &Connection,
-    reference: &str,
-    platform: &Platform,
-) -> Result<OutputDigest, BuildError> {
-    let name = ImageName::parse(reference).ok_or_else(|| BuildError::Failed {
-        message: format!("`{reference}` is not an image reference"),
-        line: None,
-        log_tail: Vec::new(),
-    })?;
-    if let Some(image) = find(connection, &name, platform).await? {
-        return Ok(image);
-    }
-    fetch(connection, reference, &name, platform).await?;
-    let fetched = find(connection, &name, platform).await?;
-    fetched.ok_or_else(|| cannot_fetch(reference, &format!("there is none for {platform}")))
-}
-
-/// The `ONBUILD` instructions of the image `reference` for `platform`, which is fetched when it is not
-/// there.
-pub(super) async fn triggers(
-    connection: &Connection,
-    reference: &str,
-    platform: &Platform,
-) -> Result<Vec<String>, BuildError> {
-    let image = resolve(connection, reference, platform).await?;
-    let inspected = inspect(connection, image.as_str()).await?;
-    Ok(inspected.and_then(|image| image.config?.on_build).unwrap_or_default())
-}
-
-/// The image that the engine has under a name, or under its digest alone.
-async fn find(
-    connection: &Connection,
-    name: &ImageName,
-    platform: &Platform,
-) -> Result<Option<OutputDigest>, BuildError> {
-    for known_as in std::iter::once(name.listed()).chain(name.digest().map(str::to_owned)) {
-        if let Some(image) = inspect(connection, &known_as).await?.filter(|image| is_for(image, platform)) {
-            return digest_of(image.id.as_deref().unwrap_or_default()).map(Some);
-        }
-    }
-    Ok(None)
-}
-
-async fn inspect(connection: &Connection, known_as: &str) -> Result<Option<ImageInspect>, BuildError> {
+    known_as: &str,
+) -> Result<Option<ImageInspect>, BuildError> {
     match connection.api.inspect_image(known_as).await {
         Ok(image) => Ok(Some(image)),
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
@@ -148,39 +103,15 @@ async fn inspect(connection: &Connection, known_as: &str) -> Result<Option<Image
     }
 }
 
-/// An image that does not say what it is for (an import, an index) is taken for any platform.
-fn is_for(image: &ImageInspect, platform: &Platform) -> bool {
-    let said = |part: &Option<String>| part.clone().filter(|part| !part.is_empty());
-    let (Some(os), Some(architecture)) = (said(&image.os), said(&image.architecture)) else { return true };
-    let variant = said(&image.variant).map_or_else(String::new, |variant| format!("/{variant}"));
-    let found = format!("{os}/{architecture}{variant}").parse::<Platform>();
-    found.is_ok_and(|found| {
-        (&found.os, &found.architecture) == (&platform.os, &platform.architecture)
-            && (found.variant.is_none() || platform.variant.is_none() || found.variant == platform.variant)
-    })
-}
-
-async fn fetch(
-    connection: &Connection,
-    reference: &str,
-    name: &ImageName,
-    platform: &Platform,
-) -> Result<(), BuildError> {
-    let options =
-        CreateImageOptionsBuilder::new().from_image(&name.listed()).platform(&platform.to_string()).build();
-    let progress = connection.api.create_image(Some(options), None, None);
-    progress.try_for_each(|_progress| std::future::ready(Ok(()))).await.map_err(|error| match error {
-        Error::DockerResponseServerError { message, .. } | Error::DockerStreamError { error: message } => {
-            cannot_fetch(reference, &message)
-        }
-        error => engine_failed(&format!("cannot fetch {reference}"), &error),
-    })
-}
-
-fn cannot_fetch(reference: &str, reason: &str) -> BuildError {
-    BuildError::Surroundings {
-        message: format!("cannot fetch {reference}: {}", reason.trim()),
-        help: Some("check the name and the network, or pull or build the image beforehand".to_owned()),
+/// The name that an image is to have, in full.
+///
+/// # Errors
+/// Why it cannot be one: it is malformed, or pins a digest.
+pub(super) fn new_name(name: &str) -> Result<ImageReference, String> {
+    match name.parse::<ImageReference>() {
+        Ok(parsed) if parsed.digest.is_none() => Ok(parsed.with_default_tag()),
+        Ok(_) => Err(format!("`{name}` cannot be the name of an image: it has a digest")),
+        Err(error) => Err(format!("`{name}` cannot be the name of an image: {error}")),
     }
 }
 
@@ -190,12 +121,9 @@ pub(super) async fn tag(
     digest: &OutputDigest,
     name: &str,
 ) -> Result<(), BuildError> {
-    let parsed = ImageName::parse(name).filter(|name| name.digest().is_none());
-    let parsed = parsed.ok_or_else(|| BuildError::Surroundings {
-        message: format!("`{name}` cannot be the name of an image"),
-        help: None,
-    })?;
-    let options = TagImageOptionsBuilder::new().repo(&parsed.repository()).tag(parsed.tag()).build();
+    let parsed = new_name(name).map_err(|message| BuildError::Surroundings { message, help: None })?;
+    let repository = parsed.familiar_repository();
+    let options = TagImageOptionsBuilder::new().repo(&repository).tag(parsed.tag_or_latest()).build();
     match connection.api.tag_image(digest.as_str(), Some(options)).await {
         Ok(()) => Ok(()),
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => Err(BuildError::Surroundings {
@@ -206,34 +134,16 @@ pub(super) async fn tag(
     }
 }
 
-/// The name by which BuildKit finds an image in the engine's own store, without asking a registry.
-///
-/// A digest alone is not enough: a classic store knows the digests of registries, which an image that
-/// was built or imported does not have, and a containerd store looks under the repository that an
-/// image came from. An image that is there therefore gets a tag made of its digest, which is the same
-/// on both stores and never moves. One that is not there keeps its name, to be fetched.
-pub(super) async fn name_for_build(
-    connection: &Connection,
-    name: &ImageName,
-    platform: &Platform,
-) -> Result<String, BuildError> {
-    let Some((_, digits)) = name.digest().and_then(|digest| digest.split_once(':')) else {
-        return Ok(name.full());
-    };
-    let Some(image) = find(connection, name, platform).await? else { return Ok(name.full()) };
-    let pinned = format!("{PINNED}:{digits}");
-    tag(connection, &image, &pinned).await?;
-    Ok(pinned)
-}
-
-fn digest_of(id: &str) -> Result<OutputDigest, BuildError> {
+/// The digest that the engine lists an image by.
+pub(super) fn digest_of(id: &str) -> Result<OutputDigest, BuildError> {
     id.parse().map_err(|error| BuildError::Surroundings {
         message: format!("Docker Engine lists an image without a digest: {error}"),
         help: None,
     })
 }
 
-fn engine_failed(what: &str, error: &Error) -> BuildError {
+/// The error for an answer of the engine that says that something failed.
+pub(super) fn engine_failed(what: &str, error: &Error) -> BuildError {
     match error {
         Error::DockerResponseServerError { message, .. } => {
             BuildError::Surroundings { message: format!("{what}: {message}"), help: None }
@@ -245,27 +155,6 @@ fn engine_failed(what: &str, error: &Error) -> BuildError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(os: &str, architecture: &str, variant: &str, platform: &str, expected: bool) {
-        let text = |text: &str| Some(text.to_owned());
-        let image = ImageInspect {
-            os: text(os),
-            architecture: text(architecture),
-            variant: text(variant),
-            ..ImageInspect::default()
-        };
-        assert_eq!(is_for(&image, &platform.parse().unwrap()), expected, "{os}/{architecture}/{variant}");
-    }
-
-    #[test]
-    fn an_image_of_another_platform_is_another_image() {
-        check("linux", "amd64", "", "linux/amd64", true);
-        check("linux", "arm64", "v8", "linux/arm64", true);
-        check("linux", "arm64", "", "linux/amd64", false);
-        check("linux", "arm", "v6", "linux/arm/v7", false);
-        check("windows", "amd64", "", "linux/amd64", false);
-        check("", "", "", "linux/amd64", true);
-    }
 
     #[test]
     fn many_references_make_few_requests() {

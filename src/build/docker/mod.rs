@@ -16,8 +16,9 @@ mod connection;
 mod failure;
 mod file_reader;
 mod identifier;
-mod image_name;
 mod images;
+
+mod bases;
 mod redaction;
 mod status;
 mod version;

@@ -12,12 +12,11 @@ use tokio::sync::{mpsc, watch};
 use tonic::transport::Channel;
 use tonic::{Response, Status};
 
-use super::connection::Connection;
+use super::bases::Finder;
 use super::contexts::{self, Contexts};
-use super::failure::{self, Failure};
+use super::failure::{self, Failure, LostRace};
 use super::file_sync::{self, TransferDesk};
 use super::identifier;
-use super::image_name::ImageName;
 use super::images;
 use super::redaction::Redactor;
 use super::session::Session;
@@ -31,6 +30,13 @@ const EXPORTER: &str = "moby";
 const PAUSE: Duration = Duration::from_millis(100);
 /// How often a solve is tried that loses a race against an equal one.
 const MOST_TRIES: u32 = 5;
+/// How many of these tries wait for a step that was lost to come back.
+const PATIENT_TRIES: u32 = 2;
+/// The attribute of the frontend that leaves BuildKit's cache aside.
+const NO_CACHE: &str = "no-cache";
+/// Told when that is done without being asked for.
+const STEP_IS_LOST: &str = "Docker Engine's build cache holds a step whose files are gone, from a build that \
+    was stopped: all steps run again (`docker builder prune` clears it)";
 /// How long progress may be silent after the answer has come, before it is left.
 const SILENCE_AFTER_ANSWER: Duration = Duration::from_secs(2);
 /// As above, when there was no progress at all: the solve was refused before it began.
@@ -38,13 +44,15 @@ const SILENCE_AFTER_REFUSAL: Duration = Duration::from_millis(100);
 
 /// Builds; to stop it, drop it.
 pub(super) async fn build(
-    connection: &Connection,
+    finder: Finder<'_>,
     request: &BuildRequest<'_>,
     events: &dyn EventSink,
 ) -> Result<BuildOutput, BuildError> {
+    let connection = finder.connection;
     let mut contexts = Contexts::of(request)?;
     for (attribute, image) in &contexts.images {
-        let name = images::name_for_build(connection, image, &request.subject.platform).await?;
+        let platform = image.platform.as_ref().unwrap_or(&request.subject.platform);
+        let name = finder.name_for_build(&image.reference, platform).await?;
         contexts.attributes.insert(attribute.clone(), format!("docker-image://{name}"));
     }
     let (desk, transfers) = mpsc::channel(8);
@@ -64,7 +72,8 @@ pub(super) async fn build(
     }
 }
 
-/// Solves again when another build got in the way. What was done is in BuildKit's cache by then.
+/// Solves again when another build got in the way. What was done is in BuildKit's cache by then; a
+/// step in it that stays damaged is gone around by doing all steps anew.
 async fn answer_in_the_end(
     control: &ControlClient<Channel>,
     mut request: SolveRequest,
@@ -72,14 +81,16 @@ async fn answer_in_the_end(
 ) -> Result<Response<SolveResponse>, Status> {
     let mut tries = 1;
     loop {
-        match answer(control.clone(), request.clone(), progress).await {
-            Err(status) if failure::is_lost_race(&status) && tries < MOST_TRIES => {
-                tokio::time::sleep(PAUSE * tries).await;
-                tries += 1;
-            }
-            answer => return answer,
+        let answer = answer(control.clone(), request.clone(), progress).await;
+        let lost = answer.as_ref().err().and_then(LostRace::of);
+        let Some(lost) = lost.filter(|_| tries < MOST_TRIES) else { return answer };
+        if lost == LostRace::Step && tries == PATIENT_TRIES {
+            request.frontend_attrs.insert(NO_CACHE.to_owned(), String::new());
+            progress.warn(STEP_IS_LOST);
         }
+        tokio::time::sleep(PAUSE * tries).await;
         request.r#ref = identifier::fresh();
+        tries += 1;
     }
 }
 
@@ -183,7 +194,7 @@ fn frontend_attributes(
         set("force-network-mode", network);
     }
     if request.no_cache {
-        set("no-cache", "");
+        set(NO_CACHE, "");
     }
     for (name, value) in request.args {
         set(&format!("build-arg:{name}"), value);
@@ -197,12 +208,8 @@ fn frontend_attributes(
 /// The names of the image as exporters want them: in full, between commas.
 fn names(tags: &[String]) -> Result<String, BuildError> {
     let name = |tag: &String| {
-        let name = ImageName::parse(tag).filter(|name| name.digest().is_none());
-        name.map(|name| name.full()).ok_or_else(|| BuildError::Failed {
-            message: format!("`{tag}` cannot be the name of an image"),
-            line: None,
-            log_tail: Vec::new(),
-        })
+        let name = images::new_name(tag).map(|name| name.to_string());
+        name.map_err(|message| BuildError::Failed { message, line: None, log_tail: Vec::new() })
     };
     Ok(tags.iter().map(name).collect::<Result<Vec<_>, _>>()?.join(","))
 }

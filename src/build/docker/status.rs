@@ -154,7 +154,12 @@ impl<'r> Progress<'r> {
         if !warning.url.is_empty() {
             message.push_str(&format!(", see {}", warning.url));
         }
-        let message = self.redactor.clean(&message).into_owned();
+        self.warn(&self.redactor.clean(&message));
+    }
+
+    /// Warns of something about the whole build.
+    pub(super) fn warn(&self, message: &str) {
+        let message = message.to_owned();
         self.events.take(&Event::Warning { subject: Some(self.subject.clone()), message });
     }
 }

@@ -12,8 +12,10 @@ use crate::cache::record_file::Lookup;
 use crate::cache::statistics::Statistics;
 use crate::cache::sweep::sweep;
 use crate::cache::view_listing;
+use crate::types::diagnostic::Diagnostic;
 
-fn check_cannot_be_written(cache: &CacheFolder, cause: &str) {
+/// Why nothing can be written, in words that are the same for every file.
+fn cannot_be_written(cache: &CacheFolder) -> Diagnostic {
     let target = subject("//a:b", "linux/amd64");
     let errors = [
         record(1).store(cache).unwrap_err(),
@@ -22,27 +24,45 @@ fn check_cannot_be_written(cache: &CacheFolder, cause: &str) {
         LogFile::create(cache, &key(1)).unwrap_err(),
     ];
     let first = errors[0].warning();
-    let folder = cache.path().parent().unwrap().display();
-    assert!(first.message.starts_with(&format!("cannot write in the cache folder `{folder}`: ")));
-    assert!(first.message.contains(cause), "{}", first.message);
     assert!(errors.iter().all(|error| error.warning() == first), "one cause is one warning");
+    first
+}
+
+/// With the file `file` in a folder, a cache at `place` in it says `expected` to who reads and writes.
+fn check_file_in_the_way(file: &str, place: &str, expected: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join(file).parent().unwrap()).unwrap();
+    fs::write(folder.path().join(file), b"").unwrap();
+    let cache = CacheFolder::new(&folder.path().join(place));
+    let warning = cannot_be_written(&cache);
+    assert_eq!(warning.message.replace(&folder.path().display().to_string(), "TMP"), expected);
+    assert!(warning.help[0].starts_with("remove the file, or name a folder with --cache-dir"), "{warning:?}");
+    assert_eq!(ActionRecord::load(&cache, &key(1)), Lookup::Damaged(warning.clone()));
+    assert_eq!(view_listing::load(&cache, &tree(1)), Lookup::Damaged(warning.clone()));
+    assert_eq!(Statistics::collect(&cache).unwrap_err().diagnostic().message, warning.message);
+    assert_eq!(sweep(&cache, SystemTime::now()).unwrap(), 0);
 }
 
 #[test]
 fn a_file_in_the_place_of_the_cache_is_a_warning() {
-    let (folder, cache) = fresh();
-    fs::write(folder.path().join("cache"), b"").unwrap();
-    check_cannot_be_written(&cache, "Not a directory");
-    assert!(matches!(ActionRecord::load(&cache, &key(1)), Lookup::Damaged(_)));
-    assert!(matches!(view_listing::load(&cache, &tree(1)), Lookup::Damaged(_)));
-    assert!(Statistics::collect(&cache).is_err());
-    assert_eq!(sweep(&cache, SystemTime::now()).unwrap(), 0);
+    check_file_in_the_way("cache", "cache", "the cache folder `TMP/cache` is a file, not a folder");
+    check_file_in_the_way(
+        "cache",
+        "cache/below/it",
+        "the cache folder `TMP/cache/below/it` cannot be used: `TMP/cache` is a file, not a folder",
+    );
+    check_file_in_the_way(
+        "cache/v1",
+        "cache",
+        "the cache folder `TMP/cache` cannot be used: `TMP/cache/v1` is a file, not a folder",
+    );
 }
 
 #[test]
 fn a_place_where_nobody_may_make_a_folder_is_a_warning() {
     let cache = CacheFolder::new(Path::new("/proc/imgraph-cache"));
-    check_cannot_be_written(&cache, "");
+    let said = cannot_be_written(&cache).message;
+    assert!(said.starts_with("cannot write in the cache folder `/proc/imgraph-cache`: "), "{said}");
     assert_eq!(ActionRecord::load(&cache, &key(1)), Lookup::Miss);
 }
 

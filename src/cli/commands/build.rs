@@ -24,7 +24,8 @@ use crate::types::ids::{DenseMap, NodeId};
 pub(crate) fn run(session: &Session, arguments: &arguments::Build) -> Result<Exit, Exit> {
     if arguments.dry_run {
         let targets = arguments.targets.clone();
-        let plan = arguments::Plan { targets, detailed_exitcode: false, format: arguments.format };
+        let (jobs, format) = (arguments.jobs, arguments.format);
+        let plan = arguments::Plan { targets, jobs, detailed_exitcode: false, format };
         return super::plan::run_with(session, &plan, arguments.no_cache);
     }
     let cancellation = Cancellation::default();
@@ -68,7 +69,7 @@ fn build(
         environment: &session.environment,
         source_keys: &prepared.source_keys,
         durations: &durations,
-        jobs: jobs(arguments),
+        jobs: arguments.jobs.count(),
         keep_going: arguments.keep_going,
         no_cache: arguments.no_cache,
         cancellation,
@@ -85,12 +86,6 @@ fn durations(prepared: &Prepared) -> DenseMap<NodeId, Option<u64>> {
         Some((last.seconds * 1000.0) as u64)
     };
     prepared.graph.nodes.values().iter().map(duration).collect()
-}
-
-/// As many builds at once as the machine has cores: a builder is mostly waited for.
-fn jobs(arguments: &arguments::Build) -> usize {
-    let cores = || std::thread::available_parallelism().map_or(4, usize::from).max(4);
-    arguments.jobs.map_or_else(cores, usize::from)
 }
 
 fn events_file(session: &Session, path: &Path) -> Result<EventLog<std::fs::File>, Exit> {
@@ -133,7 +128,9 @@ fn tell(
             let document = documents::build_document(&prepared.graph, &prepared.source_keys, report);
             terminal::result(&document.text())?;
         }
-        Format::Text => terminal::result(&summary::build(&prepared.graph, report))?,
+        Format::Text => {
+            terminal::result(&summary::build(&prepared.graph, report, session.terminal.shows_results))?;
+        }
     }
     // Standard error is lines of JSON then, and the events say all of this.
     if arguments.progress == Progress::Json {

@@ -60,9 +60,8 @@ fn check_text(check: &IndexCheck) -> String {
 
 fn stats(session: &Session, format: Format) -> Result<Exit, Exit> {
     let cache = session.cache()?;
-    let statistics = Statistics::collect(&cache).map_err(|error| {
-        session.fail(&[error.warning(), Diagnostic::error(error.to_string())], Exit::Surroundings)
-    })?;
+    let statistics = Statistics::collect(&cache)
+        .map_err(|error| session.fail(&[error.diagnostic()], Exit::Surroundings))?;
     let place = cache.path().display().to_string();
     terminal::result(&match format {
         Format::Json => json_text(&place, &statistics),

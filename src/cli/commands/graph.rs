@@ -5,7 +5,8 @@ use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::cli::terminal;
 use crate::export::graph_picture::{self, Picture, PictureEdge, PictureFormat, PictureNode};
-use crate::graph::node::{Graph, Role};
+use crate::graph::edges::stood_for;
+use crate::graph::node::{Build, Graph, Node, Role};
 
 /// Runs the command. No builder is asked.
 pub(crate) fn run(session: &Session, arguments: &arguments::Graph) -> Result<Exit, Exit> {
@@ -26,7 +27,7 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Graph) -> Result<Exi
 
 fn picture(graph: &Graph) -> Picture {
     let several = graph.nodes.values().iter().any(|node| node.platform != graph.nodes.values()[0].platform);
-    let node = |node: &crate::graph::node::Node| PictureNode {
+    let node = |node: &Node| PictureNode {
         label: node.name(),
         kind: node.kind().to_string(),
         platform: several.then(|| node.platform.clone()),
@@ -35,15 +36,78 @@ fn picture(graph: &Graph) -> Picture {
         node.dependencies.iter().map(move |dependency| PictureEdge {
             from: id,
             to: dependency.node,
-            why: why(&dependency.role),
+            why: why(node.build(), &dependency.role),
         })
     });
     Picture { nodes: graph.nodes.values().iter().map(node).collect(), edges: edges.collect() }
 }
 
-fn why(role: &Role) -> String {
+/// How a node uses another. A reference that stands for an argument's value is written nowhere: the
+/// argument is.
+fn why(build: Option<&Build>, role: &Role) -> String {
     match role {
-        Role::Reference { name, .. } => name.clone(),
-        Role::Argument { name } => format!("argument {name}"),
+        Role::Reference { name, .. } => {
+            let argument = build.and_then(|build| {
+                let is_seen = |argument: &str| build.slice.arguments.contains_key(argument);
+                stood_for(build.definition(), name, is_seen)
+            });
+            argument.map_or_else(|| name.clone(), |(argument, _)| said(argument))
+        }
+        Role::Argument { name } => said(name),
+    }
+}
+
+fn said(argument: &str) -> String {
+    format!("argument {argument}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::graph::expand::{Wanted, expand};
+    use crate::graph::load::{Options, load};
+    use crate::source::snapshot::Snapshot;
+    use crate::types::environment::Environment;
+    use crate::types::platform::Platform;
+
+    /// The pictures of `//:app`, which is given `//:lib` as an argument.
+    fn drawn(dockerfile: &str, format: PictureFormat) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let build = "[workspace]\n[image.app]\nargs = { A = { target = ':lib' }, LIB = { target = ':lib' } }\n\
+                     [stage.lib]\ndockerfile = 'lib.dockerfile'\n";
+        let files = [("BUILD.toml", build), ("Dockerfile", dockerfile), ("lib.dockerfile", "FROM scratch\n")];
+        files.iter().for_each(|(path, text)| std::fs::write(folder.path().join(path), text).unwrap());
+        let snapshot = Snapshot::of_disk(folder.path()).unwrap();
+        let environment = Environment::default();
+        let loaded =
+            load(&snapshot, &Options { set: &BTreeMap::new(), environment: &environment, version: "0.1.0" });
+        let targets = loaded.select(&["//:app"], &std::sync::Arc::default()).unwrap();
+        let platform: Platform = "linux/amd64".parse().unwrap();
+        let wanted = Wanted { targets: &targets, platforms: &[], build_platform: &platform };
+        let (graph, problems) = expand(&snapshot, &loaded, wanted);
+        assert!(!graph.nodes.is_empty(), "{problems:?}");
+        graph_picture::draw(&picture(&graph), format)
+    }
+
+    #[test]
+    fn a_target_that_is_an_argument_is_shown_as_the_argument_alone() {
+        let from = "ARG LIB\nFROM $LIB\n";
+        for (format, expected) in [
+            (PictureFormat::Text, "//:app image\n└── //:lib stage [argument LIB]\n"),
+            (PictureFormat::Dot, "-> n1 [label=\"argument LIB\"]"),
+            (PictureFormat::Mermaid, "|\"argument LIB\"| n1"),
+            (PictureFormat::Json, "\"why\": \"argument LIB\""),
+        ] {
+            let drawn = drawn(from, format);
+            assert!(drawn.contains(expected), "{drawn}");
+            assert!(!drawn.contains("imgraph.local"), "{drawn}");
+            assert_eq!(drawn.matches("argument ").count(), 1, "{drawn}");
+        }
+        let other = "ARG LIB\nFROM --platform=linux/arm64 $LIB\n";
+        let expected = "//:app (linux/amd64) image\n├── //:lib (linux/amd64) stage [argument LIB]\n\
+                        └── //:lib (linux/arm64) stage [argument LIB]\n";
+        assert_eq!(drawn(other, PictureFormat::Text), expected);
     }
 }

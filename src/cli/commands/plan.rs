@@ -3,12 +3,15 @@
 use crate::cli::arguments::{self, Format};
 use crate::cli::exit::Exit;
 use crate::cli::prepared::Prepared;
+use crate::cli::progress::shown_duration;
 use crate::cli::reasons;
 use crate::cli::session::Session;
 use crate::cli::terminal;
+use crate::engine::estimate::Estimate;
 use crate::engine::explain::{self, Explained};
 use crate::engine::plan::{self, Plan, State};
-use crate::export::documents::{self, Document, PlanTarget};
+use crate::export::documents::{self, PlanDocument, PlanTarget};
+use crate::graph::node::Graph;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::ids::NodeId;
 
@@ -32,8 +35,12 @@ pub(crate) fn run_with(session: &Session, arguments: &arguments::Plan, forced: b
         explain::explain(known, &prepared.workspace.snapshot, id, &plan.nodes[id], warnings)
     };
     let text = match arguments.format {
-        Format::Json => json(&prepared, &plan, |id| explain(id, &mut warnings)),
-        Format::Text => text(session, &prepared, &plan, |id| explain(id, &mut warnings)),
+        Format::Json => json(&prepared, &plan, arguments.jobs.count(), |id| explain(id, &mut warnings)),
+        Format::Text => {
+            let estimate = plan.estimate(&prepared.graph, arguments.jobs.count());
+            let estimate = estimate.map(|estimate| expected(session, &prepared.graph, &estimate));
+            text(session, &prepared, &plan, |id| explain(id, &mut warnings)) + &estimate.unwrap_or_default()
+        }
     };
     session.show(&warnings);
     terminal::result(&text)?;
@@ -41,12 +48,40 @@ pub(crate) fn run_with(session: &Session, arguments: &arguments::Plan, forced: b
     Ok(if arguments.detailed_exitcode && plan.has_work() { Exit::WorkToDo } else { Exit::Done })
 }
 
-fn json(prepared: &Prepared, plan: &Plan, mut explain: impl FnMut(NodeId) -> Vec<Explained>) -> String {
+fn json(
+    prepared: &Prepared,
+    plan: &Plan,
+    jobs: usize,
+    mut explain: impl FnMut(NodeId) -> Vec<Explained>,
+) -> String {
+    let graph = &prepared.graph;
     let target = |(id, node, label): (NodeId, &crate::graph::node::Node, &crate::types::label::Label)| {
         let explained = explain(id);
-        PlanTarget::new(&prepared.graph, node, label, prepared.source_keys[id], &plan.nodes[id], &explained)
+        PlanTarget::new(graph, node, label, prepared.source_keys[id], &plan.nodes[id], &explained)
     };
-    Document::new(documents::in_order(&prepared.graph).into_iter().map(target).collect()).text()
+    let targets = documents::in_order(graph).into_iter().map(target).collect();
+    PlanDocument::new(graph, targets, plan.estimate(graph, jobs).as_ref(), jobs).text()
+}
+
+/// `expected: 3.2s, of which //a -> //b takes 2.8s`; nothing when there is nothing to do.
+fn expected(session: &Session, graph: &Graph, estimate: &Estimate) -> String {
+    let of_chain: u64 = estimate.chain.iter().map(|(_, milliseconds)| milliseconds).sum();
+    if of_chain == 0 {
+        return String::new();
+    }
+    let shown = |milliseconds: u64| shown_duration(milliseconds as f64 / 1000.0);
+    let slow = estimate.chain.iter().filter(|(_, milliseconds)| *milliseconds > 0);
+    let chain: Vec<String> =
+        slow.map(|(id, own)| format!("{} {}", graph.nodes[*id].name(), shown(*own))).collect();
+    let head = format!(
+        "expected, judging by earlier builds: {}\nthe longest chain takes {}:",
+        shown(estimate.milliseconds),
+        shown(of_chain)
+    );
+    let line = format!(" {}", chain.join(" -> "));
+    let fits = head.lines().last().map_or(0, str::len) + line.len() <= session.terminal.columns;
+    let chain = if fits { line } else { format!("\n  {}", chain.join("\n  ")) };
+    format!("{head}{chain}\n")
 }
 
 fn text(

@@ -63,9 +63,11 @@ fn lines(event: &Event, verbose: bool) -> String {
         Event::TargetDone { subject, outcome, seconds, .. } => {
             format!("{}  {}\n", subject.label, ending(outcome, *seconds))
         }
-        Event::RunStarted { .. } | Event::StepDone { .. } | Event::Log { .. } | Event::RunDone { .. } => {
-            String::new()
-        }
+        Event::RunStarted { .. }
+        | Event::StepDone { .. }
+        | Event::Log { .. }
+        | Event::Expected { .. }
+        | Event::RunDone { .. } => String::new(),
     }
 }
 

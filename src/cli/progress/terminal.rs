@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -27,6 +27,19 @@ struct State {
     overall: Option<ProgressBar>,
     running: HashMap<Subject, ProgressBar>,
     steps: usize,
+    /// When the run is expected to end.
+    end: Option<Instant>,
+}
+
+impl State {
+    /// What stands behind the bar.
+    fn show(&self) {
+        let Some(overall) = &self.overall else { return };
+        let left = self.end.map(|end| end.saturating_duration_since(Instant::now()).as_secs_f64());
+        let left = left.filter(|left| *left >= 1.0);
+        let left = left.map_or_else(String::new, |left| format!("about {} left  ", duration::shown(left)));
+        overall.set_message(format!("{} steps  {left}", self.steps));
+    }
 }
 
 impl TerminalProgress {
@@ -116,9 +129,7 @@ impl EventSink for TerminalProgress {
                 if let Some(bar) = state.running.get(subject) {
                     bar.set_message(name.clone());
                 }
-                if let Some(overall) = &state.overall {
-                    overall.set_message(format!("{} steps  ", state.steps));
-                }
+                state.show();
             }
             Event::Warning { subject, message } => {
                 let of = subject.as_ref().map(|subject| format!("{}: ", subject.label)).unwrap_or_default();
@@ -131,6 +142,10 @@ impl EventSink for TerminalProgress {
                 if let Some(overall) = state.overall.take() {
                     overall.finish_and_clear();
                 }
+            }
+            Event::Expected { seconds } => {
+                state.end = Some(Instant::now() + Duration::from_secs_f64(seconds.max(0.0)));
+                state.show();
             }
             Event::StepDone { .. } | Event::Log { .. } => {}
         }

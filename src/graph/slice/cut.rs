@@ -9,13 +9,9 @@ use super::sources::Gathered;
 use super::states::States;
 use super::walk::Walk;
 use crate::syntax::dockerfile::model::Command;
-use crate::syntax::dockerfile::{Dockerfile, declared_arguments};
-use crate::syntax::image_reference::ImageReference;
+use crate::syntax::dockerfile::{Dockerfile, declared_arguments, frontend};
 use crate::types::diagnostic::Diagnostic;
 use crate::types::span::{Span, Spanned};
-
-/// The repositories of the frontends whose rules are known here.
-const KNOWN_FRONTENDS: [&str; 2] = ["docker/dockerfile", "docker/dockerfile-upstream"];
 
 /// Cuts out what the wanted stage can reach.
 ///
@@ -66,11 +62,16 @@ fn finish(mut walk: Walk<'_, '_>, wanted: usize) -> Result<Slice, Vec<Diagnostic
     if !walk.diagnostics.is_empty() {
         return Err(in_order(walk.diagnostics));
     }
+    let is_foreign = foreign_frontend(walk.dockerfile, walk.request).is_some();
+    if is_foreign {
+        walk.references.iter_mut().for_each(|reference| reference.required.clear());
+    }
     Ok(Slice {
         frontend: walk.dockerfile.frontend.as_ref().map(|frontend| frontend.value.clone()),
         instructions: walk.instructions,
+        required: if is_foreign { Vec::new() } else { walk.sources.required() },
         sources: walk.sources.finish(),
-        is_foreign: foreign_frontend(walk.dockerfile, walk.request).is_some(),
+        is_foreign,
         widened: walk.widened,
         references: walk.references,
         arguments: walk.arguments.finish(),
@@ -96,10 +97,8 @@ fn foreign_frontend(dockerfile: &Dockerfile, request: &SliceRequest<'_>) -> Opti
     let written = dockerfile.frontend.as_ref().map(|frontend| (frontend.value.as_str(), frontend.span));
     let (image, span) = given.or(written)?;
     let image = image.split(' ').next().unwrap_or_default();
-    let repository = image.parse().map(|image: ImageReference| image.familiar_repository());
-    let is_known = repository.is_ok_and(|repository| KNOWN_FRONTENDS.contains(&repository.as_str()));
     let reason = format!("the frontend `{image}` may read anything");
-    (!is_known).then_some(Widening { reason, span })
+    (!frontend::is_known(image)).then_some(Widening { reason, span })
 }
 
 /// Arguments that count although nothing declares them: BuildKit's own, and proxies where something

@@ -23,6 +23,6 @@ mod cut;
 
 pub use cut::slice;
 pub use model::{
-    ArgumentUse, Reference, ReferenceKind, Slice, SliceRequest, SlicedInstruction, SourcePath, Sources,
-    Widening,
+    ArgumentUse, Demand, Mounted, Reference, ReferenceKind, Slice, SliceRequest, SlicedInstruction,
+    SourcePath, Sources, Widening,
 };

@@ -23,12 +23,15 @@ pub struct SliceRequest<'r> {
 /// What a stage can reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slice {
-    /// The frontend image that `# syntax=` names.
+    /// The frontend image that the file asks for.
     pub frontend: Option<String>,
     /// The instructions of the reached stages, in file order, triggers of `ONBUILD` where they run.
     pub instructions: Vec<SlicedInstruction>,
     /// What is read of the main context, where the text alone decides.
     pub sources: Sources,
+    /// Paths, not patterns, of the main context without which the build fails, sorted. None where a
+    /// foreign frontend decides.
+    pub required: Vec<SourcePath>,
     /// Whether the frontend is of another make than Docker's, and may read the file in its own way.
     pub is_foreign: bool,
     /// Why [`Self::sources`] may be narrower than the truth: the whole context counts then.
@@ -39,15 +42,35 @@ pub struct Slice {
     pub arguments: BTreeMap<String, ArgumentUse>,
     /// Arguments that are given and that nothing in the file declares or knows.
     pub unused_args: Vec<String>,
-    /// The ids of the secrets that are mounted, with the place of the first mount.
-    pub secrets: BTreeMap<String, Span>,
-    /// The ids of the SSH agents that are mounted, with the place of the first mount.
-    pub ssh: BTreeMap<String, Span>,
+    /// The ids of the secrets that are mounted.
+    pub secrets: BTreeMap<String, Mounted>,
+    /// The ids of the SSH agents that are mounted.
+    pub ssh: BTreeMap<String, Mounted>,
     /// URLs and git repositories that `ADD` fetches and no checksum pins, expanded: what they hold may
     /// be another thing tomorrow.
     pub remotes: Vec<Spanned<String>>,
     /// The `ONBUILD` instructions that the wanted stage leaves to whatever is based on it.
     pub triggers: Vec<Spanned<String>>,
+}
+
+/// A secret or an SSH agent that is mounted, maybe several times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mounted {
+    /// How much the mounts ask for it: the most that one of them asks.
+    pub demand: Demand,
+    /// The place of the first mount that asks for it so much.
+    pub span: Span,
+}
+
+/// How much a mount asks for what it mounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Demand {
+    /// An unknown variable decides what is mounted, and how.
+    Unknown,
+    /// The builder leaves the mount out when there is nothing to mount.
+    Optional,
+    /// The build fails without it.
+    Required,
 }
 
 /// An instruction of a reached stage.
@@ -122,6 +145,8 @@ pub struct Reference {
     pub span: Span,
     /// What is read of it. Already whole where the text does not decide.
     pub sources: Sources,
+    /// Paths, not patterns, that must be in it, sorted.
+    pub required: Vec<SourcePath>,
 }
 
 /// An argument that the reached stages can see.

@@ -10,6 +10,7 @@ use crate::types::span::Span;
 pub(super) struct Gathered {
     whole: Vec<Span>,
     paths: BTreeMap<Vec<u8>, Span>,
+    required: BTreeMap<Vec<u8>, Span>,
 }
 
 impl Gathered {
@@ -20,6 +21,15 @@ impl Gathered {
             self.whole.push(span);
         } else {
             self.paths.entry(path.into_bytes()).or_insert(span);
+        }
+    }
+
+    /// Notes that the builder fails where there is no such source.
+    pub(super) fn require(&mut self, source: &str, span: Span) {
+        let path = cleaned(source);
+        // What is written in another encoding is not known letter by letter.
+        if !path.is_empty() && !path.contains(char::REPLACEMENT_CHARACTER) {
+            self.required.entry(path.into_bytes()).or_insert(span);
         }
     }
 
@@ -34,6 +44,15 @@ impl Gathered {
         for (path, span) in other.paths {
             self.paths.entry(path).or_insert(span);
         }
+        for (path, span) in other.required {
+            self.required.entry(path).or_insert(span);
+        }
+    }
+
+    /// The sources that must be there, sorted.
+    pub(super) fn required(&self) -> Vec<SourcePath> {
+        let required = self.required.iter();
+        required.map(|(path, span)| SourcePath { pattern: path.clone(), span: *span }).collect()
     }
 
     /// What was gathered.

@@ -6,7 +6,7 @@ use super::arguments::{Rank, SeenArguments};
 use super::checks;
 use super::contexts::SCRATCH;
 use super::git::{self, Place};
-use super::model::{Reference, ReferenceKind, SliceRequest, SlicedInstruction, Widening};
+use super::model::{Demand, Mounted, Reference, ReferenceKind, SliceRequest, SlicedInstruction, Widening};
 use super::scope::{Globals, Scope, uncertain};
 use super::sources::{Gathered, cleaned};
 use super::states::{State, States, Step};
@@ -35,8 +35,8 @@ pub(super) struct Walk<'w, 'd> {
     pub(super) widened: Option<Widening>,
     pub(super) references: Vec<Reference>,
     pub(super) arguments: SeenArguments,
-    pub(super) secrets: BTreeMap<String, Span>,
-    pub(super) ssh: BTreeMap<String, Span>,
+    pub(super) secrets: BTreeMap<String, Mounted>,
+    pub(super) ssh: BTreeMap<String, Mounted>,
     pub(super) remotes: Vec<Spanned<String>>,
     pub(super) has_run: bool,
 }
@@ -118,6 +118,7 @@ impl<'d> Walk<'_, 'd> {
             kind: ReferenceKind::From,
             span,
             sources: sources.finish(),
+            required: Vec::new(),
         });
     }
 
@@ -280,6 +281,9 @@ impl<'d> Walk<'_, 'd> {
                 read.add_whole(span);
             } else if self.is_local(&source.text, span, is_add, copy.checksum.is_some()) {
                 read.add(&source.text, span);
+                if source.uncertain.is_empty() && !copy.chooses && is_plain(&source.text) {
+                    read.require(&source.text, span);
+                }
             }
         }
         match (&copy.from, here.step.reads.first()) {
@@ -388,7 +392,8 @@ impl<'d> Walk<'_, 'd> {
             (_, None) if state.base.value == SCRATCH => return,
             (_, None) => (state.base.value.clone(), self.states.context_of(&state.base.value).cloned()),
         };
-        self.references.push(Reference { name, context, platform: None, kind, span, sources: read.finish() });
+        let (required, sources) = (read.required(), read.finish());
+        self.references.push(Reference { name, context, platform: None, kind, span, sources, required });
     }
 
     fn run(&mut self, here: Here<'_, 'd>, run: &Run) {
@@ -435,19 +440,30 @@ impl<'d> Walk<'_, 'd> {
             self.widen(uncertain(uncertain_names), span);
         }
         let mut sources = Gathered::default();
+        let demand = match (is_certain, mount.is_required) {
+            (false, _) => Demand::Unknown,
+            (true, false) => Demand::Optional,
+            (true, true) => Demand::Required,
+        };
         match mount.kind {
             MountKind::Secret => {
-                self.secrets.entry(mount.secret_id()).or_insert(span);
+                note_mounted(&mut self.secrets, &mount.secret_id(), Mounted { demand, span });
                 return;
             }
             MountKind::Ssh => {
                 let id = if mount.id.is_empty() { "default" } else { &mount.id };
-                self.ssh.entry(id.to_owned()).or_insert(span);
+                note_mounted(&mut self.ssh, id, Mounted { demand, span });
                 return;
             }
             MountKind::Tmpfs => {}
             MountKind::Bind | MountKind::Cache if !is_certain => sources.add_whole(span),
-            MountKind::Bind | MountKind::Cache => sources.add(&mount.source, span),
+            MountKind::Bind | MountKind::Cache => {
+                sources.add(&mount.source, span);
+                // A mount knows no wildcards.
+                if mount.kind == MountKind::Bind {
+                    sources.require(&mount.source, span);
+                }
+            }
         }
         match read {
             Some(index) => self.read_from(here, index, ReferenceKind::MountFrom, span, sources),
@@ -466,5 +482,17 @@ impl<'d> Walk<'_, 'd> {
         }
         let folder = self.scope(here).folder.clone();
         folder.is_some_and(|folder| cleaned(&format!("{folder}/{target}")).is_empty())
+    }
+}
+
+/// Whether a source of a `COPY` names one path. A pattern may match nothing: BuildKit goes on then.
+fn is_plain(source: &str) -> bool {
+    !source.contains(['*', '?', '[', '\\'])
+}
+
+fn note_mounted(all: &mut BTreeMap<String, Mounted>, id: &str, mounted: Mounted) {
+    let most = all.entry(id.to_owned()).or_insert(mounted);
+    if mounted.demand > most.demand {
+        *most = mounted;
     }
 }

@@ -216,7 +216,7 @@ fn secret(reader: &Reader, entry: &Entry<'_>) -> Option<SecretField> {
     if table.take("id").is_none() {
         table.missing("id", "id = \"npm\"");
     }
-    let id = table.text("id");
+    let id = table.text("id").filter(|id| check_secret_id(reader, id));
     let (env, file) = (table.take("env"), table.take("file"));
     match (&env, &file) {
         (None, None) => table.missing("env", "env = \"NPM_TOKEN\"` or `file = \"token.txt\""),
@@ -231,6 +231,20 @@ fn secret(reader: &Reader, entry: &Entry<'_>) -> Option<SecretField> {
     let env = env.and_then(|entry| reader.text(&entry)).map(SecretFieldSource::Environment);
     let source = env.or(file.and_then(|entry| reader.template(&entry)).map(SecretFieldSource::File))?;
     Some(SecretField { id: id?, source, optional })
+}
+
+/// Whether a mount can ask for the secret: `id=…` stands in a list of keys and values between commas.
+fn check_secret_id(reader: &Reader, id: &Located<String>) -> bool {
+    let (message, expected) = match id.value.as_str() {
+        "" => ("the id of a secret is empty".to_owned(), "expected the id that the Dockerfile's mount names"),
+        text if text.contains([',', '=']) => {
+            (format!("`{text}` cannot be the id of a secret"), "expected an id without `,` and `=`")
+        }
+        _ => return true,
+    };
+    let diagnostic = reader.error(message, &id.location, expected);
+    reader.report(diagnostic.help("write `id = \"npm\"` for `RUN --mount=type=secret,id=npm`"));
+    false
 }
 
 fn tag(reader: &Reader, entry: &Entry<'_>) -> Option<TagField> {

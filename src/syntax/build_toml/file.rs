@@ -67,6 +67,21 @@ pub fn has_workspace(text: &str) -> bool {
     DeTable::parse_recoverable(text).0.get_ref().contains_key("workspace")
 }
 
+/// What is wrong with the bytes of the `BUILD.toml` that people know as `path`, when they are not
+/// UTF-8, and the offset of the first byte that is not. The place in a text is for the caller to add.
+pub fn not_utf8(path: &str, bytes: &[u8]) -> Option<(Diagnostic, usize)> {
+    let at = std::str::from_utf8(bytes).err()?.valid_up_to();
+    let line = 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count();
+    let message =
+        format!("`{path}` is not UTF-8: the byte {:#04x} at offset {at}, in line {line}", bytes[at]);
+    let help = if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        format!("a `{FILE_NAME}` is UTF-8, and this file seems to be UTF-16: save it as UTF-8")
+    } else {
+        format!("a `{FILE_NAME}` is UTF-8: save it in that encoding")
+    };
+    Some((Diagnostic::error(message).help(help), at))
+}
+
 fn defaults(reader: &Reader, root: &mut Table<'_, '_>) -> Vec<(TargetKind, BuildFields)> {
     let Some(entry) = root.take("defaults") else { return Vec::new() };
     let expected = "a table of defaults, such as `[defaults.image]`";

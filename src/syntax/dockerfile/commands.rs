@@ -175,6 +175,7 @@ fn copy(draft: Draft<'_>, diagnostics: &mut Vec<Diagnostic>) -> Command {
         mode: flags.filled("chmod"),
         checksum: flags.filled("checksum"),
         keep_git_dir: flags.switch("keep-git-dir"),
+        chooses: flags.text("parents").is_some() || flags.text("exclude").is_some(),
     };
     for source in sources {
         match heredoc::parse(&source.text) {

@@ -10,59 +10,60 @@ use super::lines::{Lines, PhysicalLine};
 use crate::types::diagnostic::Diagnostic;
 use crate::types::span::{SourceText, Span, Spanned};
 
-/// What the directives of a file say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Directives {
-    /// The escape character.
-    pub escape: char,
-    /// The frontend image.
-    pub frontend: Option<Spanned<String>>,
-}
-
 const KNOWN: [&str; 3] = ["syntax", "check", "escape"];
 
-/// Reads the directives and adds what is wrong with them to `diagnostics`.
-pub(super) fn read(source: &Arc<SourceText>, diagnostics: &mut Vec<Diagnostic>) -> Directives {
-    let mut directives = Directives { escape: '\\', frontend: value_of("syntax", &source.text) };
+/// Reads the directives, gives the escape character and adds what is wrong to `diagnostics`.
+pub(super) fn read(source: &Arc<SourceText>, diagnostics: &mut Vec<Diagnostic>) -> char {
+    let mut escape = '\\';
     let mut seen: Vec<String> = Vec::new();
     let mut lines = Lines::new(&source.text);
     while let Some(line) = lines.physical()
-        && let Some((name, value)) = directive(line)
+        && let Some((name, value)) = directive(line, "#")
     {
         if seen.contains(&name) {
             diagnostics.push(repeated(source, &name, value.span));
         } else if name == "escape" {
             match value.value.as_str() {
-                "\\" => directives.escape = '\\',
-                "`" => directives.escape = '`',
+                "\\" => escape = '\\',
+                "`" => escape = '`',
                 _ => diagnostics.push(bad_escape(source, &value)),
             }
         }
         seen.push(name);
     }
-    if let Some(check) = value_of("check", &source.text) {
+    if let Some(check) = first_word_of("check", &source.text) {
         diagnostics.extend(wrong_check(source, &check));
     }
-    directives
+    escape
 }
 
 /// The first word of a directive that tools read without a parser: its line begins with the `#`, and
 /// a line `#!` may stand before all directives.
-fn value_of(wanted: &str, text: &str) -> Option<Spanned<String>> {
-    let mut lines = Lines::new(text);
-    let mut is_first = true;
-    while let Some(line) = lines.physical() {
-        let is_shebang = std::mem::take(&mut is_first) && line.text.starts_with("#!");
-        if is_shebang {
-            continue;
-        }
-        let (name, value) = directive(line).filter(|_| line.text.starts_with('#'))?;
-        if name == wanted {
-            let word = value.value.split(' ').next().unwrap_or_default();
-            return Some(Spanned::new(word.to_owned(), value.span));
-        }
-    }
-    None
+fn first_word_of(wanted: &str, text: &str) -> Option<Spanned<String>> {
+    directives_after(text, "#").find(|(name, ..)| name == wanted).map(|(_, value, _)| value)
+}
+
+/// The directives at the top of `text`, each with the first word of its value and where its line
+/// ends.
+pub(super) fn directives_after(
+    text: &str,
+    comment: &str,
+) -> impl Iterator<Item = (String, Spanned<String>, usize)> {
+    let mut lines = without_shebang(text);
+    std::iter::from_fn(move || {
+        let line = lines.physical()?;
+        let (name, value) = directive(line, comment).filter(|_| line.text.starts_with(comment))?;
+        let word = value.value.split(' ').next().unwrap_or_default();
+        Some((name, Spanned::new(word.to_owned(), value.span), line.start + line.text.len()))
+    })
+}
+
+/// The lines of `text` after a line `#!`.
+pub(super) fn without_shebang(text: &str) -> Lines<'_> {
+    let whole = Lines::new(text);
+    let mut rest = whole.clone();
+    let has_shebang = rest.physical().is_some_and(|line| line.text.starts_with("#!"));
+    if has_shebang { rest } else { whole }
 }
 
 /// What BuildKit's linter cannot read of `# check=`.
@@ -80,9 +81,9 @@ fn wrong_check(source: &Arc<SourceText>, check: &Spanned<String>) -> Option<Diag
     (!check.value.trim().is_empty()).then_some(diagnostic)
 }
 
-/// The name and the value of a line that is a directive.
-fn directive(line: PhysicalLine<'_>) -> Option<(String, Spanned<String>)> {
-    let rest = line.content().trim_start().strip_prefix('#')?.trim_start();
+/// The name and the value of a line that is a directive, written after `comment`.
+fn directive(line: PhysicalLine<'_>, comment: &str) -> Option<(String, Spanned<String>)> {
+    let rest = line.content().trim_start().strip_prefix(comment)?.trim_start();
     let (name, value) = rest.split_once('=')?;
     let name = name.trim_end_matches(is_space).to_ascii_lowercase();
     let trimmed = value.trim_matches(is_space);

@@ -84,6 +84,11 @@ impl<'t> Lines<'t> {
         Self { text, at, end_of_last: at }
     }
 
+    /// Begins at the line that begins at `at`; 0 is before a byte order mark.
+    pub(super) fn at(text: &'t str, at: usize) -> Self {
+        if at == 0 { Self::new(text) } else { Self { text, at, end_of_last: at } }
+    }
+
     /// Where the last line that was read ends, without its line end.
     pub(super) fn end_of_last(&self) -> usize {
         self.end_of_last

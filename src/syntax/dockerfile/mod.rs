@@ -10,6 +10,7 @@ pub mod model;
 pub mod go_numbers;
 mod lines;
 mod directives;
+pub mod frontend;
 mod pattern;
 pub mod expansion;
 mod heredoc;

@@ -15,7 +15,7 @@ pub struct Dockerfile {
     pub source: Arc<SourceText>,
     /// The escape character: `\`, or `` ` `` where `# escape=` says so.
     pub escape: char,
-    /// The frontend image of `# syntax=`, without its command line.
+    /// The frontend image that the file asks for, without its command line.
     pub frontend: Option<Spanned<String>>,
     /// The `ARG`s before the first `FROM`: they are visible in `FROM` lines.
     pub arguments: Vec<Argument>,
@@ -116,6 +116,8 @@ pub struct Copy {
     pub checksum: Option<Spanned<String>>,
     /// The value of `--keep-git-dir`, when it is given.
     pub keep_git_dir: Option<bool>,
+    /// Whether `--parents` or `--exclude` is given: patterns then choose what is read of the sources.
+    pub chooses: bool,
 }
 
 /// A source of a `COPY` or an `ADD` that is a heredoc.

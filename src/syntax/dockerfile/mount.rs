@@ -49,6 +49,8 @@ pub struct Mount {
     pub target: String,
     /// The name of a cache, a secret or an agent.
     pub id: String,
+    /// Whether the build fails without the secret or the agent.
+    pub is_required: bool,
     has_owner_or_mode: Option<&'static str>,
     sharing: bool,
 }
@@ -171,7 +173,10 @@ impl Mount {
     fn set_word(&mut self, field: &str) -> Result<(), MountError> {
         match field.to_lowercase().as_str() {
             "readonly" | "ro" | "readwrite" | "rw" => Ok(()),
-            "required" => self.only_for(&[MountKind::Secret, MountKind::Ssh], "required"),
+            "required" => {
+                self.is_required = true;
+                self.only_for(&[MountKind::Secret, MountKind::Ssh], "required")
+            }
             _ => {
                 let error = MountError::new(format!("`{field}` must be a key and a value"));
                 Err(error.help(format!("write `{field}=…`")))
@@ -191,7 +196,8 @@ impl Mount {
             }
             "required" => {
                 self.only_for(&[MountKind::Secret, MountKind::Ssh], key)?;
-                go_numbers::truth(&value).ok_or_else(|| wrong().help("write `true` or `false`"))?;
+                self.is_required =
+                    go_numbers::truth(&value).ok_or_else(|| wrong().help("write `true` or `false`"))?;
             }
             "size" => {
                 self.only_for(&[MountKind::Tmpfs], key)?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::arguments::{self, Arguments};
 use super::commands::{self, Draft};
 use super::directives;
+use super::frontend::{self, Frontend};
 use super::heredoc;
 use super::keyword::Keyword;
 use super::lines::{LONGEST_LINE, Lines, LogicalLine, PhysicalLine};
@@ -21,16 +22,17 @@ use crate::types::span::{SourceText, Span, Spanned};
 /// Every mistake of the file that BuildKit refuses before it looks at a stage, in file order.
 pub fn parse(source: &Arc<SourceText>) -> Result<Dockerfile, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
-    let directives = directives::read(source, &mut diagnostics);
+    let escape = directives::read(source, &mut diagnostics);
+    let frontend = frontend::asked_for(&source.text);
     check_line_lengths(source, &mut diagnostics);
     let mut file = File {
         source,
-        escape: directives.escape,
-        lines: Lines::new(&source.text),
+        escape,
+        lines: Lines::at(&source.text, frontend.as_ref().map_or(0, Frontend::begin)),
         dockerfile: Dockerfile {
             source: Arc::clone(source),
-            escape: directives.escape,
-            frontend: directives.frontend,
+            escape,
+            frontend: frontend.as_ref().map(|frontend| frontend.image.clone()),
             arguments: Vec::new(),
             stages: Vec::new(),
         },
@@ -39,7 +41,10 @@ pub fn parse(source: &Arc<SourceText>) -> Result<Dockerfile, Vec<Diagnostic>> {
         before_from: Vec::new(),
     };
     file.read();
-    file.finish()
+    file.finish().map_err(|problems| {
+        let in_other_language = frontend.and_then(|frontend| frontend.cannot_be_read(source));
+        in_other_language.map_or(problems, |problem| vec![problem])
+    })
 }
 
 /// Reads the instruction that an `ONBUILD` holds, as a stage that is based on it does: always with
