@@ -107,7 +107,7 @@ fn an_index_that_cannot_be_used_is_a_warning_and_is_replaced() {
     trial.check("inputs :app", 0, "is damaged: its checksum is wrong");
     fs::remove_dir_all(trial.cache()).unwrap();
     fs::write(trial.cache(), "a file where the folder should be").unwrap();
-    trial.check("inputs :app", 0, "cannot write in the cache folder");
+    trial.check("inputs :app", 0, "is a file, not a folder");
 }
 
 /// Every path with the hash of what it holds.
