@@ -32,7 +32,11 @@ impl IndexFile {
         match self.folder.read(&self.place) {
             Ok(Some(bytes)) => Lookup::Hit(bytes),
             Ok(None) => Lookup::Miss,
-            Err(cause) => Lookup::Damaged(self.warning(&format!("cannot be read: {cause}"))),
+            Err(cause) => match self.folder.no_folder(&self.place, cause) {
+                // Whoever writes the index at the end of the run tells it.
+                Ok(_warning) => Lookup::Miss,
+                Err(cause) => Lookup::Damaged(self.warning(&format!("cannot be read: {cause}"))),
+            },
         }
     }
 

@@ -97,7 +97,8 @@ impl Request {
     }
 
     /// Keeps what a run told that found all outputs cached, where it leaned on nothing but what can be
-    /// asked for again. `output` gives the outputs of its nodes.
+    /// asked for again; the index, where it does not say all of that yet. `output` gives the outputs of
+    /// the run's nodes.
     pub(crate) fn keep<Told: Serialize>(
         &self,
         session: &Session,
@@ -105,11 +106,12 @@ impl Request {
         output: impl Fn(NodeId) -> Option<OutputDigest>,
         told: Told,
     ) {
+        let workspace = &prepared.workspace;
+        session.keep_whole_index(workspace);
         // What was warned of is to be warned of again.
         if session.has_said_something() {
             return;
         }
-        let workspace = &prepared.workspace;
         let last_builds = prepared.last_builds();
         let store = StoreFacts::of(prepared.known(&last_builds, &[]), &prepared.source_keys, output);
         let (Some(store), Some(looks)) = (store, workspace.snapshot.looks()) else { return };

@@ -149,11 +149,20 @@ impl Session {
         Ok(snapshot)
     }
 
-    /// Keeps what this run knows of the files for the next one. A cache that cannot be written is
+    /// Keeps all that this run knows of the files, however little of it is new.
+    pub(crate) fn keep_whole_index(&self, workspace: &Workspace) {
+        self.write_index(workspace, workspace.snapshot.whole_index());
+    }
+
+    /// Keeps what this run knows of the files for the next one, where that pays. A cache that cannot be written is
     /// warned of; it makes no run fail.
     pub(crate) fn keep_index(&self, workspace: &Workspace) {
+        self.write_index(workspace, workspace.snapshot.index());
+    }
+
+    fn write_index(&self, workspace: &Workspace, bytes: Option<Vec<u8>>) {
         let Some(file) = &workspace.index else { return };
-        if let Some(Err(error)) = workspace.snapshot.index().map(|bytes| file.write(&bytes)) {
+        if let Some(Err(error)) = bytes.map(|bytes| file.write(&bytes)) {
             self.show(&[error.warning()]);
         }
     }

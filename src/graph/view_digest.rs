@@ -79,32 +79,32 @@ fn describe_entry(kept: Kept<'_>) -> Result<Option<Described>, ViewError> {
 }
 
 fn digest(entries: &[Described]) -> TreeDigest {
-    let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
+    let mut text = Vec::with_capacity(entries.len() * 96);
     for Described { entry, inside } in entries {
-        write_bytes(&mut hasher, entry.path.file_name().unwrap_or_default());
-        hasher.update(&entry.permissions.to_le_bytes());
+        write_bytes(&mut text, entry.path.file_name().unwrap_or_default());
+        text.extend_from_slice(&entry.permissions.to_le_bytes());
         match &entry.kind {
             FileKind::Folder => {
-                hasher.update(b"d");
+                text.push(b'd');
                 if let Some((digest, _)) = inside {
-                    hasher.update(digest.as_bytes());
+                    text.extend_from_slice(digest.as_bytes());
                 }
             }
             FileKind::File { size, content } => {
-                hasher.update(b"f");
-                hasher.update(&size.to_le_bytes());
-                hasher.update(content.as_bytes());
+                text.push(b'f');
+                text.extend_from_slice(&size.to_le_bytes());
+                text.extend_from_slice(content.as_bytes());
             }
             FileKind::Link { target } => {
-                hasher.update(b"l");
-                write_bytes(&mut hasher, target);
+                text.push(b'l');
+                write_bytes(&mut text, target);
             }
         }
     }
-    TreeDigest::from_bytes(*hasher.finalize().as_bytes())
+    TreeDigest::from_bytes(blake3::derive_key(CONTEXT, &text))
 }
 
-fn write_bytes(hasher: &mut blake3::Hasher, bytes: &[u8]) {
-    hasher.update(&(bytes.len() as u64).to_le_bytes());
-    hasher.update(bytes);
+fn write_bytes(text: &mut Vec<u8>, bytes: &[u8]) {
+    text.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    text.extend_from_slice(bytes);
 }

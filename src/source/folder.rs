@@ -113,7 +113,7 @@ impl Folder {
         lookout.learn_of(listed.steady.as_ref());
         let listing = self.listed(listed, lookout.index.as_deref());
         if self.known_entries(&listing, lookout.index.as_deref()).is_none() {
-            lookout.learn();
+            lookout.learn_entries();
         }
         Ok(listing)
     }

@@ -19,9 +19,9 @@ fn owner(origin: &dyn Origin) -> Option<Owner> {
 }
 
 /// See [`Snapshot::index`](super::snapshot::Snapshot::index).
-pub(super) fn index(lookout: &Lookout, root: &Folder) -> Option<Vec<u8>> {
+pub(super) fn index(lookout: &Lookout, root: &Folder, thoroughly: bool) -> Option<Vec<u8>> {
     let earlier = lookout.index.as_deref();
-    if earlier.is_some() && !lookout.has_learnt() {
+    if !(if thoroughly { lookout.has_learnt() } else { lookout.has_learnt_enough() }) {
         return None;
     }
     let owner = owner(&*lookout.origin)?;

@@ -1,11 +1,18 @@
 //! From where one snapshot looks: its origin, the moment, and what is known from before.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::origin::{Content, Origin};
 use super::stat::{Stat, Timestamp};
 use super::stat_index::{EntryNumber, FolderNumber, StatIndex};
+
+/// Opening and closing costs about as much as reading so many bytes.
+const LOOK: u64 = 4096;
+
+/// Writing so many bytes of an index, every one of them made anew, costs about as much as reading one
+/// byte of a small file.
+const WRITTEN_PER_READ: u64 = 64;
 
 /// What every look of a snapshot needs.
 pub(super) struct Lookout {
@@ -14,8 +21,8 @@ pub(super) struct Lookout {
     pub(super) taken: Timestamp,
     /// What an earlier run knew.
     pub(super) index: Option<Arc<StatIndex>>,
-    /// See [`Lookout::has_learnt`].
-    learnt: AtomicBool,
+    /// What it cost to find out what the index does not know, in bytes that were read.
+    learnt: AtomicU64,
 }
 
 impl Lookout {
@@ -24,7 +31,7 @@ impl Lookout {
     pub(super) fn new(origin: Box<dyn Origin>, index: Option<Arc<StatIndex>>) -> Self {
         let taken = origin.now();
         let index = index.filter(|index| index.taken() <= taken);
-        Self { origin, taken, index, learnt: AtomicBool::new(false) }
+        Self { origin, taken, index, learnt: AtomicU64::new(0) }
     }
 
     /// The index, when it says what a folder with the facts `stat` holds.
@@ -40,21 +47,29 @@ impl Lookout {
         self.index.as_ref()?.link_target(number?, stat, self.taken)
     }
 
-    /// Whether something was found out that an index can say and the one at hand does not.
+    /// Whether anything was found out that the index can say and does not.
     pub(super) fn has_learnt(&self) -> bool {
-        self.learnt.load(Ordering::Relaxed)
+        self.learnt.load(Ordering::Relaxed) > 0 || self.index.is_none()
+    }
+
+    /// Whether so much was found out that the index should be written anew: reading it again next
+    /// time would cost more. After an edit or two it is left as it is.
+    pub(super) fn has_learnt_enough(&self) -> bool {
+        let learnt = self.learnt.load(Ordering::Relaxed);
+        let worth = self.index.as_ref().map_or(0, |index| index.size() / WRITTEN_PER_READ);
+        learnt > worth || self.index.is_none()
     }
 
     /// Notes that a folder, file or link was read which had the facts `steady` all the while. Only
     /// what must show in the facts when it changes can be said in an index.
     pub(super) fn learn_of(&self, steady: Option<&Stat>) {
-        if steady.is_some_and(|stat| stat.settled_before(self.taken)) {
-            self.learn();
+        if let Some(stat) = steady.filter(|stat| stat.settled_before(self.taken)) {
+            self.learnt.fetch_add(LOOK + stat.size, Ordering::Relaxed);
         }
     }
 
     /// Notes that a folder has other entries than the index knows.
-    pub(super) fn learn(&self) {
-        self.learnt.store(true, Ordering::Relaxed);
+    pub(super) fn learn_entries(&self) {
+        self.learnt.fetch_add(LOOK, Ordering::Relaxed);
     }
 }

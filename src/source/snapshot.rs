@@ -100,7 +100,13 @@ impl Snapshot {
     ///
     /// What this snapshot did not look at is taken over from the index that it began with.
     pub fn index(&self) -> Option<Vec<u8>> {
-        index_keeping::index(&self.0.lookout, &self.0.root)
+        index_keeping::index(&self.0.lookout, &self.0.root, false)
+    }
+
+    /// As [`Snapshot::index`], and also where it says little that is new: for who wants to lean on an
+    /// index that says everything.
+    pub fn whole_index(&self) -> Option<Vec<u8>> {
+        index_keeping::index(&self.0.lookout, &self.0.root, true)
     }
 
     /// Which parts of the index that it began with this snapshot leaned on; `None` when it leaned on

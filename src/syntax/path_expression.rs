@@ -149,9 +149,20 @@ fn suffix(items: &[Item]) -> &str {
     }
 }
 
+/// Whether all letters of the sequence are somewhere in `name`. Most names of a tree lack them, and
+/// this is found out without following possibilities.
+fn holds_letters(items: &[Item], name: &[u8]) -> bool {
+    let starts = |at: usize, text: &str| name[at..].starts_with(text.as_bytes());
+    let lacks = |text: &str| !(0..=name.len()).any(|at| starts(at, text));
+    !items.iter().any(|item| matches!(item, Item::Text(text) if lacks(text)))
+}
+
 /// Whether the sequence is found anywhere in `name`.
 fn found(items: &[Item], name: &[u8]) -> bool {
-    if !name.starts_with(prefix(items).as_bytes()) || !name.ends_with(suffix(items).as_bytes()) {
+    if !name.starts_with(prefix(items).as_bytes())
+        || !name.ends_with(suffix(items).as_bytes())
+        || !holds_letters(items, name)
+    {
         return false;
     }
     let mut places = match items {

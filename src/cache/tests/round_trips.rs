@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cache::folder::{Kind, Outlives, TEMPORARY_PREFIX};
+use crate::cache::index_file::IndexFile;
 use crate::cache::last_build::LastBuilds;
 use crate::cache::log_file::{self, LogFile};
 use crate::cache::record_file::Lookup;
@@ -202,13 +203,14 @@ fn statistics_count_each_kind() {
     record(2).store(&cache).unwrap();
     view_listing::store(&cache, &tree(1), &[]).unwrap();
     LogFile::create(&cache, &key(1)).unwrap().write_all(b"12345").unwrap();
-    fs::write(cache.path().join("index"), b"123").unwrap();
+    IndexFile::new(&cache, Path::new("/here")).write(b"123").unwrap();
+    fs::write(cache.path().join("else"), b"123").unwrap();
     let statistics = Statistics::collect(&cache).unwrap();
     let files: Vec<u64> = statistics.kinds.iter().map(|(_kind, usage)| usage.files).collect();
-    assert_eq!(files, [2, 1, 0, 1]);
+    assert_eq!(files, [2, 1, 0, 1, 1]);
     assert_eq!(statistics.kinds[3], (Kind::Logs, Usage { files: 1, bytes: 5 }));
-    assert_eq!(statistics.other.files, 2, "the index and the tag");
-    assert_eq!(statistics.total().files, 6);
+    assert_eq!(statistics.other.files, 2, "something else and the tag");
+    assert_eq!(statistics.total().files, 7);
 }
 
 #[test]
@@ -218,4 +220,14 @@ fn the_tag_marks_the_versions_folder() {
     let tag = fs::read_to_string(cache.path().join("CACHEDIR.TAG")).unwrap();
     assert!(tag.starts_with("Signature: 8a477f597d28d172789f06886806bc55\n"));
     assert!(!folder.path().join("cache/CACHEDIR.TAG").exists());
+}
+
+#[test]
+fn each_workspace_has_an_index_of_its_own() {
+    let (_folder, cache) = fresh();
+    let [here, there] = ["/here", "/there"].map(|root| IndexFile::new(&cache, Path::new(root)));
+    assert_eq!(here.read(), Lookup::Miss);
+    here.write(b"first").unwrap();
+    here.write(b"second").unwrap();
+    assert_eq!((here.read(), there.read()), (Lookup::Hit(b"second".to_vec()), Lookup::Miss));
 }

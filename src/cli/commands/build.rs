@@ -49,9 +49,11 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Build) -> Result<Exi
     let result = BuildResult::new(&prepared.graph, &prepared.source_keys, &report);
     tell(session, arguments, &result, report.seconds)?;
     tell_failures(session, arguments, &prepared, &report);
-    session.keep_index(&prepared.workspace);
-    if let Some(request) = request.filter(|_| report.did_nothing()) {
-        request.keep(session, &prepared, |id| report.nodes[id].digest.clone(), &result);
+    match request {
+        Some(request) if report.did_nothing() => {
+            request.keep(session, &prepared, |id| report.nodes[id].digest.clone(), &result);
+        }
+        _ => session.keep_index(&prepared.workspace),
     }
     Ok(stopped.exit().unwrap_or_else(|| exit(&report)))
 }

@@ -55,10 +55,12 @@ pub(crate) fn run_with(session: &Session, arguments: &arguments::Plan, forced: b
     };
     session.show(&warnings);
     terminal::result(&text)?;
-    session.keep_index(&prepared.workspace);
-    if let Some(request) = request.filter(|_| !plan.has_work()) {
-        let output = |id: NodeId| plan.nodes[id].output();
-        request.keep(session, &prepared, output, targets(&prepared, &plan, |_| Vec::new()));
+    match request {
+        Some(request) if !plan.has_work() => {
+            let output = |id: NodeId| plan.nodes[id].output();
+            request.keep(session, &prepared, output, targets(&prepared, &plan, |_| Vec::new()));
+        }
+        _ => session.keep_index(&prepared.workspace),
     }
     Ok(if arguments.detailed_exitcode && plan.has_work() { Exit::WorkToDo } else { Exit::Done })
 }

@@ -65,6 +65,11 @@ impl StatIndex {
         layout::array(&self.bytes, layout::CHECKSUM_AT)
     }
 
+    /// Bytes.
+    pub(in crate::source) fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
     /// When the run that wrote it began to look.
     pub(in crate::source) fn taken(&self) -> Timestamp {
         layout::timestamp(&self.bytes, layout::TAKEN_AT)

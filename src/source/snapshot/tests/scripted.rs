@@ -135,6 +135,10 @@ fn what_has_not_settled_is_read_again_and_costs_no_rewriting() {
 #[test]
 fn a_run_on_a_part_keeps_the_rest() {
     let mut trial = known();
+    trial.script.world().replace("e", EntryKind::Folder, "");
+    trial.script.world().write("e/a", "three");
+    trial.wait(10_000);
+    trial.check_look(3, true);
     trial.script.world().write("b", "new");
     trial.wait(10_000);
     assert_eq!(trial.look_at("d"), (0, false));
@@ -147,7 +151,7 @@ fn a_run_on_a_part_keeps_the_rest() {
     trial.wait(10_000);
     trial.check_look(2, true);
     let index = StatIndex::decode(trial.index.unwrap()).unwrap();
-    assert_eq!(index.entries(crate::source::stat_index::FolderNumber::ROOT).len(), 2);
+    assert_eq!(index.entries(crate::source::stat_index::FolderNumber::ROOT).len(), 3);
 }
 
 #[test]
@@ -219,12 +223,13 @@ fn looking_again_reads_what_may_have_changed() {
 #[test]
 fn each_fact_counts() {
     type Change = fn(&mut crate::source::stat::Stat);
-    let changes: [Change; 7] = [
+    let changes: [Change; 8] = [
         |stat| stat.size += 1,
         |stat| stat.permissions ^= 1,
         |stat| stat.modified.nanoseconds += 1,
         |stat| stat.modified.seconds -= 1,
         |stat| stat.changed.nanoseconds += 1,
+        |stat| stat.changed.seconds -= 1,
         |stat| stat.inode += 100,
         |stat| stat.device += 1,
     ];
