@@ -7,7 +7,7 @@
 //!                  /builds/<workspace>/<target>      the last success of a target
 //!                  /logs/ab/<action key>.log         what a build wrote
 //!                  /index/<workspace>                what is known of a workspace's files
-//!                  /recalls/<workspace>-<slot>       a run that had nothing to do
+//!                  /recalls/<workspace>/<request>    a run that had nothing to do
 //! ```
 //!
 //! The caller says where the folder is; nothing here knows a home folder or an environment. The

@@ -1,11 +1,13 @@
 //! Runs that had nothing to do, and what they leaned on: what a later run of the same request may say
 //! again when all of that is still so. What it is that they leaned on is not this layer's business.
 //!
-//! A workspace has few slots, chosen by the request: whoever asks for ever new things fills no disk.
+//! A workspace keeps few of them, those that were stored last: whoever asks for ever new things fills no
+//! disk.
 //! **Invariant:** what is returned was stored for the very request that is asked for.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::{fs, io};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,7 @@ use super::folder::{CacheError, CacheFolder, Kind, Outlives};
 use super::record_file::{self, Lookup};
 
 /// How many requests of one workspace are kept.
-const SLOTS: u8 = 16;
+const MOST: usize = 16;
 
 /// The place of one request.
 #[derive(Clone, Debug)]
@@ -36,12 +38,12 @@ impl RecallFile {
     pub fn new(folder: &CacheFolder, root: &Path, request: &[&[u8]]) -> Self {
         let workspace = hash("imgraph cache recall workspace 1", &[root.as_os_str().as_bytes()]);
         let request = hash("imgraph cache recall request 1", request);
-        let slot = request.as_bytes()[0] % SLOTS;
-        let place = format!("{}/{}-{slot}", Kind::Recalls.name(), &workspace.to_hex()[..32]);
-        Self { folder: folder.clone(), place, request: request.to_hex().to_string() }
+        let request = request.to_hex().to_string();
+        let place = format!("{}/{}/{}", Kind::Recalls.name(), &workspace.to_hex()[..32], &request[..32]);
+        Self { folder: folder.clone(), place, request }
     }
 
-    /// What was stored for the request; a slot that another request took is none.
+    /// What was stored for the request.
     pub fn load<Value: DeserializeOwned>(&self) -> Lookup<Value> {
         let found = record_file::read(&self.folder, &self.place, |body| {
             // What another version wrote, or another request, may mean anything.
@@ -54,14 +56,31 @@ impl RecallFile {
         }
     }
 
-    /// Keeps `value` for the request, in place of what is in its slot.
+    /// Keeps `value` for the request, and lets go of what was stored longest ago.
     ///
     /// # Errors
     /// When the cache cannot be written.
     pub fn store<Value: Serialize>(&self, value: Value) -> Result<(), CacheError> {
         let body = Body { request: self.request.clone(), value };
         let body = serde_json::to_vec(&body).expect("a recall has text keys only");
-        record_file::write(&self.folder, &self.place, &body, Outlives::Process)
+        record_file::write(&self.folder, &self.place, &body, Outlives::Process)?;
+        // One that cannot be removed takes a little room.
+        let _left = self.forget_the_oldest();
+        Ok(())
+    }
+
+    fn forget_the_oldest(&self) -> io::Result<()> {
+        let own = self.folder.on_disk(&self.place);
+        let Some(folder) = own.parent() else { return Ok(()) };
+        let mut files = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let is_own = entry.path() == own;
+            files.push((is_own, entry.metadata()?.modified()?, entry.path()));
+        }
+        files.sort();
+        let surplus = files.len().saturating_sub(MOST);
+        files.iter().take(surplus).try_for_each(|(_, _, path)| fs::remove_file(path))
     }
 }
 
@@ -95,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn few_files_are_kept_and_a_taken_slot_is_a_miss() {
+    fn few_files_are_kept_and_the_last_is_among_them() {
         let folder = tempfile::tempdir().unwrap();
         let cache = CacheFolder::new(folder.path());
         let files: Vec<RecallFile> =
@@ -105,6 +124,6 @@ mod tests {
             assert_eq!(file.load(), Lookup::Hit(number));
         }
         let kept: Vec<usize> = files.iter().filter_map(|file| file.load().value(&mut Vec::new())).collect();
-        assert!((1..=16).contains(&kept.len()), "{kept:?}");
+        assert!(kept.len() == MOST && kept.contains(&199), "{kept:?}");
     }
 }

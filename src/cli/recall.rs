@@ -14,6 +14,7 @@ use super::arguments::Targets;
 use super::exit::Exit;
 use super::prepared::Prepared;
 use super::session::Session;
+use super::terminal;
 use crate::cache::folder::CacheFolder;
 use crate::cache::index_file::IndexFile;
 use crate::cache::recall_file::RecallFile;
@@ -72,7 +73,8 @@ impl Request {
     pub(crate) fn told_before<Told: DeserializeOwned>(&self, session: &Session) -> Option<(Told, String)> {
         let mut warnings = Vec::new();
         let recall = self.file.load::<Recall<Told>>().value(&mut warnings);
-        session.show(&warnings);
+        // This run replaces what is damaged.
+        session.show_once(&warnings);
         let Recall { looks, environment: (names, hash), git, store, told } = recall?;
         if session.environment.hash(&names) != hash {
             return None;
@@ -93,6 +95,9 @@ impl Request {
             // Where the files tell of a change, the builder's answer is of no use, but has to end.
             store_holds.join().unwrap_or(false) && files_are_unchanged
         });
+        if is_so && session.everywhere.verbose {
+            terminal::message("nothing has changed since the same was asked before\n");
+        }
         is_so.then(|| (told, store.description().to_owned()))
     }
 

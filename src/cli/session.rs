@@ -76,6 +76,11 @@ impl Session {
         if !found.is_empty() {
             self.said.store(true, Ordering::Relaxed);
         }
+        self.show_once(found);
+    }
+
+    /// As [`Session::show`], of what the next run will not say again.
+    pub(crate) fn show_once(&self, found: &[Diagnostic]) {
         let counts =
             |diagnostic: &&Diagnostic| !self.everywhere.quiet || diagnostic.severity == Severity::Error;
         let shown: Vec<Diagnostic> = found.iter().filter(counts).cloned().collect();

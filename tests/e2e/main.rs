@@ -19,6 +19,7 @@ mod formats;
 mod interruption;
 mod platforms;
 mod proxy;
+mod recall;
 mod secrets;
 mod stale_files;
 mod terminal;

@@ -1,0 +1,232 @@
+//! A run that is told again: only as long as nothing has changed that a run leans on.
+//!
+//! What is told after each change is compared with what a run says that reads everything.
+
+use std::fs;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use crate::engine::Engine;
+use crate::trial::{Outcome, Trial, unique};
+
+/// As long as facts of files are not trusted, and a little longer.
+const UNTIL_SETTLED: Duration = Duration::from_millis(2300);
+/// What a run says, when it is verbose, that looked at facts alone.
+const TOLD_AGAIN: &str = "nothing has changed since the same was asked before";
+
+/// A workspace, and the names of its image and its base.
+struct Scene {
+    trial: Trial,
+    image: String,
+    base: String,
+}
+
+impl Scene {
+    fn new(engine: &Engine) -> Self {
+        let (image, base) =
+            (format!("e2e.test/{}:1", unique("recall")), format!("e2e.test/{}:1", unique("recall-base")));
+        let tagged = engine.run(["tag", "busybox:1.36", &base]);
+        assert!(tagged.status.success(), "{tagged:?}");
+        let build = format!(
+            "[workspace]\n[vars]\nFLAVOUR = {{ env = \"FLAVOUR\", default = \"plain\" }}\n\
+             [stage.lib]\ndockerfile = \"lib.dockerfile\"\n\
+             [image.app]\nargs = {{ FLAVOUR = \"${{FLAVOUR}}\" }}\ncontexts = {{ lib = \":lib\" }}\n\
+             tags = [\"{image}\", \"{image}-${{git.short-sha:-none}}\"]\n"
+        );
+        let files = [
+            ("BUILD.toml", build.as_str()),
+            ("Dockerfile", &format!("FROM {base}\nARG FLAVOUR\nCOPY --from=lib /lib /lib\nCOPY app /app\n")),
+            ("lib.dockerfile", "FROM scratch\nCOPY lib /lib\n"),
+            (".dockerignore", "**/*.log\n"),
+            (".gitignore", "ignored\n"),
+            ("lib/one", "1"),
+            ("app/one", "1"),
+            ("app/deep/two", "2"),
+            ("app/noise.log", "noise"),
+            ("unused/file", "unused"),
+            // Equal images would be one, which another test may take away.
+            ("app/own", &image),
+            ("lib/own", &image),
+        ];
+        let trial = Trial::of(engine, &files);
+        trial.link("app/link", "one");
+        for command in ["init -q .", "add .", "-c user.email=a@b -c user.name=a commit -qm first"] {
+            git(&trial, command);
+        }
+        Self { trial, image, base }
+    }
+
+    /// Builds, and asks until the answer is one that was given before.
+    fn settle(&self) {
+        thread::sleep(UNTIL_SETTLED);
+        self.trial.run("build :app").succeeded();
+        for asked in ["plan :app -v", "build :app -v"] {
+            // The first run writes down what it saw, the second leans on nothing else.
+            self.trial.run(asked).succeeded();
+            self.trial.run(asked).succeeded();
+            self.trial.run(asked).succeeded().says(&[TOLD_AGAIN]);
+        }
+    }
+
+    /// What a plan says, and whether it was told again.
+    fn plan(&self, more: &str) -> (String, bool) {
+        let outcome = self.trial.run(&format!("plan :app -v --format json{more}")).succeeded();
+        (outcome.stdout, outcome.stderr.contains(TOLD_AGAIN))
+    }
+}
+
+fn git(trial: &Trial, arguments: &str) {
+    let folder = trial.path("");
+    let output = Command::new("git").args(arguments.split(' ')).current_dir(folder).output().unwrap();
+    assert!(output.status.success(), "git {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Writes other bytes of the same length, and puts the time of the last change back.
+fn edit_in_secret(trial: &Trial, path: &str, text: &str) {
+    let path = trial.path(path);
+    let modified = fs::metadata(&path).unwrap().modified().unwrap();
+    fs::write(&path, text).unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+}
+
+type Edit = (&'static str, fn(&mut Scene));
+
+/// What must be seen, even where it makes nothing dirty.
+const EDITS: &[Edit] = &[
+    ("a file", |scene| scene.trial.write("app/one", "2")),
+    ("a file of the same size and time", |scene| edit_in_secret(&scene.trial, "app/one", "2")),
+    ("a file deep below", |scene| edit_in_secret(&scene.trial, "app/deep/two", "3")),
+    ("a dependency's file", |scene| scene.trial.write("lib/one", "2")),
+    ("a file that was replaced", |scene| {
+        scene.trial.write("app/other", "2");
+        fs::rename(scene.trial.path("app/other"), scene.trial.path("app/one")).unwrap();
+    }),
+    ("permissions", |scene| scene.trial.set_permissions("app/one", 0o755)),
+    ("a folder's permissions", |scene| scene.trial.set_permissions("app/deep", 0o700)),
+    ("a new file", |scene| scene.trial.write("app/new", "")),
+    ("a removed file", |scene| fs::remove_file(scene.trial.path("app/deep/two")).unwrap()),
+    ("a link's target", |scene| scene.trial.link("app/link", "deep")),
+    ("a new file that is ignored", |scene| scene.trial.write("app/new.log", "")),
+    ("the ignore file", |scene| scene.trial.write(".dockerignore", "")),
+    ("an ignore file of its own", |scene| scene.trial.write("Dockerfile.dockerignore", "app/deep\n")),
+    ("the Dockerfile", |scene| scene.trial.replace("Dockerfile", "COPY app /app", "COPY app /srv")),
+    ("a comment", |scene| scene.trial.replace("Dockerfile", "ARG", "# Same.\nARG")),
+    ("a dependency's Dockerfile", |scene| scene.trial.replace("lib.dockerfile", "/lib\n", "/lib\n#\n")),
+    ("the BUILD.toml", |scene| scene.trial.replace("BUILD.toml", "\"plain\"", "\"other\"")),
+    ("a new package", |scene| {
+        scene.trial.write("unused/BUILD.toml", "[image.new]\npublishes = \"e2e.test/unused\"\n");
+        scene.trial.write("unused/Dockerfile", "FROM scratch\n");
+    }),
+    ("a new package that is wrong", |scene| scene.trial.write("app/deep/BUILD.toml", "[image.new]\nx = 1\n")),
+    ("a package that git no longer ignores", |scene| scene.trial.write(".gitignore", "")),
+    ("an environment variable", |scene| {
+        let trial = std::mem::replace(&mut scene.trial, Trial::of(&Engine::classic(), &[]));
+        scene.trial = trial.with("FLAVOUR", "sweet");
+    }),
+    ("a commit", |scene| {
+        git(&scene.trial, "-c user.email=a@b -c user.name=a commit -q --allow-empty -m next")
+    }),
+    ("an image that is gone", |scene| {
+        let removed = scene.trial.engine.run(["rmi", "--force", &scene.image]);
+        assert!(removed.status.success(), "{removed:?}");
+    }),
+    ("a name that was moved", |scene| {
+        assert!(scene.trial.engine.run(["tag", "busybox:1.36", &scene.image]).status.success());
+    }),
+    ("a base that was moved", |scene| {
+        assert!(scene.trial.engine.run(["tag", &scene.image, &scene.base]).status.success());
+    }),
+];
+
+fn check((what, edit): &Edit) {
+    let mut scene = Scene::new(&Engine::classic());
+    scene.settle();
+    edit(&mut scene);
+    let outcome = |more: &str| scene.trial.run(&format!("plan :app -v --format json{more}"));
+    let (index, all) = (outcome(""), outcome(" --no-index"));
+    assert!(!index.stderr.contains(TOLD_AGAIN), "{what}: it was told again");
+    assert_eq!((index.code, index.stdout), (all.code, all.stdout), "{what}");
+    let built = scene.trial.run("build :app -v");
+    assert!(!built.stderr.contains(TOLD_AGAIN), "{what}: the build was told again");
+}
+
+#[test]
+fn every_change_is_seen() {
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                while let Some(edit) = EDITS.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+                    check(edit);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn what_is_told_again_is_what_was_told() {
+    let scene = Scene::new(&Engine::classic());
+    scene.settle();
+    // The line that counts says how long it took, and lines of progress come in any order.
+    let lines = |outcome: &Outcome| {
+        let mut lines: Vec<String> = outcome
+            .stderr
+            .lines()
+            .filter(|line| !line.contains(TOLD_AGAIN) && !line.contains(" cached in "))
+            .map(str::to_owned)
+            .collect();
+        lines.sort();
+        lines
+    };
+    for command in
+        ["plan :app -v", "plan :app --format json -v", "build :app -v", "build :app --format json -v"]
+    {
+        let (again, anew) = (scene.trial.run(command), scene.trial.run(&format!("{command} --no-index")));
+        assert!(again.stderr.contains(TOLD_AGAIN) && !anew.stderr.contains(TOLD_AGAIN), "{command}");
+        assert_eq!((again.code, &again.stdout), (anew.code, &anew.stdout), "{command}");
+        assert_eq!(lines(&again), lines(&anew), "{command}");
+    }
+    let events = |name: &str, more: &str| {
+        let file = scene.trial.beside(name);
+        scene.trial.run(&format!("build :app --events {}{more}", file.display())).succeeded();
+        let text = fs::read_to_string(file).unwrap();
+        let mut kinds: Vec<String> = text
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+            .map(|event| format!("{} {} {}", event["event"], event["subject"], event["outcome"]))
+            .collect();
+        kinds.sort();
+        kinds
+    };
+    assert_eq!(events("again", ""), events("anew", " --no-index"));
+}
+
+#[test]
+fn damage_is_a_run_that_looks_at_everything() {
+    let scene = Scene::new(&Engine::classic());
+    scene.settle();
+    let (told, _) = scene.plan("");
+    for kind in ["recalls", "index"] {
+        for damage in [&b""[..], b"nonsense"] {
+            for file in files_below(&scene.trial.cache().join("v1").join(kind)) {
+                fs::write(file, damage).unwrap();
+            }
+            let (text, again) = scene.plan("");
+            assert!(!again && text == told, "{kind}");
+            scene.settle();
+        }
+    }
+    let later = SystemTime::now() + Duration::from_secs(3600);
+    fs::File::options().write(true).open(scene.trial.path("app/one")).unwrap().set_modified(later).unwrap();
+    for _ in 0..3 {
+        let (text, again) = scene.plan("");
+        assert!(!again && text == told, "a file from the future is not trusted");
+    }
+}
+
+fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
