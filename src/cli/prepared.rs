@@ -4,7 +4,7 @@
 use super::exit::Exit;
 use super::session::{Session, Workspace};
 use crate::build::builder::{Bases, Builder, Inventory};
-use crate::build::docker::DockerBuilder;
+use crate::build::docker::{DockerBuilder, Mark};
 use crate::cache::folder::CacheFolder;
 use crate::cache::last_build::LastBuilds;
 use crate::engine::lookup::{self, Known};
@@ -23,6 +23,8 @@ pub(crate) struct Prepared {
     pub(crate) builder: DockerBuilder,
     pub(crate) inventory: Inventory,
     pub(crate) bases: Bases,
+    /// The moment from which on a change of the engine's images is none of the inventory's.
+    pub(crate) mark: Option<Mark>,
     pub(crate) cache: CacheFolder,
 }
 
@@ -47,11 +49,12 @@ impl Prepared {
         session.check_tags(&graph, &source_keys)?;
         let last_builds = LastBuilds::new(&cache, workspace.snapshot.root_on_disk());
         let names = lookup::names(&graph, &source_keys, &last_builds);
+        let mark = builder.mark();
         let inventory = builder.inventory_of(&names.iter().map(String::as_str).collect());
         let inventory = inventory.map_err(|error| session.surroundings(&error))?;
         let bases = builder.bases(&lookup::unpinned_bases(&graph));
         let bases = bases.map_err(|error| session.surroundings(&error))?;
-        Ok(Self { workspace, graph, views, source_keys, builder, inventory, bases, cache })
+        Ok(Self { workspace, graph, views, source_keys, builder, inventory, bases, mark, cache })
     }
 
     /// The last successes of this workspace's targets.

@@ -15,12 +15,13 @@ use super::exit::Exit;
 use super::prepared::Prepared;
 use super::session::Session;
 use super::terminal;
+use crate::build::docker::{DockerBuilder, Mark};
 use crate::cache::folder::CacheFolder;
 use crate::cache::index_file::IndexFile;
 use crate::cache::recall_file::RecallFile;
 use crate::engine::recall::{Recall, StoreFacts};
 use crate::source::git_facts::GitFacts;
-use crate::source::looks;
+use crate::source::looks::{self, Looks};
 use crate::types::digest::OutputDigest;
 use crate::types::ids::NodeId;
 
@@ -70,35 +71,46 @@ impl Request {
     }
 
     /// What was told before, and what the builder called itself, when all that it leaned on is as it was.
-    pub(crate) fn told_before<Told: DeserializeOwned>(&self, session: &Session) -> Option<(Told, String)> {
+    pub(crate) fn told_before<Told>(&self, session: &Session) -> Option<(Told, String)>
+    where
+        Told: Serialize + DeserializeOwned,
+    {
         let mut warnings = Vec::new();
-        let recall = self.file.load::<Recall<Told>>().value(&mut warnings);
+        let recall = self.file.load::<Recall<Told, Mark>>().value(&mut warnings);
         // This run replaces what is damaged.
         session.show_once(&warnings);
-        let Recall { looks, environment: (names, hash), git, store, told } = recall?;
-        if session.environment.hash(&names) != hash {
-            return None;
-        }
+        let mut recall = recall?;
+        let (names, hash) = &recall.environment;
         let facts = GitFacts::of(&self.root);
-        if git.iter().any(|(question, answer)| facts.answer(*question) != *answer) {
+        if session.environment.hash(names) != *hash
+            || recall.git.iter().any(|(question, answer)| facts.answer(*question) != *answer)
+        {
             return None;
         }
-        let store_holds = || session.connect().is_ok_and(|builder| store.hold_for(&builder));
-        let files_are_unchanged = || {
-            // What is wrong with the index is told by the run that follows.
-            let index = self.index.read().value(&mut Vec::new());
-            index.is_some_and(|bytes| looks::are_unchanged(&self.root, bytes, &looks))
-        };
-        let is_so = std::thread::scope(|scope| {
-            let store_holds = scope.spawn(store_holds);
-            let files_are_unchanged = files_are_unchanged();
-            // Where the files tell of a change, the builder's answer is of no use, but has to end.
-            store_holds.join().unwrap_or(false) && files_are_unchanged
+        let (files, store) = std::thread::scope(|scope| {
+            let store = scope.spawn(|| store_holds(session, &recall.store, recall.mark.as_ref()));
+            (self.files_are_unchanged(&recall.looks), store.join().unwrap_or(Store::Differs))
         });
-        if is_so && session.everywhere.verbose {
+        match store {
+            _ if !files => return None,
+            Store::Differs => return None,
+            Store::IsMarked => {}
+            Store::Holds(mark) => {
+                recall.mark = mark;
+                // Without the new mark the next run asks as this one did.
+                let _kept = self.file.store(&recall);
+            }
+        }
+        if session.everywhere.verbose {
             terminal::message("nothing has changed since the same was asked before\n");
         }
-        is_so.then(|| (told, store.description().to_owned()))
+        Some((recall.told, recall.store.description().to_owned()))
+    }
+
+    fn files_are_unchanged(&self, looks: &Looks) -> bool {
+        // What is wrong with the index is told by the run that follows.
+        let index = self.index.read().value(&mut Vec::new());
+        index.is_some_and(|bytes| looks::are_unchanged(&self.root, bytes, looks))
     }
 
     /// Keeps what a run told that found all outputs cached, where it leaned on nothing but what can be
@@ -121,11 +133,32 @@ impl Request {
         let store = StoreFacts::of(prepared.known(&last_builds, &[]), &prepared.source_keys, output);
         let (Some(store), Some(looks)) = (store, workspace.snapshot.looks()) else { return };
         let git = workspace.loaded.git.clone();
-        let recall = Recall { looks, environment: workspace.environment.asked(), git, store, told };
+        let (environment, mark) = (workspace.environment.asked(), prepared.mark.clone());
+        let recall = Recall { looks, environment, git, store, mark, told };
         if let Err(error) = self.file.store(recall) {
             session.show(&[error.warning()]);
         }
     }
+}
+
+/// What a builder has, compared with what it had.
+enum Store {
+    /// Nothing was changed in it at all.
+    IsMarked,
+    /// It has what is asked for. The mark is of the moment before that was seen.
+    Holds(Option<Mark>),
+    /// It lacks something, or cannot say.
+    Differs,
+}
+
+fn store_holds(session: &Session, store: &StoreFacts, mark: Option<&Mark>) -> Store {
+    let is_still = |mark| session.address().is_ok_and(|address| DockerBuilder::is_still(&address, mark));
+    if mark.is_some_and(is_still) {
+        return Store::IsMarked;
+    }
+    let Ok(builder) = session.connect() else { return Store::Differs };
+    let mark = builder.mark();
+    if store.hold_for(&builder) { Store::Holds(mark) } else { Store::Differs }
 }
 
 /// What tells this program from any other, of the same version too.

@@ -243,11 +243,16 @@ impl Session {
 
     /// The builder, without a word when there is none.
     pub(crate) fn connect(&self) -> Result<DockerBuilder, NoBuilder> {
-        let address = match &self.everywhere.docker_host {
-            Some(text) if !text.is_empty() => text.parse::<EngineAddress>().map_err(NoBuilder::Address)?,
-            _ => EngineAddress::default(),
-        };
+        let address = self.address().map_err(NoBuilder::Address)?;
         DockerBuilder::connect(&address).map_err(NoBuilder::Engine)
+    }
+
+    /// Where the engine listens.
+    pub(crate) fn address(&self) -> Result<EngineAddress, AddressError> {
+        match &self.everywhere.docker_host {
+            Some(text) if !text.is_empty() => text.parse(),
+            _ => Ok(EngineAddress::default()),
+        }
     }
 
     /// Shows what the builder could not do for no fault of a target.

@@ -8,6 +8,8 @@
 //! **Invariant:** where a snapshot leaned on anything that the index does not say (a file that was changed
 //! a moment ago, an error, a pipe), there are no looks.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +20,7 @@ use super::lookout::Lookout;
 use super::origin::{Origin, Place};
 use super::stat::Timestamp;
 use super::stat_index::{EntryNumber, FolderNumber, StatIndex};
+use crate::types::digest::ContentHash;
 use crate::types::workspace_path::WorkspacePath;
 
 /// Which folders, files and links of an index were looked at.
@@ -27,6 +30,28 @@ pub struct Looks {
     index: [u8; 32],
     folders: Bits,
     entries: Bits,
+    git_exclude: GitExclude,
+}
+
+/// What somebody found who asked for `.git/info/exclude`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum GitExclude {
+    #[default]
+    NotAsked,
+    None,
+    Text(ContentHash),
+}
+
+impl GitExclude {
+    fn of(text: Option<&[u8]>) -> Self {
+        text.map_or(Self::None, |text| Self::Text(ContentHash::from_bytes(*blake3::hash(text).as_bytes())))
+    }
+}
+
+/// The bytes of `.git/info/exclude`.
+pub(super) fn git_exclude(origin: &dyn Origin) -> Option<Vec<u8>> {
+    let folder = WorkspacePath::root().join_name(b".git").join_name(b"info");
+    Some(origin.read(Place { folder: &folder, name: b"exclude" }).ok()?.bytes)
 }
 
 /// A set of numbers.
@@ -48,12 +73,17 @@ impl Bits {
 }
 
 /// The looks of a snapshot whose root is `root`; `None` when it leaned on more than the index.
-pub(super) fn looks(lookout: &Lookout, root: &Folder) -> Option<Looks> {
+pub(super) fn looks(
+    lookout: &Lookout,
+    root: &Folder,
+    git_exclude: Option<&Option<Arc<[u8]>>>,
+) -> Option<Looks> {
     if lookout.has_learnt() {
         return None;
     }
     let index = lookout.index.as_deref()?;
-    let mut looks = Looks { index: index.checksum(), ..Looks::default() };
+    let git_exclude = git_exclude.map(|text| GitExclude::of(text.as_deref())).unwrap_or_default();
+    let mut looks = Looks { index: index.checksum(), git_exclude, ..Looks::default() };
     let mut folders = vec![root];
     while let Some(folder) = folders.pop() {
         let facts = match folder.known_facts() {
@@ -109,6 +139,10 @@ pub fn are_unchanged(root: &std::path::Path, index: Vec<u8>, looks: &Looks) -> b
 fn unchanged(origin: &dyn Origin, index: &StatIndex, looks: &Looks) -> bool {
     let now = origin.now();
     if index.checksum() != looks.index || index.taken() > now || !index_keeping::is_of(index, origin) {
+        return false;
+    }
+    let exclude = || GitExclude::of(git_exclude(origin).as_deref());
+    if looks.git_exclude != GitExclude::NotAsked && looks.git_exclude != exclude() {
         return false;
     }
     let folders = folders(index, looks);

@@ -48,7 +48,8 @@ pub enum PackagesError {
 /// cannot be read, or a pattern is malformed.
 pub fn find_packages(snapshot: &Snapshot, exclude: &PathPatterns) -> Result<Packages, PackagesError> {
     let search = Search { snapshot, exclude };
-    let shared = search.git_rules(None, &WorkspacePath::root(), b".git/info/exclude")?;
+    let root = WorkspacePath::root();
+    let shared = snapshot.git_exclude().map(|text| search.rules(None, &root, &text));
     search.look_into(snapshot.root(), shared.as_ref(), &FolderMatches::default())
 }
 
@@ -136,20 +137,29 @@ impl Search<'_> {
         folder: &WorkspacePath,
         name: &[u8],
     ) -> Result<Option<GitRules<'r>>, ReadError> {
-        let file = name.split(|byte| *byte == b'/').fold(folder.clone(), |path, name| path.join_name(name));
+        let file = folder.join_name(name);
         match self.snapshot.entry(&file)? {
             Some(entry) if entry.kind() == EntryKind::File => {}
             _ => return Ok(None),
         }
-        let bytes = self.snapshot.read(&file)?;
-        let text = String::from_utf8_lossy(&bytes);
+        Ok(Some(self.rules(above, folder, &self.snapshot.read(&file)?)))
+    }
+
+    /// The rules that `text` says for what is in `folder`.
+    fn rules<'r>(
+        &self,
+        above: Option<&'r GitRules<'r>>,
+        folder: &WorkspacePath,
+        text: &[u8],
+    ) -> GitRules<'r> {
+        let text = String::from_utf8_lossy(text);
         let mut builder = GitignoreBuilder::new(folder.on_disk(self.snapshot.root_on_disk()));
         for line in text.trim_start_matches('\u{feff}').lines() {
             // Git passes over a line that it does not understand, too.
             let _malformed = builder.add_line(None, line).is_err();
         }
         let own = builder.build().unwrap_or_else(|_too_large| Gitignore::empty());
-        Ok(Some(GitRules { own, above }))
+        GitRules { own, above }
     }
 
     /// Whether git ignores `path`, the folders above it not being ignored: the rules nearest to it

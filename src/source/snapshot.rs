@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::disk::Disk;
 use super::folder::{Body, Folder, Listing, Node, Target};
@@ -41,6 +41,7 @@ struct Shared {
     /// An earlier snapshot of the same files.
     before: Option<Snapshot>,
     texts: Mutex<HashMap<WorkspacePath, Arc<[u8]>>>,
+    git_exclude: OnceLock<Option<Arc<[u8]>>>,
 }
 
 impl Snapshot {
@@ -79,7 +80,14 @@ impl Snapshot {
         let lookout = Lookout::new(origin, index);
         let number = lookout.index.as_ref().map(|_| FolderNumber::ROOT);
         let root = Folder::new(WorkspacePath::root(), number);
-        Self(Arc::new(Shared { lookout, root, root_on_disk, before, texts: Mutex::default() }))
+        Self(Arc::new(Shared {
+            lookout,
+            root,
+            root_on_disk,
+            before,
+            texts: Mutex::default(),
+            git_exclude: OnceLock::new(),
+        }))
     }
 
     /// A snapshot of the same files as they are at this moment, which knows nothing yet. A file whose
@@ -112,7 +120,7 @@ impl Snapshot {
     /// Which parts of the index that it began with this snapshot leaned on; `None` when it leaned on
     /// anything else. See [`looks`].
     pub fn looks(&self) -> Option<Looks> {
-        looks::looks(&self.0.lookout, &self.0.root)
+        looks::looks(&self.0.lookout, &self.0.root, self.0.git_exclude.get())
     }
 
     /// Where the workspace lies on this machine.
@@ -176,6 +184,13 @@ impl Snapshot {
         // Read outside the lock: a thousand files are read by all threads.
         let text: Arc<[u8]> = entry.read()?.into();
         Ok(Arc::clone(texts().entry(real).or_insert(text)))
+    }
+
+    /// The bytes of `.git/info/exclude`; `None` when there is no such file that can be read. The folders
+    /// on the way are not looked into: git changes what is in `.git` whenever somebody asks it something.
+    pub fn git_exclude(&self) -> Option<Arc<[u8]>> {
+        let read = || Some(looks::git_exclude(&*self.0.lookout.origin)?.into());
+        self.0.git_exclude.get_or_init(read).clone()
     }
 
     /// The path of what `path` leads to, with no link left in it; `None` when nothing is there.

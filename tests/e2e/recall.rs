@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::trial::{Outcome, Trial, unique};
 
 /// As long as facts of files are not trusted, and a little longer.
-const UNTIL_SETTLED: Duration = Duration::from_millis(2300);
+const UNTIL_SETTLED: Duration = Duration::from_millis(3200);
 /// What a run says, when it is verbose, that looked at facts alone.
 const TOLD_AGAIN: &str = "nothing has changed since the same was asked before";
 
@@ -120,12 +120,13 @@ const EDITS: &[Edit] = &[
     }),
     ("a new package that is wrong", |scene| scene.trial.write("app/deep/BUILD.toml", "[image.new]\nx = 1\n")),
     ("a package that git no longer ignores", |scene| scene.trial.write(".gitignore", "")),
+    ("what git ignores in private", |scene| scene.trial.write(".git/info/exclude", "lib\n")),
     ("an environment variable", |scene| {
         let trial = std::mem::replace(&mut scene.trial, Trial::of(&Engine::classic(), &[]));
         scene.trial = trial.with("FLAVOUR", "sweet");
     }),
     ("a commit", |scene| {
-        git(&scene.trial, "-c user.email=a@b -c user.name=a commit -q --allow-empty -m next")
+        git(&scene.trial, "-c user.email=a@b -c user.name=a commit -q --allow-empty -m next");
     }),
     ("an image that is gone", |scene| {
         let removed = scene.trial.engine.run(["rmi", "--force", &scene.image]);
@@ -201,6 +202,15 @@ fn what_is_told_again_is_what_was_told() {
         kinds
     };
     assert_eq!(events("again", ""), events("anew", " --no-index"));
+}
+
+#[test]
+fn what_git_does_for_itself_is_no_change() {
+    let scene = Scene::new(&Engine::classic());
+    scene.settle();
+    scene.trial.write(".git/index.lock", "");
+    fs::remove_file(scene.trial.path(".git/index.lock")).unwrap();
+    assert!(scene.plan("").1, "somebody asked git something");
 }
 
 #[test]

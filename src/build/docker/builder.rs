@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 use super::address::EngineAddress;
 use super::bases::Finder;
 use super::connection::{self, Connection};
+use super::mark::{self, Mark};
 use super::{images, solve, version};
 use crate::build::builder::{Bases, BuildError, BuildOutput, BuildRequest, Builder, Inventory};
 use crate::types::cancellation::Cancellation;
@@ -71,6 +72,22 @@ impl DockerBuilder {
             description: description(&version.version.unwrap_or_default(), &info),
             platform: platform.parse().unwrap_or_else(|_unknown| Platform::local()),
         })
+    }
+
+    /// A mark of what the engine has at this moment, where it can tell later whether that has changed. It
+    /// is asked for before the inventory that it is to stand for.
+    pub fn mark(&self) -> Option<Mark> {
+        if self.family != CLASSIC {
+            return None;
+        }
+        self.runtime.block_on(mark::mark(&self.connection.address, &self.connection.api))
+    }
+
+    /// Whether the images of the engine at `address` are as they were at the moment of `mark`. It is no
+    /// for whatever is not clear.
+    pub fn is_still(address: &EngineAddress, mark: &Mark) -> bool {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.is_ok_and(|runtime| runtime.block_on(mark::is_still(address, mark)))
     }
 
     fn finder(&self) -> Finder<'_> {

@@ -19,6 +19,7 @@ mod identifier;
 mod images;
 
 mod bases;
+mod mark;
 mod redaction;
 mod status;
 mod version;
@@ -35,3 +36,4 @@ mod builder;
 
 pub use address::{AddressError, EngineAddress};
 pub use builder::DockerBuilder;
+pub use mark::Mark;
