@@ -12,6 +12,7 @@ use crate::cache::folder::{Kind, Outlives, TEMPORARY_PREFIX};
 use crate::cache::index_file::IndexFile;
 use crate::cache::last_build::LastBuilds;
 use crate::cache::log_file::{self, LogFile};
+use crate::cache::recall_file::RecallFile;
 use crate::cache::record_file::Lookup;
 use crate::cache::statistics::{Statistics, Usage};
 use crate::cache::sweep::sweep;
@@ -204,13 +205,14 @@ fn statistics_count_each_kind() {
     view_listing::store(&cache, &tree(1), &[]).unwrap();
     LogFile::create(&cache, &key(1)).unwrap().write_all(b"12345").unwrap();
     IndexFile::new(&cache, Path::new("/here")).write(b"123").unwrap();
+    RecallFile::new(&cache, Path::new("/here"), &[b"build"]).store(1).unwrap();
     fs::write(cache.path().join("else"), b"123").unwrap();
     let statistics = Statistics::collect(&cache).unwrap();
     let files: Vec<u64> = statistics.kinds.iter().map(|(_kind, usage)| usage.files).collect();
-    assert_eq!(files, [2, 1, 0, 1, 1]);
+    assert_eq!(files, [2, 1, 0, 1, 1, 1]);
     assert_eq!(statistics.kinds[3], (Kind::Logs, Usage { files: 1, bytes: 5 }));
     assert_eq!(statistics.other.files, 2, "something else and the tag");
-    assert_eq!(statistics.total().files, 7);
+    assert_eq!(statistics.total().files, 8);
 }
 
 #[test]
