@@ -1,9 +1,12 @@
 //! What `build`, `plan` and `explain` have in common: the graph, its views and keys, the builder, and
 //! what both know.
 
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+
 use super::exit::Exit;
 use super::session::{Session, Workspace};
-use crate::build::builder::{Bases, Builder, Inventory};
+use crate::build::builder::{Bases, BuildError, Builder, Inventory};
 use crate::build::docker::{DockerBuilder, Mark};
 use crate::cache::folder::CacheFolder;
 use crate::cache::last_build::LastBuilds;
@@ -20,7 +23,7 @@ pub(crate) struct Prepared {
     pub(crate) graph: Graph,
     pub(crate) views: NodeViews,
     pub(crate) source_keys: DenseMap<NodeId, SourceKey>,
-    pub(crate) builder: DockerBuilder,
+    pub(crate) builder: Arc<DockerBuilder>,
     pub(crate) inventory: Inventory,
     pub(crate) bases: Bases,
     /// The moment from which on a change of the engine's images is none of the inventory's.
@@ -29,32 +32,36 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Loads, connects and asks. The engine is connected to while files are read.
+    /// Loads, connects and asks. The engine is connected to, and lists its images where it lists all of
+    /// them anyway, while files are read.
     pub(crate) fn new(session: &Session, patterns: &[String], platforms: &[String]) -> Result<Self, Exit> {
         let cache = session.cache()?;
         let platforms = session.platforms(platforms)?;
-        let (loaded, builder) = std::thread::scope(|scope| {
-            let connected = scope.spawn(|| session.builder());
+        std::thread::scope(|scope| {
+            let (connected, connection) = mpsc::channel();
+            let asked = scope.spawn(move || ask(session, &connected));
             let loaded = session.workspace().and_then(|workspace| {
                 let targets = session.select(&workspace, patterns)?;
                 Ok((workspace, targets))
             });
-            (loaded, connected.join().unwrap_or(Err(Exit::Bug)))
-        });
-        let (workspace, targets) = loaded?;
-        let builder = builder?;
-        let graph = session.graph(&workspace, &targets, &platforms, builder.platform())?;
-        let views = session.views(&workspace, &graph)?;
-        let source_keys = Keyed { graph: &graph, views: &views }.source_keys();
-        session.check_tags(&graph, &source_keys)?;
-        let last_builds = LastBuilds::new(&cache, workspace.snapshot.root_on_disk());
-        let names = lookup::names(&graph, &source_keys, &last_builds);
-        let mark = builder.mark();
-        let inventory = builder.inventory_of(&names.iter().map(String::as_str).collect());
-        let inventory = inventory.map_err(|error| session.surroundings(&error))?;
-        let bases = builder.bases(&lookup::unpinned_bases(&graph));
-        let bases = bases.map_err(|error| session.surroundings(&error))?;
-        Ok(Self { workspace, graph, views, source_keys, builder, inventory, bases, mark, cache })
+            let connection = connection.recv().unwrap_or(Err(Exit::Bug));
+            let (workspace, targets) = loaded?;
+            let builder = connection?;
+            let graph = session.graph(&workspace, &targets, &platforms, builder.platform())?;
+            let views = session.views(&workspace, &graph)?;
+            let source_keys = Keyed { graph: &graph, views: &views }.source_keys();
+            session.check_tags(&graph, &source_keys)?;
+            let (mark, listed) = asked.join().map_err(|_panic| Exit::Bug)?;
+            let inventory = listed.unwrap_or_else(|| {
+                let last_builds = LastBuilds::new(&cache, workspace.snapshot.root_on_disk());
+                let names = lookup::names(&graph, &source_keys, &last_builds);
+                builder.inventory_of(&names.iter().map(String::as_str).collect())
+            });
+            let inventory = inventory.map_err(|error| session.surroundings(&error))?;
+            let bases = builder.bases(&lookup::unpinned_bases(&graph));
+            let bases = bases.map_err(|error| session.surroundings(&error))?;
+            Ok(Self { workspace, graph, views, source_keys, builder, inventory, bases, mark, cache })
+        })
     }
 
     /// The last successes of this workspace's targets.
@@ -67,7 +74,7 @@ impl Prepared {
         Known {
             graph: &self.graph,
             views: &self.views,
-            builder: &self.builder,
+            builder: &*self.builder,
             inventory: &self.inventory,
             bases: &self.bases,
             cache: &self.cache,
@@ -75,4 +82,17 @@ impl Prepared {
             forced,
         }
     }
+}
+
+/// Connects, says so, and asks for what does not depend on the workspace: a mark of this moment, and after
+/// it all images, where an engine lists all of them sooner than some.
+fn ask(
+    session: &Session,
+    connected: &Sender<Result<Arc<DockerBuilder>, Exit>>,
+) -> (Option<Mark>, Option<Result<Inventory, BuildError>>) {
+    let builder = session.builder().map(Arc::new);
+    // Nobody waits for it when the workspace is wrong.
+    let _told = connected.send(builder.clone());
+    let Ok(builder) = builder else { return (None, None) };
+    (builder.mark(), builder.lists_all().then(|| builder.inventory()))
 }

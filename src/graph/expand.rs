@@ -3,7 +3,7 @@
 //! The frontier of unexplored targets is drafted in parallel, level by level; ids are given between
 //! levels, in order, so that the same workspace gives the same graph with any number of threads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
@@ -68,6 +68,7 @@ pub fn expand(snapshot: &Snapshot, loaded: &Loaded, wanted: Wanted<'_>) -> (Grap
 impl Expansion<'_> {
     fn roots(&mut self, wanted: Wanted<'_>) -> Vec<NodeId> {
         let mut roots = Vec::new();
+        let mut seen = HashSet::new();
         for id in wanted.targets {
             let declared = self.surroundings.loaded.targets[*id].build();
             let declared = declared.map(|build| build.platforms.iter().map(|platform| &platform.value));
@@ -81,7 +82,7 @@ impl Expansion<'_> {
             }
             for platform in platforms {
                 let root = self.intern((Needed::Target(*id), platform.clone()));
-                if !roots.contains(&root) {
+                if seen.insert(root) {
                     roots.push(root);
                 }
             }

@@ -74,6 +74,12 @@ impl DockerBuilder {
         })
     }
 
+    /// Whether an inventory of some images costs as much as one of all: filtering costs a classic store
+    /// more than listing, and a containerd store far less.
+    pub fn lists_all(&self) -> bool {
+        self.family == CLASSIC
+    }
+
     /// A mark of what the engine has at this moment, where it can tell later whether that has changed. It
     /// is asked for before the inventory that it is to stand for.
     pub fn mark(&self) -> Option<Mark> {
@@ -133,8 +139,7 @@ impl Builder for DockerBuilder {
     }
 
     fn inventory_of(&self, references: &BTreeSet<&str>) -> Result<Inventory, BuildError> {
-        // Filtering costs a classic store more than listing, and a containerd store far less.
-        if self.family == CLASSIC {
+        if self.lists_all() {
             return self.inventory();
         }
         self.runtime.block_on(images::inventory_of(&self.connection, references))

@@ -110,7 +110,7 @@ fn build(
     let durations = durations(prepared);
     runner::run(Run {
         known: prepared.known(&last_builds, forced),
-        builder: &prepared.builder,
+        builder: &*prepared.builder,
         snapshot: &prepared.workspace.snapshot,
         environment: &session.environment,
         source_keys: &prepared.source_keys,
