@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use std::collections::HashSet;
+
 use crate::cli::arguments::{self, Format};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
@@ -20,7 +22,8 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Inputs) -> Result<Ex
     let targets = session.select(&workspace, &arguments.targets.patterns)?;
     let graph = session.graph(&workspace, &targets, &platforms, &Session::local_platform())?;
     let views = session.views(&workspace, &graph)?;
-    let wanted = documents::in_order(&graph).into_iter().filter(|(id, _, _)| graph.roots.contains(id));
+    let roots: HashSet<_> = graph.roots.iter().collect();
+    let wanted = documents::in_order(&graph).into_iter().filter(|(id, _, _)| roots.contains(id));
     let wanted = wanted.filter_map(|(id, node, _)| Some((id, node, node.build()?)));
     let text: String = match arguments.format {
         Format::Json => {
