@@ -22,6 +22,10 @@
 //! *action key* holds the digests of the dependencies' outputs instead of their source keys, so that a
 //! dependency that was built again with the same result dirties nobody.
 //!
+//! A snapshot begins with an *index*: what earlier runs knew of files, by the facts that the system tells
+//! of them. A run that had nothing to do leaves a *recall*: what it told, and which sentences of the index,
+//! variables and images it leaned on. While all of that holds, it is told again, and nothing above happens.
+//!
 //! # Layers
 //!
 //! Each layer uses only those that stand above it in this list, and each `mod.rs` lists its files in
@@ -29,11 +33,11 @@
 //!
 //! - [`types`]: labels, workspace paths, digests, dense ids, diagnostics, events. No I/O.
 //! - [`syntax`]: text to values, pure: `BUILD.toml`, interpolation, Dockerfiles, ignore files, image references.
-//! - [`source`]: the only reader of workspace bytes: walk, snapshot, package discovery, git facts.
+//! - [`source`]: the only reader of workspace bytes: walk, snapshot, stat index, package discovery, git facts.
 //! - [`graph`]: pure over a snapshot: load, slice, view, graph, keys, comparison of manifests.
 //! - [`cache`]: action records, listings of views, logs; damage is a miss.
 //! - [`build`]: the builder trait and the builders behind it.
-//! - [`engine`]: scheduler, plan, runner.
+//! - [`engine`]: scheduler, estimate, plan, runner, recall.
 //! - [`export`]: what other programs read: pictures of the graph, documents.
 //! - [`cli`]: arguments, commands, progress; the only layer that prints, reads the environment, or exits.
 //!
@@ -41,6 +45,7 @@
 //!
 //! - **Invariant:** what enters a key is what a builder is sent. The view is computed once and used for both.
 //! - **Invariant:** a manifest has one writer. The key is its hash and the explanation its comparison.
+//! - **Invariant:** a recall decides only that nothing is to be done, and only while nothing has changed.
 //! - **Invariant:** digests of different meaning are different types, without conversion.
 //! - **Invariant:** nothing below `cli` knows a terminal, an environment variable or a home folder.
 //! - **Invariant:** nothing is written into the workspace.
