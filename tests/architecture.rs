@@ -13,6 +13,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("bollard", &["build/", "oci/"]),
     ("petgraph", &["graph/"]),
     ("rayon", &["source/", "graph/"]),
+    ("notify", &["source/"]),
     ("indicatif", &["cli/"]),
     ("clap", &["cli/"]),
     ("std::env::var", &["cli/"]),

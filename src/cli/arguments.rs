@@ -72,6 +72,8 @@ pub(crate) enum When {
 pub(crate) enum Command {
     /// Build targets and what they need
     Build(Build),
+    /// Build again whenever something changes that a target can read
+    Watch(Watch),
     /// Show what a build would do, and why
     Plan(Plan),
     /// List the files, arguments and bases that decide a target
@@ -163,6 +165,26 @@ pub(crate) struct Build {
     #[arg(long, value_name = "FILE")]
     pub(crate) events: Option<PathBuf>,
     /// The form of the result on standard output
+    #[arg(long, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// Arguments of `watch`.
+#[derive(Clone, Debug, Args)]
+#[command(override_usage = "imgraph watch [OPTIONS] <TARGET>...")]
+pub(crate) struct Watch {
+    /// Which targets.
+    #[command(flatten)]
+    pub(crate) targets: Targets,
+    #[command(flatten)]
+    pub(crate) jobs: Jobs,
+    /// After a failure, go on with what does not depend on it
+    #[arg(short, long)]
+    pub(crate) keep_going: bool,
+    /// How to show progress
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    pub(crate) progress: Progress,
+    /// The form of each result on standard output
     #[arg(long, default_value = "text")]
     pub(crate) format: Format,
 }

@@ -43,6 +43,7 @@ pub fn main() -> ExitCode {
 fn run(session: &Session, command: &Command) -> Result<exit::Exit, exit::Exit> {
     match command {
         Command::Build(arguments) => commands::build::run(session, arguments),
+        Command::Watch(arguments) => commands::watch::run(session, arguments),
         Command::Plan(arguments) => commands::plan::run(session, arguments),
         Command::Inputs(arguments) => commands::inputs::run(session, arguments),
         Command::Explain(arguments) => commands::explain::run(session, arguments),

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::arguments::Everywhere;
 use super::diagnostics;
@@ -39,6 +39,7 @@ pub(crate) struct Session {
     pub(crate) terminal: Terminal,
     /// Whether anything was shown that is not a result.
     said: AtomicBool,
+    last_snapshot: Mutex<Option<Snapshot>>,
 }
 
 /// Why there is no builder.
@@ -63,7 +64,18 @@ pub(crate) struct Workspace {
 
 impl Session {
     pub(crate) fn new(everywhere: Everywhere, environment: Environment, terminal: Terminal) -> Self {
-        Self { everywhere, environment, terminal, said: AtomicBool::new(false) }
+        Self {
+            everywhere,
+            environment,
+            terminal,
+            said: AtomicBool::new(false),
+            last_snapshot: Mutex::default(),
+        }
+    }
+
+    /// The files as they were looked at last, though something may have been wrong with them.
+    pub(crate) fn last_snapshot(&self) -> Option<Snapshot> {
+        self.last_snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether there was anything to show, even if `--quiet` kept it back.
@@ -100,6 +112,7 @@ impl Session {
         let (directory, root) = self.place()?;
         let index = self.index_file(&root);
         let snapshot = self.snapshot(&root, index.as_ref())?;
+        *self.last_snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot.clone());
         let current = current_folder(&directory, &snapshot).unwrap_or_default();
         let set: BTreeMap<String, String> = self.everywhere.set.iter().cloned().collect();
         let version = env!("CARGO_PKG_VERSION");

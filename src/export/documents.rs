@@ -385,6 +385,13 @@ impl BuildResult {
         Self { targets, is_root }
     }
 
+    /// Counts what was cached as not asked for.
+    pub fn forget_cached_roots(&mut self) {
+        for (is_root, target) in self.is_root.iter_mut().zip(&self.targets) {
+            *is_root &= target.state != "cached";
+        }
+    }
+
     /// What was asked for.
     pub fn roots(&self) -> impl Iterator<Item = &BuildTarget> {
         self.targets.iter().zip(&self.is_root).filter_map(|(target, is_root)| is_root.then_some(target))

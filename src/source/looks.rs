@@ -17,7 +17,7 @@ use super::disk::Disk;
 use super::folder::{Body, Folder, Node};
 use super::index_keeping;
 use super::lookout::Lookout;
-use super::origin::{Origin, Place};
+use super::origin::{Origin, Place, StatResult};
 use super::stat::Timestamp;
 use super::stat_index::{EntryNumber, FolderNumber, StatIndex};
 use crate::types::digest::ContentHash;
@@ -126,6 +126,41 @@ fn look(lookout: &Lookout, index: &StatIndex, node: &Node, looks: &mut Looks) ->
     };
     looks.entries.insert(number.number());
     is_known.then_some(())
+}
+
+/// The folders that were looked into.
+pub(super) fn looked_into(root: &Folder) -> Vec<&Folder> {
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(folder) = found.get(next).copied() {
+        for node in folder.known_listing().map_or(&[][..], |listing| &listing.nodes) {
+            if let Body::Folder(inner) = &node.body
+                && inner.was_looked_into()
+            {
+                found.push(inner);
+            }
+        }
+        next += 1;
+    }
+    found
+}
+
+/// Whether every folder that was looked into, and every entry whose facts were asked for, has the same
+/// facts now.
+pub(super) fn is_unchanged(lookout: &Lookout, root: &Folder) -> bool {
+    let same = |known: &StatResult, place: Place<'_>| match (known, lookout.origin.stat(place)) {
+        (Ok(known), Ok(now)) => *known == now,
+        _ => false,
+    };
+    looked_into(root).par_iter().all(|folder| {
+        let own = folder.known_facts().is_some_and(|facts| same(facts, Place::of_folder(&folder.path)));
+        own && folder.known_listing().is_some_and(|listing| {
+            listing.nodes.iter().all(|node| {
+                let place = Place { folder: &folder.path, name: listing.name(node) };
+                node.asked_stat().is_none_or(|known| same(known, place))
+            })
+        })
+    })
 }
 
 /// Whether everything in `looks` has the facts that the index of these bytes says. An index that is

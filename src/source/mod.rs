@@ -15,6 +15,7 @@ pub mod looks;
 pub mod snapshot;
 pub mod parallel;
 pub mod index_check;
+pub mod file_events;
 pub mod packages;
 pub mod workspace_root;
 pub mod git_facts;

@@ -123,6 +123,17 @@ impl Snapshot {
         looks::looks(&self.0.lookout, &self.0.root, self.0.git_exclude.get())
     }
 
+    /// The folders whose entries were asked for.
+    pub fn looked_into(&self) -> Vec<WorkspacePath> {
+        looks::looked_into(&self.0.root).into_iter().map(|folder| folder.path.clone()).collect()
+    }
+
+    /// Whether all that was asked has the same answer at this moment. What was asked of an entry that had
+    /// no clear answer counts as another one.
+    pub fn is_unchanged(&self) -> bool {
+        looks::is_unchanged(&self.0.lookout, &self.0.root)
+    }
+
     /// Where the workspace lies on this machine.
     pub fn root_on_disk(&self) -> &Path {
         &self.0.root_on_disk

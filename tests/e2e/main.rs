@@ -24,6 +24,7 @@ mod secrets;
 mod stale_files;
 mod terminal;
 mod trial;
+mod watch;
 mod waiting;
 
 /// Declares each named function as a test on either image store.

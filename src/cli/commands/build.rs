@@ -39,14 +39,7 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Build) -> Result<Exi
     let stopped = signals::listen(&cancellation).map_err(|cause| {
         session.fail(&[Diagnostic::error(format!("cannot listen for signals: {cause}"))], Exit::Bug)
     })?;
-    let prepared = Prepared::new(session, &arguments.targets.patterns, &arguments.targets.platform)?;
-    // A cache that cannot be swept is told by whoever writes to it next.
-    let _swept = sweep::sweep(&prepared.cache, std::time::SystemTime::now());
-    let report = with_events(session, arguments, |events| {
-        build(session, arguments, &prepared, &cancellation, events)
-    })?;
-    session.show(&unique(&report.warnings));
-    let result = BuildResult::new(&prepared.graph, &prepared.source_keys, &report);
+    let Round { prepared, report, result } = round(session, arguments, &cancellation)?;
     tell(session, arguments, &result, report.seconds)?;
     tell_failures(session, arguments, &prepared, &report);
     match request {
@@ -56,6 +49,44 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Build) -> Result<Exi
         _ => session.keep_index(&prepared.workspace),
     }
     Ok(stopped.exit().unwrap_or_else(|| exit(&report)))
+}
+
+/// A build that ended.
+struct Round {
+    prepared: Prepared,
+    report: Report,
+    result: BuildResult,
+}
+
+fn round(
+    session: &Session,
+    arguments: &arguments::Build,
+    cancellation: &Cancellation,
+) -> Result<Round, Exit> {
+    let prepared = Prepared::new(session, &arguments.targets.patterns, &arguments.targets.platform)?;
+    // A cache that cannot be swept is told by whoever writes to it next.
+    let _swept = sweep::sweep(&prepared.cache, std::time::SystemTime::now());
+    let report =
+        with_events(session, arguments, |events| build(session, arguments, &prepared, cancellation, events))?;
+    session.show(&unique(&report.warnings));
+    let result = BuildResult::new(&prepared.graph, &prepared.source_keys, &report);
+    Ok(Round { prepared, report, result })
+}
+
+/// Builds once among many times, and tells what was done. What is wrong is told, and is no reason to end.
+pub(crate) fn once(
+    session: &Session,
+    arguments: &arguments::Build,
+    cancellation: &Cancellation,
+) -> Result<Exit, Exit> {
+    let Round { prepared, report, mut result } = round(session, arguments, cancellation)?;
+    if arguments.format == Format::Text {
+        result.forget_cached_roots();
+    }
+    tell(session, arguments, &result, report.seconds)?;
+    tell_failures(session, arguments, &prepared, &report);
+    session.keep_index(&prepared.workspace);
+    Ok(exit(&report))
 }
 
 /// Does `work`, which is seen on the screen and in the file of `--events`.

@@ -7,3 +7,4 @@ pub(crate) mod graph;
 pub(crate) mod inputs;
 pub(crate) mod plan;
 pub(crate) mod build;
+pub(crate) mod watch;
