@@ -87,19 +87,23 @@ impl Request {
         {
             return None;
         }
-        let (files, store) = std::thread::scope(|scope| {
-            let store = scope.spawn(|| store_holds(session, &recall.store, recall.mark.as_ref()));
-            (self.files_are_unchanged(&recall.looks), store.join().unwrap_or(Store::Differs))
+        let is_marked = || recall.mark.as_ref().is_some_and(|mark| is_still(session, mark));
+        let (files, is_marked) = std::thread::scope(|scope| {
+            let is_marked = scope.spawn(is_marked);
+            (self.files_are_unchanged(&recall.looks), is_marked.join().unwrap_or(false))
         });
-        match store {
-            _ if !files => return None,
-            Store::Differs => return None,
-            Store::IsMarked => {}
-            Store::Holds(mark) => {
-                recall.mark = mark;
-                // Without the new mark the next run asks as this one did.
-                let _kept = self.file.store(&recall);
+        if !files {
+            return None;
+        }
+        if !is_marked {
+            let builder = session.connect().ok()?;
+            // The mark is of a moment before it is seen what the builder has.
+            recall.mark = builder.mark();
+            if !recall.store.hold_for(&builder) {
+                return None;
             }
+            // Without the new mark the next run asks as this one did.
+            let _kept = self.file.store(&recall);
         }
         if session.everywhere.verbose {
             terminal::message("nothing has changed since the same was asked before\n");
@@ -141,24 +145,9 @@ impl Request {
     }
 }
 
-/// What a builder has, compared with what it had.
-enum Store {
-    /// Nothing was changed in it at all.
-    IsMarked,
-    /// It has what is asked for. The mark is of the moment before that was seen.
-    Holds(Option<Mark>),
-    /// It lacks something, or cannot say.
-    Differs,
-}
-
-fn store_holds(session: &Session, store: &StoreFacts, mark: Option<&Mark>) -> Store {
-    let is_still = |mark| session.address().is_ok_and(|address| DockerBuilder::is_still(&address, mark));
-    if mark.is_some_and(is_still) {
-        return Store::IsMarked;
-    }
-    let Ok(builder) = session.connect() else { return Store::Differs };
-    let mark = builder.mark();
-    if store.hold_for(&builder) { Store::Holds(mark) } else { Store::Differs }
+/// Whether the engine's images are as they were at a moment; no, where that is not clear.
+fn is_still(session: &Session, mark: &Mark) -> bool {
+    session.address().is_ok_and(|address| DockerBuilder::is_still(&address, mark))
 }
 
 /// What tells this program from any other, of the same version too.

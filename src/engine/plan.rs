@@ -7,12 +7,15 @@
 //!
 //! **Invariant:** a plan starts nothing and fetches nothing.
 
+use std::convert::Infallible;
+
 use super::estimate::{self, Estimate};
 use super::lookup::{Found, Known};
 use crate::cache::action_record::ActionRecord;
 use crate::graph::key;
 use crate::graph::manifest::{self, Change, Fact, Reason};
 use crate::graph::node::{Build, Dependency, External, Graph, Node, Work};
+use crate::source::parallel::each;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::digest::{ActionKey, OutputDigest, TreeDigest};
 use crate::types::ids::{DenseMap, NodeId};
@@ -98,29 +101,37 @@ impl Plan {
 /// The plan for all nodes of a graph.
 pub fn plan(known: Known<'_>) -> Plan {
     let states = DenseMap::filled(known.graph.nodes.len(), None);
-    let mut planner = Planner { known, states, warnings: Vec::new() };
-    for id in &known.graph.order {
-        let planned = planner.node(*id);
-        planner.states[*id] = Some(planned);
+    let mut planner = Planner { known, states };
+    let mut all_warnings = Vec::new();
+    for level in known.graph.levels() {
+        let plan = |id: NodeId| {
+            let mut warnings = Vec::new();
+            let planned = planner.node(id, &mut warnings);
+            Ok::<_, Infallible>((id, planned, warnings))
+        };
+        let Ok(planned) = each(level, 0, |_| false, plan);
+        for (id, planned, warnings) in planned {
+            planner.states[id] = Some(planned);
+            all_warnings.extend(warnings);
+        }
     }
     let nodes = planner.states.values().iter().cloned();
-    let nodes = nodes.map(|planned| planned.expect("the order of a graph holds all its nodes")).collect();
-    Plan { nodes, warnings: planner.warnings }
+    let nodes = nodes.map(|planned| planned.expect("the levels of a graph hold all its nodes")).collect();
+    Plan { nodes, warnings: all_warnings }
 }
 
 struct Planner<'k> {
     known: Known<'k>,
     states: DenseMap<NodeId, Option<Planned>>,
-    warnings: Vec<Diagnostic>,
 }
 
 impl Planner<'_> {
-    fn node(&mut self, id: NodeId) -> Planned {
+    fn node(&self, id: NodeId, warnings: &mut Vec<Diagnostic>) -> Planned {
         let node = &self.known.graph.nodes[id];
         match &node.work {
             Work::External(external) => self.external(external, &node.platform),
-            Work::Build(build) if self.known.is_forced(id) => self.forced(node, build),
-            Work::Build(build) => self.build(id, node, build),
+            Work::Build(build) if self.known.is_forced(id) => self.forced(node, build, warnings),
+            Work::Build(build) => self.build(id, node, build, warnings),
         }
     }
 
@@ -137,8 +148,8 @@ impl Planner<'_> {
         }
     }
 
-    fn forced(&mut self, node: &Node, build: &Build) -> Planned {
-        let last = self.known.last_record(node, &mut self.warnings);
+    fn forced(&self, node: &Node, build: &Build, warnings: &mut Vec<Diagnostic>) -> Planned {
+        let last = self.known.last_record(node, warnings);
         let reason = match build.unpinned() {
             _ if build.no_cache() => said("no-cache", "it is set on the target"),
             Some((what, why)) => said(&what, &format!("may have changed: {why}, so the builder looks")),
@@ -147,15 +158,14 @@ impl Planner<'_> {
         dirty(vec![reason], last.as_ref())
     }
 
-    fn build(&mut self, id: NodeId, node: &Node, build: &Build) -> Planned {
+    fn build(&self, id: NodeId, node: &Node, build: &Build, warnings: &mut Vec<Diagnostic>) -> Planned {
         if node.dependencies.iter().any(|dependency| self.output(dependency.node).is_none()) {
-            return self.undecided(id, node, build);
+            return self.undecided(id, node, build, warnings);
         }
         let output = |id: NodeId| self.output(id).expect("all dependencies were found to have outputs");
         let key = self.known.key(id, build, &output);
         let facts = || self.known.facts(id, build, &output);
-        let mut warnings = Vec::new();
-        let planned = match self.known.look_up(&key, &mut warnings) {
+        match self.known.look_up(&key, warnings) {
             Found::Output(record) => cached(record.digest, Some(key), Some(record.seconds)),
             Found::Gone(record) => {
                 let old = record.digest.to_string();
@@ -167,18 +177,16 @@ impl Planner<'_> {
                 );
                 dirty(vec![gone], Some(&record))
             }
-            Found::Nothing => match self.known.last_record(node, &mut warnings) {
+            Found::Nothing => match self.known.last_record(node, warnings) {
                 None => dirty(vec![Reason::never_built()], None),
                 Some(last) => dirty(differences(&last, &facts(), |_| true), Some(&last)),
             },
-        };
-        self.warnings.extend(warnings);
-        planned
+        }
     }
 
     /// Some dependency will run: only what is the node's own can be compared.
-    fn undecided(&mut self, id: NodeId, node: &Node, build: &Build) -> Planned {
-        let Some(last) = self.known.last_record(node, &mut self.warnings) else {
+    fn undecided(&self, id: NodeId, node: &Node, build: &Build, warnings: &mut Vec<Diagnostic>) -> Planned {
+        let Some(last) = self.known.last_record(node, warnings) else {
             return dirty(vec![Reason::never_built()], None);
         };
         let mut own =

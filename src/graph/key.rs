@@ -30,6 +30,8 @@
 //! **Invariant:** a source key is a function of the workspace's files, its pinned bases and its
 //! variables. **Invariant:** an action key exists only when every dependency's output is known.
 
+use rayon::prelude::*;
+
 use super::manifest::{Fact, FactSink, HashSink, INSTRUCTION, ListSink};
 use super::node::{Build, Dependency, External, Graph, Node, Role, Work};
 use super::node_views::NodeViews;
@@ -56,9 +58,12 @@ impl Keyed<'_> {
     /// The source keys of all nodes.
     pub fn source_keys(&self) -> DenseMap<NodeId, SourceKey> {
         let mut keys: DenseMap<NodeId, Option<SourceKey>> = DenseMap::filled(self.graph.nodes.len(), None);
-        for id in &self.graph.order {
-            let key = |dependency: NodeId| keys[dependency].expect("the order has dependencies first");
-            keys[*id] = Some(self.source_key(*id, key));
+        for level in self.graph.levels() {
+            let key = |dependency: NodeId| keys[dependency].expect("levels have dependencies first");
+            let found: Vec<SourceKey> = level.par_iter().map(|id| self.source_key(*id, key)).collect();
+            for (id, key) in level.into_iter().zip(found) {
+                keys[id] = Some(key);
+            }
         }
         keys.values().iter().map(|key| key.expect("the order of a graph holds all its nodes")).collect()
     }

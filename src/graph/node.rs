@@ -32,6 +32,23 @@ pub struct Graph {
 }
 
 impl Graph {
+    /// All nodes by how long the longest way to a node without dependencies is: those of a level need only
+    /// nodes of levels before it, so that they can be worked on at once.
+    pub fn levels(&self) -> Vec<Vec<NodeId>> {
+        let mut level_of: DenseMap<NodeId, usize> = DenseMap::filled(self.nodes.len(), 0);
+        let mut levels: Vec<Vec<NodeId>> = Vec::new();
+        for id in &self.order {
+            let needed = self.nodes[*id].dependencies.iter().map(|dependency| level_of[dependency.node] + 1);
+            let level = needed.max().unwrap_or(0);
+            level_of[*id] = level;
+            if levels.len() <= level {
+                levels.resize(level + 1, Vec::new());
+            }
+            levels[level].push(*id);
+        }
+        levels
+    }
+
     /// What each node needs, without how.
     pub fn dependencies(&self) -> DenseMap<NodeId, Vec<NodeId>> {
         let nodes = self.nodes.values().iter();
