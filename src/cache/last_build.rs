@@ -11,6 +11,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +59,14 @@ impl<'c> LastBuilds<'c> {
     pub fn new(folder: &'c CacheFolder, root: &Path) -> Self {
         let digest = digest_of("imgraph cache workspace 1", &[root.as_os_str().as_bytes()]);
         Self { folder, workspace: digest[..32].to_owned() }
+    }
+
+    /// When one of them was stored last, as a text that tells moments apart; `None` before the first.
+    pub fn changed_at(&self) -> Option<String> {
+        // A file is replaced by renaming another, which changes the folder.
+        let folder = self.folder.on_disk(&format!("{}/{}", Kind::Builds.name(), self.workspace));
+        let since = folder.metadata().ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(format!("{}.{:09}", since.as_secs(), since.subsec_nanos()))
     }
 
     /// The last success of `subject`.

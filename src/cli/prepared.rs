@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Sender};
 use super::exit::Exit;
 use super::session::{Session, Workspace};
 use crate::build::builder::{Bases, BuildError, Builder, Inventory};
-use crate::build::docker::{DockerBuilder, Mark};
+use crate::build::docker::DockerBuilder;
 use crate::cache::folder::CacheFolder;
 use crate::cache::last_build::LastBuilds;
 use crate::engine::lookup::{self, Known};
@@ -26,8 +26,6 @@ pub(crate) struct Prepared {
     pub(crate) builder: Arc<DockerBuilder>,
     pub(crate) inventory: Inventory,
     pub(crate) bases: Bases,
-    /// The moment from which on a change of the engine's images is none of the inventory's.
-    pub(crate) mark: Option<Mark>,
     pub(crate) cache: CacheFolder,
 }
 
@@ -39,7 +37,7 @@ impl Prepared {
         let platforms = session.platforms(platforms)?;
         std::thread::scope(|scope| {
             let (connected, connection) = mpsc::channel();
-            let asked = scope.spawn(move || ask(session, &connected));
+            let asked = scope.spawn(move || ask(session, patterns, &connected));
             let loaded = session.workspace().and_then(|workspace| {
                 let targets = session.select(&workspace, patterns)?;
                 Ok((workspace, targets))
@@ -51,7 +49,7 @@ impl Prepared {
             let views = session.views(&workspace, &graph)?;
             let source_keys = Keyed { graph: &graph, views: &views }.source_keys();
             session.check_tags(&graph, &source_keys)?;
-            let (mark, listed) = asked.join().map_err(|_panic| Exit::Bug)?;
+            let listed = asked.join().map_err(|_panic| Exit::Bug)?;
             let inventory = listed.unwrap_or_else(|| {
                 let last_builds = LastBuilds::new(&cache, workspace.snapshot.root_on_disk());
                 let names = lookup::names(&graph, &source_keys, &last_builds);
@@ -60,7 +58,7 @@ impl Prepared {
             let inventory = inventory.map_err(|error| session.surroundings(&error))?;
             let bases = builder.bases(&lookup::unpinned_bases(&graph));
             let bases = bases.map_err(|error| session.surroundings(&error))?;
-            Ok(Self { workspace, graph, views, source_keys, builder, inventory, bases, mark, cache })
+            Ok(Self { workspace, graph, views, source_keys, builder, inventory, bases, cache })
         })
     }
 
@@ -84,15 +82,17 @@ impl Prepared {
     }
 }
 
-/// Connects, says so, and asks for what does not depend on the workspace: a mark of this moment, and after
-/// it all images, where an engine lists all of them sooner than some.
+/// Connects, says so, and lists all images where many may be asked for and the engine lists all of them
+/// sooner than so many.
 fn ask(
     session: &Session,
+    patterns: &[String],
     connected: &Sender<Result<Arc<DockerBuilder>, Exit>>,
-) -> (Option<Mark>, Option<Result<Inventory, BuildError>>) {
+) -> Option<Result<Inventory, BuildError>> {
     let builder = session.builder().map(Arc::new);
     // Nobody waits for it when the workspace is wrong.
     let _told = connected.send(builder.clone());
-    let Ok(builder) = builder else { return (None, None) };
-    (builder.mark(), builder.lists_all().then(|| builder.inventory()))
+    let many = patterns.iter().any(|pattern| pattern.ends_with("..."));
+    let builder = builder.ok().filter(|builder| many && builder.lists_all())?;
+    Some(builder.inventory())
 }

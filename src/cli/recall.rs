@@ -6,6 +6,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,11 +14,11 @@ use serde::de::DeserializeOwned;
 use super::arguments::Targets;
 use super::exit::Exit;
 use super::prepared::Prepared;
-use super::session::Session;
+use super::session::{Connect, Session};
 use super::terminal;
-use crate::build::docker::{DockerBuilder, Mark};
 use crate::cache::folder::CacheFolder;
 use crate::cache::index_file::IndexFile;
+use crate::cache::last_build::LastBuilds;
 use crate::cache::recall_file::RecallFile;
 use crate::engine::recall::{Recall, StoreFacts};
 use crate::source::git_facts::GitFacts;
@@ -30,6 +31,8 @@ pub(crate) struct Request {
     root: PathBuf,
     index: IndexFile,
     file: RecallFile,
+    cache: CacheFolder,
+    connect: Connect,
 }
 
 impl Request {
@@ -67,48 +70,47 @@ impl Request {
         fields.extend(set);
         let fields: Vec<&[u8]> = fields.iter().map(Vec::as_slice).collect();
         let file = RecallFile::new(&cache, &root, &fields);
-        Some(Self { root, index, file })
+        let connect = session.engine();
+        Some(Self { root, index, file, cache, connect })
     }
 
     /// What was told before, and what the builder called itself, when all that it leaned on is as it was.
     pub(crate) fn told_before<Told>(&self, session: &Session) -> Option<(Told, String)>
     where
-        Told: Serialize + DeserializeOwned,
+        Told: DeserializeOwned,
     {
         let mut warnings = Vec::new();
-        let recall = self.file.load::<Recall<Told, Mark>>().value(&mut warnings);
+        let recall = self.file.load::<Recall<Told>>().value(&mut warnings);
         // This run replaces what is damaged.
         session.show_once(&warnings);
-        let mut recall = recall?;
+        let recall = recall?;
         let (names, hash) = &recall.environment;
         let facts = GitFacts::of(&self.root);
         if session.environment.hash(names) != *hash
             || recall.git.iter().any(|(question, answer)| facts.answer(*question) != *answer)
+            || self.last_builds_changed_at() != recall.last_builds
         {
             return None;
         }
-        let is_marked = || recall.mark.as_ref().is_some_and(|mark| is_still(session, mark));
-        let (files, is_marked) = std::thread::scope(|scope| {
-            let is_marked = scope.spawn(is_marked);
-            (self.files_are_unchanged(&recall.looks), is_marked.join().unwrap_or(false))
+        // Where files changed, nobody waits for what the engine says.
+        let (told, store) = mpsc::channel();
+        let asked = (self.connect.clone(), recall.store.clone());
+        std::thread::spawn(move || {
+            let (connect, store) = asked;
+            // Nobody listens when files changed.
+            let _told = told.send(connect.connect().is_ok_and(|builder| store.hold_for(&builder)));
         });
-        if !files {
+        if !self.files_are_unchanged(&recall.looks) || !store.recv().unwrap_or(false) {
             return None;
-        }
-        if !is_marked {
-            let builder = session.connect().ok()?;
-            // The mark is of a moment before it is seen what the builder has.
-            recall.mark = builder.mark();
-            if !recall.store.hold_for(&builder) {
-                return None;
-            }
-            // Without the new mark the next run asks as this one did.
-            let _kept = self.file.store(&recall);
         }
         if session.everywhere.verbose {
             terminal::message("nothing has changed since the same was asked before\n");
         }
         Some((recall.told, recall.store.description().to_owned()))
+    }
+
+    fn last_builds_changed_at(&self) -> Option<String> {
+        LastBuilds::new(&self.cache, &self.root).changed_at()
     }
 
     fn files_are_unchanged(&self, looks: &Looks) -> bool {
@@ -137,17 +139,12 @@ impl Request {
         let store = StoreFacts::of(prepared.known(&last_builds, &[]), &prepared.source_keys, output);
         let (Some(store), Some(looks)) = (store, workspace.snapshot.looks()) else { return };
         let git = workspace.loaded.git.clone();
-        let (environment, mark) = (workspace.environment.asked(), prepared.mark.clone());
-        let recall = Recall { looks, environment, git, store, mark, told };
+        let (environment, last_builds) = (workspace.environment.asked(), self.last_builds_changed_at());
+        let recall = Recall { looks, environment, git, store, last_builds, told };
         if let Err(error) = self.file.store(recall) {
             session.show(&[error.warning()]);
         }
     }
-}
-
-/// Whether the engine's images are as they were at a moment; no, where that is not clear.
-fn is_still(session: &Session, mark: &Mark) -> bool {
-    session.address().is_ok_and(|address| DockerBuilder::is_still(&address, mark))
 }
 
 /// What tells this program from any other, of the same version too.

@@ -42,6 +42,21 @@ pub(crate) struct Session {
     last_snapshot: Mutex<Option<Snapshot>>,
 }
 
+/// What it takes to connect to an engine, on any thread.
+#[derive(Clone)]
+pub(crate) struct Connect(Option<String>);
+
+impl Connect {
+    /// Connects.
+    pub(crate) fn connect(&self) -> Result<DockerBuilder, NoBuilder> {
+        let address = match &self.0 {
+            Some(text) if !text.is_empty() => text.parse::<EngineAddress>().map_err(NoBuilder::Address)?,
+            _ => EngineAddress::default(),
+        };
+        DockerBuilder::connect(&address).map_err(NoBuilder::Engine)
+    }
+}
+
 /// Why there is no builder.
 pub(crate) enum NoBuilder {
     /// Its address is malformed.
@@ -256,16 +271,12 @@ impl Session {
 
     /// The builder, without a word when there is none.
     pub(crate) fn connect(&self) -> Result<DockerBuilder, NoBuilder> {
-        let address = self.address().map_err(NoBuilder::Address)?;
-        DockerBuilder::connect(&address).map_err(NoBuilder::Engine)
+        self.engine().connect()
     }
 
-    /// Where the engine listens.
-    pub(crate) fn address(&self) -> Result<EngineAddress, AddressError> {
-        match &self.everywhere.docker_host {
-            Some(text) if !text.is_empty() => text.parse(),
-            _ => Ok(EngineAddress::default()),
-        }
+    /// Which engine to use.
+    pub(crate) fn engine(&self) -> Connect {
+        Connect(self.everywhere.docker_host.clone())
     }
 
     /// Shows what the builder could not do for no fault of a target.

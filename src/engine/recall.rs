@@ -22,7 +22,7 @@ use crate::types::platform::Platform;
 
 /// What was told, and what it leaned on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Recall<Told, Mark> {
+pub struct Recall<Told> {
     /// The files.
     pub looks: Looks,
     /// The names of the environment variables, and a hash of what they were.
@@ -31,8 +31,9 @@ pub struct Recall<Told, Mark> {
     pub git: Vec<(GitQuestion, String)>,
     /// What the builder has.
     pub store: StoreFacts,
-    /// The builder's own mark of the moment when it had that, where it has such marks.
-    pub mark: Option<Mark>,
+    /// When a last build was stored last: `explain` compares with last builds, and what is told again
+    /// stores none.
+    pub last_builds: Option<String>,
     /// What was told.
     pub told: Told,
 }

@@ -3,7 +3,6 @@
 use super::folder::{Body, Folder, Listing, Node};
 use super::lookout::Lookout;
 use super::origin::{Origin, Place};
-use super::stat::Timestamp;
 use super::stat_index::{FolderKnowledge, FolderNumber, IndexWriter, Knowledge, Owner, StatIndex};
 use crate::types::workspace_path::WorkspacePath;
 
@@ -25,7 +24,7 @@ pub(super) fn index(lookout: &Lookout, root: &Folder, thoroughly: bool) -> Optio
         return None;
     }
     let owner = owner(&*lookout.origin)?;
-    let keeping = Keeping { earlier, taken: lookout.taken };
+    let keeping = Keeping { earlier, lookout };
     let mut writer = IndexWriter::default();
     let mut folders = vec![keeping.kept(root)];
     let mut next = 0;
@@ -49,7 +48,7 @@ enum Kept<'k> {
 
 struct Keeping<'k> {
     earlier: Option<&'k StatIndex>,
-    taken: Timestamp,
+    lookout: &'k Lookout,
 }
 
 impl<'k> Keeping<'k> {
@@ -90,7 +89,7 @@ impl<'k> Keeping<'k> {
     /// of the same entries is still true, so that the index need not be written for it.
     fn of_folder(&self, folder: &Folder, listing: &'k Listing) -> FolderKnowledge<'k> {
         if let Some(steady) = &listing.steady
-            && steady.settled_before(self.taken)
+            && self.lookout.believes(steady)
         {
             return FolderKnowledge::Facts(steady);
         }
@@ -107,7 +106,7 @@ impl<'k> Keeping<'k> {
 
     /// What was found out of an entry and must show in its facts when it changes.
     fn learnt(&self, node: &'k Node) -> Option<Knowledge<'k>> {
-        let stat = node.known_stat().filter(|stat| stat.settled_before(self.taken))?;
+        let stat = node.known_stat().filter(|stat| self.lookout.believes(stat))?;
         match &node.body {
             Body::File(hashed) => {
                 let hashed = hashed.get()?.as_ref().ok()?;

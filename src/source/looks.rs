@@ -18,7 +18,7 @@ use super::folder::{Body, Folder, Node};
 use super::index_keeping;
 use super::lookout::Lookout;
 use super::origin::{Origin, Place, StatResult};
-use super::stat::Timestamp;
+use super::stat::{Stat, Timestamp};
 use super::stat_index::{EntryNumber, FolderNumber, StatIndex};
 use crate::types::digest::ContentHash;
 use crate::types::workspace_path::WorkspacePath;
@@ -78,7 +78,7 @@ pub(super) fn looks(
     root: &Folder,
     git_exclude: Option<&Option<Arc<[u8]>>>,
 ) -> Option<Looks> {
-    if lookout.has_learnt() {
+    if lookout.has_learnt() || lookout.leans_on_the_unsaid() {
         return None;
     }
     let index = lookout.index.as_deref()?;
@@ -94,9 +94,7 @@ pub(super) fn looks(
         };
         let facts = facts.as_ref().ok()?.as_ref()?;
         let number = folder.number?;
-        if !index.knows_folder(number, facts, lookout.taken) {
-            return None;
-        }
+        lookout.knows_folder(number, facts)?;
         looks.folders.insert(number.number());
         if !folder.was_looked_into() {
             continue;
@@ -104,7 +102,7 @@ pub(super) fn looks(
         for node in &folder.known_listing()?.nodes {
             match &node.body {
                 Body::Folder(inner) => folders.push(inner),
-                _ => look(lookout, index, node, &mut looks)?,
+                _ => look(lookout, node, &mut looks)?,
             }
         }
     }
@@ -112,16 +110,16 @@ pub(super) fn looks(
 }
 
 /// Notes what was asked about a file or link; `None` when the index does not say it.
-fn look(lookout: &Lookout, index: &StatIndex, node: &Node, looks: &mut Looks) -> Option<()> {
+fn look(lookout: &Lookout, node: &Node, looks: &mut Looks) -> Option<()> {
     let Some(asked) = node.asked_stat() else { return node.is_untouched().then_some(()) };
     let stat = asked.as_ref().ok()?.as_ref()?;
     let number = node.number?;
     let is_known = match &node.body {
         Body::File(hashed) => {
-            let known = index.content(number, stat, lookout.taken)?;
+            let known = lookout.known_content(Some(number), stat)?;
             hashed.get().is_none_or(|hashed| hashed.as_ref().is_ok_and(|hashed| hashed.content == known))
         }
-        Body::Link(_) => index.link_target(number, stat, lookout.taken).is_some(),
+        Body::Link(_) => lookout.known_target(Some(number), stat).is_some(),
         Body::Folder(_) | Body::Special(_) => false,
     };
     looks.entries.insert(number.number());
@@ -147,7 +145,17 @@ pub(super) fn looked_into(root: &Folder) -> Vec<&Folder> {
 
 /// Whether every folder that was looked into, and every entry whose facts were asked for, has the same
 /// facts now.
-pub(super) fn is_unchanged(lookout: &Lookout, root: &Folder) -> bool {
+pub(super) fn is_unchanged(
+    lookout: &Lookout,
+    root: &Folder,
+    git_exclude: Option<&Option<Arc<[u8]>>>,
+) -> bool {
+    let exclude = || self::git_exclude(&*lookout.origin);
+    if lookout.leans_on_the_unsaid()
+        || git_exclude.is_some_and(|known| known.as_deref() != exclude().as_deref())
+    {
+        return false;
+    }
     let same = |known: &StatResult, place: Place<'_>| match (known, lookout.origin.stat(place)) {
         (Ok(known), Ok(now)) => *known == now,
         _ => false,
@@ -180,8 +188,9 @@ fn unchanged(origin: &dyn Origin, index: &StatIndex, looks: &Looks) -> bool {
     if looks.git_exclude != GitExclude::NotAsked && looks.git_exclude != exclude() {
         return false;
     }
-    let folders = folders(index, looks);
-    folders.par_iter().all(|(number, path)| folder_is_unchanged(origin, index, looks, *number, path, now))
+    let Some(device) = origin.telling_device() else { return false };
+    let sweep = Sweep { origin, index, looks, device, now };
+    folders(index, looks).par_iter().all(|(number, path)| sweep.folder_is_unchanged(*number, path))
 }
 
 /// The folders of `looks`, with their paths.
@@ -201,21 +210,29 @@ fn folders(index: &StatIndex, looks: &Looks) -> Vec<(FolderNumber, WorkspacePath
     found
 }
 
-fn folder_is_unchanged(
-    origin: &dyn Origin,
-    index: &StatIndex,
-    looks: &Looks,
-    number: FolderNumber,
-    path: &WorkspacePath,
+/// One look at everything that an earlier run looked at.
+struct Sweep<'s> {
+    origin: &'s dyn Origin,
+    index: &'s StatIndex,
+    looks: &'s Looks,
+    /// The one device of which facts are believed.
+    device: u64,
     now: Timestamp,
-) -> bool {
-    let own = match origin.stat(Place::of_folder(path)) {
-        Ok(Some(stat)) => index.knows_folder(number, &stat, now),
-        _ => false,
-    };
-    let is_same = |entry: EntryNumber| match origin.stat(Place { folder: path, name: index.name(entry) }) {
-        Ok(Some(stat)) => index.knows(entry, &stat, now),
-        _ => false,
-    };
-    own && index.entries(number).filter(|entry| looks.entries.contains(entry.number())).all(is_same)
+}
+
+impl Sweep<'_> {
+    fn folder_is_unchanged(&self, number: FolderNumber, path: &WorkspacePath) -> bool {
+        let Self { index, looks, now, .. } = *self;
+        let own =
+            self.stat(Place::of_folder(path)).is_some_and(|stat| index.knows_folder(number, &stat, now));
+        let is_same = |entry: EntryNumber| {
+            let stat = self.stat(Place { folder: path, name: index.name(entry) });
+            stat.is_some_and(|stat| index.knows(entry, &stat, now))
+        };
+        own && index.entries(number).filter(|entry| looks.entries.contains(entry.number())).all(is_same)
+    }
+
+    fn stat(&self, place: Place<'_>) -> Option<Stat> {
+        self.origin.stat(place).ok()?.filter(|stat| stat.device == self.device)
+    }
 }

@@ -88,6 +88,9 @@ pub(super) trait Origin: Send + Sync {
     /// The same files, to be looked at anew.
     fn again(&self) -> Box<dyn Origin>;
 
+    /// The device of the root, when a change of anything on it shows in what the system tells of it.
+    fn telling_device(&self) -> Option<u64>;
+
     /// The time.
     fn now(&self) -> Timestamp;
 

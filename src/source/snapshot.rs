@@ -131,7 +131,7 @@ impl Snapshot {
     /// Whether all that was asked has the same answer at this moment. What was asked of an entry that had
     /// no clear answer counts as another one.
     pub fn is_unchanged(&self) -> bool {
-        looks::is_unchanged(&self.0.lookout, &self.0.root)
+        looks::is_unchanged(&self.0.lookout, &self.0.root, self.0.git_exclude.get())
     }
 
     /// Where the workspace lies on this machine.
@@ -245,7 +245,7 @@ impl Snapshot {
     /// What was hashed at `path`, when the file that has the facts `stat` must still have those bytes.
     fn unchanged_content(&self, path: &WorkspacePath, stat: &Stat) -> Option<Hashed> {
         let hashed = self.entry(path).ok()??.known_content()?;
-        (hashed.steady == Some(*stat) && stat.settled_before(self.0.lookout.taken)).then_some(hashed)
+        (hashed.steady == Some(*stat) && self.0.lookout.believes(stat)).then_some(hashed)
     }
 
     /// The error for a path of which a link points out of the workspace.
@@ -403,7 +403,11 @@ impl<'s> EntryRef<'s> {
 
     /// The bytes of a file. What was read is known from here on as if it had been hashed.
     fn read(&self) -> Result<Vec<u8>, ReadError> {
-        let Text { bytes, steady } = self.lookout().origin.read(self.place())?;
+        let read = self.lookout().origin.read(self.place());
+        if !read.as_ref().is_ok_and(|text| text.steady.is_some()) {
+            self.lookout().lean_on_the_unsaid();
+        }
+        let Text { bytes, steady } = read?;
         if let (Body::File(hashed), Some(steady)) = (&self.node.body, steady) {
             let hash = ContentHash::from_bytes(*blake3::hash(&bytes).as_bytes());
             let content = Content { hash, size: steady.size };

@@ -205,6 +205,18 @@ fn what_is_told_again_is_what_was_told() {
 }
 
 #[test]
+fn what_was_built_in_between_is_no_longer_what_was_built_last() {
+    let scene = Scene::new(&Engine::classic());
+    scene.settle();
+    scene.trial.run("build :app --set FLAVOUR=sweet").succeeded();
+    let again = scene.trial.run("build :app -v").succeeded();
+    assert!(!again.stderr.contains(TOLD_AGAIN), "the last build is another one");
+    scene.trial.write("app/one", "2");
+    let explained = scene.trial.run("explain :app").succeeded().stdout;
+    assert!(explained.contains("app/one") && !explained.contains("FLAVOUR"), "{explained}");
+}
+
+#[test]
 fn what_git_does_for_itself_is_no_change() {
     let scene = Scene::new(&Engine::classic());
     scene.settle();

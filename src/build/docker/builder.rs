@@ -13,7 +13,6 @@ use tokio::runtime::Runtime;
 use super::address::EngineAddress;
 use super::bases::Finder;
 use super::connection::{self, Connection};
-use super::mark::{self, Mark};
 use super::{images, solve, version};
 use crate::build::builder::{Bases, BuildError, BuildOutput, BuildRequest, Builder, Inventory};
 use crate::types::cancellation::Cancellation;
@@ -74,26 +73,10 @@ impl DockerBuilder {
         })
     }
 
-    /// Whether an inventory of some images costs as much as one of all: filtering costs a classic store
+    /// Whether an inventory of many images costs as much as one of all: filtering costs a classic store
     /// more than listing, and a containerd store far less.
     pub fn lists_all(&self) -> bool {
         self.family == CLASSIC
-    }
-
-    /// A mark of what the engine has at this moment, where it can tell later whether that has changed. It
-    /// is asked for before the inventory that it is to stand for.
-    pub fn mark(&self) -> Option<Mark> {
-        if self.family != CLASSIC {
-            return None;
-        }
-        self.runtime.block_on(mark::mark(&self.connection.address, &self.connection.api))
-    }
-
-    /// Whether the images of the engine at `address` are as they were at the moment of `mark`. It is no
-    /// for whatever is not clear.
-    pub fn is_still(address: &EngineAddress, mark: &Mark) -> bool {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.is_ok_and(|runtime| runtime.block_on(mark::is_still(address, mark)))
     }
 
     fn finder(&self) -> Finder<'_> {
@@ -139,10 +122,11 @@ impl Builder for DockerBuilder {
     }
 
     fn inventory_of(&self, references: &BTreeSet<&str>) -> Result<Inventory, BuildError> {
-        if self.lists_all() {
-            return self.inventory();
+        match self.lists_all() {
+            true if references.len() > images::FEW => self.inventory(),
+            true => self.runtime.block_on(images::inventory_of_few(&self.connection, references)),
+            false => self.runtime.block_on(images::inventory_of(&self.connection, references)),
         }
-        self.runtime.block_on(images::inventory_of(&self.connection, references))
     }
 
     fn has(&self, digest: &OutputDigest) -> Result<bool, BuildError> {

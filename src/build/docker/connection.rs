@@ -19,7 +19,7 @@ use super::address::EngineAddress;
 use crate::build::builder::BuildError;
 
 /// How long an answer of the Engine API may take, in seconds. A pull answers as soon as it begins.
-pub(super) const API_TIMEOUT: u64 = 120;
+const API_TIMEOUT: u64 = 120;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// BuildKit puts the whole Dockerfile into the trailers of a failure, so they may be large.
 const LARGEST_TRAILERS: u32 = 16 * 1024 * 1024;
@@ -32,8 +32,7 @@ impl<Stream: AsyncRead + AsyncWrite + Send + Unpin> Duplex for Stream {}
 /// An engine that answers.
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
-    /// Where it listens.
-    pub(super) address: EngineAddress,
+    address: EngineAddress,
     /// The Engine API.
     pub(super) api: Docker,
 }

@@ -9,11 +9,20 @@ use bollard::errors::Error;
 use bollard::models::{ImageInspect, ImageSummary};
 use bollard::query_parameters::{ListImagesOptions, ListImagesOptionsBuilder, TagImageOptionsBuilder};
 
+use futures_util::{StreamExt, TryStreamExt, stream};
+
 use super::connection::Connection;
 use super::failure;
 use crate::build::builder::{BuildError, Inventory};
 use crate::syntax::image_reference::ImageReference;
 use crate::types::digest::OutputDigest;
+
+/// So many images are looked at one by one sooner than all are listed: the one takes about a millisecond,
+/// the other a tenth of a second for a thousand images.
+pub(super) const FEW: usize = 48;
+
+/// How many images are looked at at once.
+const AT_ONCE: usize = 8;
 
 /// In bytes. The `http` crate takes addresses up to 64 KiB.
 const LONGEST_FILTER: usize = 60_000;
@@ -37,6 +46,28 @@ pub(super) async fn inventory_of(
         let found = list(connection, Some(options)).await?;
         inventory.digests.extend(found.digests);
         inventory.references.extend(found.references);
+    }
+    Ok(inventory)
+}
+
+/// As [`inventory_of`], by looking at each image.
+pub(super) async fn inventory_of_few(
+    connection: &Connection,
+    references: &BTreeSet<&str>,
+) -> Result<Inventory, BuildError> {
+    let look = |reference: String| async move {
+        let found = inspect(connection, &reference).await?;
+        let digest = found.map(|image| digest_of(image.id.as_deref().unwrap_or_default())).transpose()?;
+        Ok((reference, digest))
+    };
+    let names = references.iter().filter_map(|reference| reference.parse::<ImageReference>().ok());
+    let names: Vec<String> = names.map(|name| name.listed()).collect();
+    let found: Vec<(String, Option<OutputDigest>)> =
+        stream::iter(names).map(look).buffer_unordered(AT_ONCE).try_collect().await?;
+    let mut inventory = Inventory::default();
+    for (reference, digest) in found {
+        inventory.digests.extend(digest.clone());
+        inventory.references.extend(digest.map(|digest| (reference, digest)));
     }
     Ok(inventory)
 }

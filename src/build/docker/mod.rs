@@ -19,7 +19,6 @@ mod identifier;
 mod images;
 
 mod bases;
-mod mark;
 mod redaction;
 mod status;
 mod version;
@@ -36,4 +35,3 @@ mod builder;
 
 pub use address::{AddressError, EngineAddress};
 pub use builder::DockerBuilder;
-pub use mark::Mark;

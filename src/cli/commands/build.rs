@@ -126,6 +126,10 @@ fn tell_again(
         seconds
     })?;
     tell(session, arguments, told, seconds)?;
+    if let Ok(cache) = session.cache() {
+        // A cache that cannot be swept is told by whoever writes to it next.
+        let _swept = sweep::sweep(&cache, std::time::SystemTime::now());
+    }
     Ok(Exit::Done)
 }
 

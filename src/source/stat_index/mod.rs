@@ -11,6 +11,10 @@
 //! behind this machine's by more than a tick (a network file system's may be), and that nobody sets
 //! a clock back and then hits an earlier change to the nanosecond. An index from a later moment than
 //! the present is not used at all.
+//! A program that writes through a shared mapping of a file changes its times once, with the first write
+//! to a page, and not with later ones until the system has written the page to the disk: an edit in that
+//! time does not show. Only facts of the root's own device are believed, and only where the file system
+//! writes down changes itself (`tells_of_changes` in `disk.rs`).
 //!
 //! **Invariant:** bytes that are not exactly what an index writer wrote are refused as a whole.
 

@@ -33,6 +33,9 @@ impl Origin for Ahead {
         let now = self.disk.now();
         Timestamp { seconds: now.seconds + self.seconds, ..now }
     }
+    fn telling_device(&self) -> Option<u64> {
+        self.disk.telling_device()
+    }
     fn stat(&self, place: Place<'_>) -> StatResult {
         self.disk.stat(place)
     }

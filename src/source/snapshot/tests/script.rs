@@ -183,6 +183,10 @@ impl Origin for Script {
         timestamp(self.world().now)
     }
 
+    fn telling_device(&self) -> Option<u64> {
+        self.stat(Place::of_folder(&WorkspacePath::root())).ok()?.map(|root| root.device)
+    }
+
     fn stat(&self, place: Place<'_>) -> StatResult {
         Ok(self.world().at(place).map(|inode| inode.stat))
     }
