@@ -55,12 +55,12 @@ impl DockerBuilder {
         let (connection, version, info) = runtime.block_on(async {
             let connection = Connection::open(address).await?;
             let no_engine = |error| connection::no_engine(address, &error);
-            let version = connection.api.version().await.map_err(no_engine)?;
+            let (version, info) = tokio::join!(connection.api.version(), connection.api.info());
+            let (version, info) = (version.map_err(no_engine)?, info.map_err(no_engine)?);
             version::check(&version).map_err(|message| BuildError::Surroundings {
                 message,
                 help: Some("update Docker Engine: https://docs.docker.com/engine/install/".to_owned()),
             })?;
-            let info = connection.api.info().await.map_err(no_engine)?;
             Ok((connection, version, info))
         })?;
         let platform = format!("{}/{}", version.os.unwrap_or_default(), version.arch.unwrap_or_default());
