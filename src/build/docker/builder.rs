@@ -56,12 +56,12 @@ impl DockerBuilder {
             let connection = Connection::open(address).await?;
             let no_engine = |error| connection::no_engine(address, &error);
             let (version, info) = tokio::join!(connection.api.version(), connection.api.info());
-            let (version, info) = (version.map_err(no_engine)?, info.map_err(no_engine)?);
+            let version = version.map_err(no_engine)?;
             version::check(&version).map_err(|message| BuildError::Surroundings {
                 message,
                 help: Some("update Docker Engine: https://docs.docker.com/engine/install/".to_owned()),
             })?;
-            Ok((connection, version, info))
+            Ok((connection, version, info.map_err(no_engine)?))
         })?;
         let platform = format!("{}/{}", version.os.unwrap_or_default(), version.arch.unwrap_or_default());
         Ok(Self {
