@@ -32,11 +32,11 @@ def run_quietly(words, **options):
 
 
 def version(words):
-    """The first thing in a program's words on its version that looks like one."""
+    """The first thing in a program's words on its version that looks like one; Debian's bazel knows none."""
     said = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace", check=False).stdout
     found = re.search(r"\d+\.\d+[\w.+-]*", said)
-    return found.group() if found else "of unknown version"
+    return found.group() if found else "(unknown version)"
 
 
 class Peer:

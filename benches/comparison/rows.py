@@ -37,10 +37,16 @@ def one_changed(shop):
     original, plan = file.read_bytes(), shop.imgraph_peer("plan", tree, "plan", "//...")
     changes = iter(range(10**9))
 
+    def put_back():
+        file.write_bytes(original)
+        settle()
+        plan.run_once()
+
     def restore():
         if file.read_bytes() != original:
-            file.write_bytes(original)
-            settle()
+            put_back()
+        # The run before has learnt what the files are; this one writes down what it leaned on; only one
+        # after both has nothing to do.
         plan.run_once()
 
     def change():
@@ -53,14 +59,17 @@ def one_changed(shop):
         settle()
 
     nothing = shop.imgraph_peer("plan //..., nothing changed", tree, "plan", "//...", before=restore)
+    unrecalled = shop.imgraph_peer("plan //..., nothing changed, no run to recall", tree, "plan", "//...",
+                                   before=put_back)
     settled = shop.imgraph_peer("plan //..., one file changed 3 s before", tree, "plan", "//...",
                                 before=change_and_settle)
     fresh = shop.imgraph_peer("plan //..., one file changed just before", tree, "plan", "//...", before=change)
     notes = ["the file gets other bytes of the same number before each run, outside of the timing; what is "
              "younger than two seconds lies in the racy window, where times prove nothing: it is read in each "
-             "run and not written into the index"]
+             "run and not written into the index",
+             "with no run to recall all files are known to the index, but the plan is made anew"]
     goals = [Goal(settled, 1.1, nothing), Goal(fresh, 1.1, nothing)]
-    return Row(f"one file changed, {size(shop)}", [nothing, settled, fresh], goals, notes, restore)
+    return Row(f"one file changed, {size(shop)}", [nothing, unrecalled, settled, fresh], goals, notes, restore)
 
 
 def cold(shop):
@@ -166,26 +175,25 @@ def beside_bake(shop, title, tree, goal):
 
 
 def runners(shop):
-    """imgraph beside programs that run tasks of any kind, on a tree that all of them understand."""
-    asked = shop.asked
-    known = task_runners(shop)
-    tree = shop.services(asked.services, asked.files, "runners",
-                         change=lambda tree: [runner.write_files(tree) for runner in known])
-    row = Row(f"nothing to do, {size(shop)}, each tool's own files beside them", [])
-    for runner in known:
-        try:
-            row.peers.append(runner.peer(tree))
-        except Failure as why:
-            row.notes.append(f"left out: {runner.name} ({why})")
-            say(f"{runner.name}: {why}; left out")
+    """imgraph beside programs that run tasks of any kind. Each has a tree of its own, with the same services
+    and the files that it asks for: what one writes would be a change to another."""
+    tree = services(shop)
     shop.built(tree)
     ours = shop.imgraph_peer("build //...", tree, "build", "//...")
-    row.goals = [Goal(ours, 1.0, peer) for peer in row.peers]
-    # The first line is what the others are compared with.
-    row.peers.insert(0, ours)
+    row = Row(f"nothing to do, {size(shop)}", [ours])
+    for runner in task_runners(shop):
+        shop.at_end.append(runner.stop)
+        try:
+            runner.prepare()
+        except Failure as why:
+            row.notes.append(f"left out: {runner.title} ({why})")
+            say(f"{runner.title}: {why}; left out")
+            continue
+        row.peers.append(runner.peer)
+        row.goals.append(Goal(ours, 1.0, runner.peer))
+        row.notes += runner.notes
     row.notes.append("a task does nothing here but say that it ran; servers and daemons are warm, and their "
-                     "memory and processor time are not counted")
-    row.after = lambda: [runner.stop(tree) for runner in known]
+                     "memory and processor time are not counted; each program has a tree of its own")
     return row
 
 

@@ -16,7 +16,6 @@ from .measuring import Failure, Peer, run_quietly, say
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENGINE = ROOT / "tests/support/engine"
-ENGINE_NAME = "compare"
 GENERATOR = ["benches/generate.rs", "tests/support/monorepo.rs", "tests/support/extremes.rs"]
 # Facts of files that are younger than two whole seconds are believed by no careful program.
 SETTLING_SECONDS = 3.1
@@ -26,10 +25,22 @@ def settle():
     time.sleep(SETTLING_SECONDS)
 
 
+def changed(tree):
+    """Whether a run that was killed left a change in a tree."""
+    if not (tree / ".git").is_dir():
+        return False
+    return run_quietly(["git", "-C", tree, "status", "--porcelain"]) != ""
+
+
 class Workshop:
     def __init__(self, asked):
         self.asked, self.folder, self.imgraph = asked, Path(asked.folder).resolve(), None
+        # Where the engine listens, when it was started.
         self.engine = None
+        # Each folder has an engine of its own: its name is one that no other folder's run will stop.
+        self.engine_name = f"compare-{hashlib.sha256(bytes(self.folder)).hexdigest()[:8]}"
+        # What else is called in the end, whatever happens.
+        self.at_end = []
 
     def __enter__(self):
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -44,11 +55,16 @@ class Workshop:
         return self
 
     def __exit__(self, *_):
+        for end in self.at_end:
+            end()
         if self.asked.keep:
             say(f"left for the next run: {self.folder}" + (", and the engine" if self.engine else ""))
             return
         if self.engine:
-            subprocess.run([ENGINE, "stop", ENGINE_NAME, "--force"], check=False)
+            subprocess.run([ENGINE, "stop", self.engine_name, "--force"], check=False)
+        # Bazel makes folders that cannot be written.
+        for folder, _, _ in os.walk(self.folder / "bazel"):
+            os.chmod(folder, 0o700)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def build_programs(self):
@@ -67,8 +83,9 @@ class Workshop:
         words = [str(word) for word in words]
         made_by = b"".join((ROOT / path).read_bytes() for path in GENERATOR) + repr(words).encode()
         tree = self.folder / f"{name}-{hashlib.sha256(made_by).hexdigest()[:12]}"
-        if tree.is_dir():
+        if tree.is_dir() and not changed(tree):
             return tree
+        shutil.rmtree(tree, ignore_errors=True)
         partial = tree.with_name(f"{tree.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         say(f"making {name}: {' '.join(words)}")
@@ -102,13 +119,13 @@ class Workshop:
             raise Failure("imgraph needs an engine for it, and --no-engine was given")
         if self.engine:
             return
-        started = subprocess.run([ENGINE, "start", ENGINE_NAME], stdout=subprocess.DEVNULL, check=False)
+        started = subprocess.run([ENGINE, "start", self.engine_name], stdout=subprocess.DEVNULL, check=False)
         if started.returncode != 0:
             self.asked.no_engine = True
             raise Failure("no engine could be started")
         for line in run_quietly([ENGINE, "status"]).splitlines():
             name, _, host, _ = line.split("\t")
-            if name == ENGINE_NAME:
+            if name == self.engine_name:
                 self.engine = host
 
     def docker_client(self):
