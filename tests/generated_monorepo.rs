@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+#[path = "support/extremes.rs"]
+mod extremes;
 #[path = "support/monorepo.rs"]
 mod monorepo;
 
@@ -9,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
+use extremes::Shape;
 use imgraph::graph::expand::{Wanted, expand};
 use imgraph::graph::key::Keyed;
 use imgraph::graph::load;
@@ -29,7 +32,21 @@ fn options() -> Options {
 fn keys(options: &Options) -> BTreeMap<String, String> {
     let folder = tempfile::tempdir().unwrap();
     monorepo::generate(folder.path(), options).unwrap();
-    let snapshot = Snapshot::of_disk(folder.path()).unwrap();
+    keys_in(folder.path())
+}
+
+/// The source key of each target of a workspace that is extreme in one way.
+fn keys_of_extreme(shape: Shape, seed: u64) -> BTreeMap<String, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let (targets, folders, files, mean_file_bytes) = (20, 12, 120, 200);
+    let options = extremes::Options { shape, targets, folders, files, mean_file_bytes, seed, commit: false };
+    extremes::generate(folder.path(), &options).unwrap();
+    keys_in(folder.path())
+}
+
+/// The source key of each target of the workspace at `root`.
+fn keys_in(root: &Path) -> BTreeMap<String, String> {
+    let snapshot = Snapshot::of_disk(root).unwrap();
     let given =
         load::Options { set: &BTreeMap::new(), environment: &Environment::default(), version: "0.1.0" };
     let loaded = load::load(&snapshot, &given);
@@ -72,6 +89,22 @@ fn a_smaller_one_is_a_part_of_a_larger_one() {
     for (label, key) in smaller {
         assert_eq!(larger.get(&label), Some(&key), "{label}");
     }
+}
+
+/// Each extreme has as many targets as were asked for, all told apart; whether another seed gives other
+/// keys depends on whether there are files.
+#[test]
+fn extremes_are_what_was_asked_for() {
+    let check = |shape, targets: usize, has_files: bool| {
+        let keys = keys_of_extreme(shape, 1);
+        assert_eq!(keys.len(), targets, "{shape:?}");
+        assert_eq!(keys.values().collect::<BTreeSet<_>>().len(), targets, "{shape:?}");
+        assert_eq!(keys, keys_of_extreme(shape, 1), "{shape:?}");
+        assert_eq!(keys != keys_of_extreme(shape, 2), has_files, "{shape:?}");
+    };
+    check(Shape::OneContext, 20, true);
+    check(Shape::Bare, 12 * 20, false);
+    check(Shape::Copies, 20, true);
 }
 
 #[test]

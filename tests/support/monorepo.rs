@@ -80,7 +80,7 @@ pub fn service_folder(number: usize) -> PathBuf {
 }
 
 /// Calls `work` for `0..count`, on all processors.
-fn in_parallel(count: usize, work: impl Fn(usize) -> io::Result<()> + Sync) -> io::Result<()> {
+pub fn in_parallel(count: usize, work: impl Fn(usize) -> io::Result<()> + Sync) -> io::Result<()> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let every = |first: usize| (first..count).step_by(threads).try_for_each(&work);
     thread::scope(|scope| {
@@ -89,16 +89,18 @@ fn in_parallel(count: usize, work: impl Fn(usize) -> io::Result<()> + Sync) -> i
     })
 }
 
-fn write(path: &Path, text: &str) -> io::Result<()> {
+/// Writes a file and makes the folders above it.
+pub fn write(path: &Path, text: &str) -> io::Result<()> {
     fs::create_dir_all(path.parent().expect("every file of the tree lies in a folder"))?;
     fs::write(path, text)
 }
 
 /// Everybody's own numbers: what one service gets does not depend on how many there are.
-struct Numbers(u64);
+pub struct Numbers(u64);
 
 impl Numbers {
-    fn of(options: &Options, kind: u64, number: usize) -> Self {
+    /// The numbers of the thing `number` of those of a kind.
+    pub fn of(options: &Options, kind: u64, number: usize) -> Self {
         let mut numbers = Self(options.seed ^ (kind << 56));
         numbers.0 = numbers.next().wrapping_add(number as u64);
         numbers
@@ -118,13 +120,13 @@ impl Numbers {
     }
 
     /// A size with the mean `mean`: most are small, one of sixteen is large.
-    fn size(&mut self, mean: usize) -> usize {
+    pub fn size(&mut self, mean: usize) -> usize {
         let (small, large) = (mean * 2 / 3, mean * 6);
         if self.below(16) == 0 { large / 2 + self.below(large) } else { small / 2 + self.below(small) }
     }
 
     /// Lines of 63 letters.
-    fn text(&mut self, bytes: usize) -> String {
+    pub fn text(&mut self, bytes: usize) -> String {
         const LETTERS: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ_(){};=.,<>";
         let mut text = String::with_capacity(bytes + 64);
         while text.len() < bytes {
@@ -263,7 +265,7 @@ impl Service {
 }
 
 /// One commit by nobody at a fixed time: the same tree has the same commit.
-fn commit(root: &Path) -> io::Result<()> {
+pub fn commit(root: &Path) -> io::Result<()> {
     let git = |arguments: &[&str]| {
         let mut command = Command::new("git");
         command.arg("-C").arg(root).args(["-c", "user.name=nobody", "-c", "user.email=nobody@example.com"]);
