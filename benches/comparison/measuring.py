@@ -58,12 +58,14 @@ class Peer:
         return run_quietly(self.words, cwd=self.folder, env=self.environment)
 
     def warm_up(self):
-        """Runs once, untimed, and notes the peak memory. A child of this program would be charged with
-        this program's own memory, so that `time` has to start it."""
+        """Runs, untimed, and then again to note the peak memory: a first run may do more than later ones.
+        A child of this program would be charged with this program's own memory, so that `time` has to
+        start it."""
         self.before()
+        self.run_once()
         if not os.path.exists(TIME):
-            self.run_once()
             return
+        self.before()
         with tempfile.NamedTemporaryFile("r") as note:
             words = [TIME, "--format=%M", f"--output={note.name}", *self.words]
             run_quietly(words, cwd=self.folder, env=self.environment)

@@ -220,8 +220,8 @@ def optional(row, prepare, parts):
         prepare()
         return parts
     except Failure as why:
-        say(f"imgraph: {why}; left out")
-        row.notes.append(f"left out: imgraph ({why})")
+        say(f"imgraph's plans and builds: {why}; left out")
+        row.notes.append(f"left out: imgraph's plans and builds ({why})")
         return []
 
 

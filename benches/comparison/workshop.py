@@ -116,7 +116,7 @@ class Workshop:
     def need_engine(self):
         """Starts the engine, when that was not done already."""
         if self.asked.no_engine:
-            raise Failure("imgraph needs an engine for it, and --no-engine was given")
+            raise Failure("an engine is needed, and --no-engine was given")
         if self.engine:
             return
         started = subprocess.run([ENGINE, "start", self.engine_name], stdout=subprocess.DEVNULL, check=False)
