@@ -2,8 +2,9 @@
 //! what both know.
 
 use std::sync::Arc;
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 
+use super::arguments::Targets;
 use super::exit::Exit;
 use super::session::{Session, Workspace};
 use crate::build::builder::{Bases, BuildError, Builder, Inventory};
@@ -32,12 +33,22 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Loads, connects and asks. The engine is connected to, and lists its images where it lists all of
     /// them anyway, while files are read.
-    pub(crate) fn new(session: &Session, patterns: &[String], platforms: &[String]) -> Result<Self, Exit> {
+    ///
+    /// An engine that was asked already, for this run, is not asked again.
+    pub(crate) fn new(session: &Session, targets: &Targets, early: Option<Early>) -> Result<Self, Exit> {
+        let Targets { patterns, platform: platforms } = targets;
         let cache = session.cache()?;
         let platforms = session.platforms(platforms)?;
         std::thread::scope(|scope| {
             let (connected, connection) = mpsc::channel();
-            let asked = scope.spawn(move || ask(session, patterns, &connected));
+            let asked = scope.spawn(move || match early.and_then(Early::engine) {
+                Some(Engine { builder, listed }) => {
+                    // Nobody waits for it when the workspace is wrong.
+                    let _told = connected.send(Ok(builder));
+                    listed.map(Ok)
+                }
+                None => ask(session, patterns, &connected),
+            });
             let loaded = session.workspace().and_then(|workspace| {
                 let targets = session.select(&workspace, patterns)?;
                 Ok((workspace, targets))
@@ -79,6 +90,21 @@ impl Prepared {
             last_builds,
             forced,
         }
+    }
+}
+
+/// An engine that answered, and all its images, where it was asked for them.
+pub(crate) struct Engine {
+    pub(crate) builder: Arc<DockerBuilder>,
+    pub(crate) listed: Option<Inventory>,
+}
+
+/// An engine that is being asked.
+pub(crate) struct Early(pub(crate) Receiver<Option<Engine>>);
+
+impl Early {
+    fn engine(self) -> Option<Engine> {
+        self.0.recv().ok().flatten()
     }
 }
 

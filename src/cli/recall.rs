@@ -6,16 +6,17 @@
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::arguments::Targets;
 use super::exit::Exit;
-use super::prepared::Prepared;
+use super::prepared::{Early, Engine, Prepared};
 use super::session::{Connect, Session};
 use super::terminal;
+use crate::build::builder::Builder;
 use crate::cache::folder::CacheFolder;
 use crate::cache::index_file::IndexFile;
 use crate::cache::last_build::LastBuilds;
@@ -33,6 +34,19 @@ pub(crate) struct Request {
     file: RecallFile,
     cache: CacheFolder,
     connect: Connect,
+}
+
+/// What is known of an earlier run of the same request.
+pub(crate) enum Before<Told> {
+    /// All that it leaned on is as it was.
+    Same {
+        /// What it told.
+        told: Told,
+        /// What the builder calls itself.
+        builder: String,
+    },
+    /// Something differs, or there was none. The engine may have been asked.
+    Differs(Option<Early>),
 }
 
 impl Request {
@@ -74,8 +88,8 @@ impl Request {
         Some(Self { root, index, file, cache, connect })
     }
 
-    /// What was told before, and what the builder called itself, when all that it leaned on is as it was.
-    pub(crate) fn told_before<Told>(&self, session: &Session) -> Option<(Told, String)>
+    /// What was told before, when all that it leaned on is as it was.
+    pub(crate) fn told_before<Told>(&self, session: &Session) -> Before<Told>
     where
         Told: DeserializeOwned,
     {
@@ -83,30 +97,36 @@ impl Request {
         let recall = self.file.load::<Recall<Told>>().value(&mut warnings);
         // This run replaces what is damaged.
         session.show_once(&warnings);
-        let recall = recall?;
-        let (names, hash) = &recall.environment;
-        let facts = GitFacts::of(&self.root);
-        if session.environment.hash(names) != *hash
-            || recall.git.iter().any(|(question, answer)| facts.answer(*question) != *answer)
-            || self.last_builds_changed_at() != recall.last_builds
-        {
-            return None;
-        }
-        // Where files changed, nobody waits for what the engine says.
-        let (told, store) = mpsc::channel();
-        let asked = (self.connect.clone(), recall.store.clone());
+        let Some(recall) = recall.filter(|recall| self.is_asked_alike(session, recall)) else {
+            return Before::Differs(None);
+        };
+        // Where files changed, nobody waits for what the engine says; but the run that follows may.
+        let (held, holds) = mpsc::channel();
+        let (asked, early) = mpsc::channel();
+        let (connect, store) = (self.connect.clone(), recall.store.clone());
         std::thread::spawn(move || {
-            let (connect, store) = asked;
-            // Nobody listens when files changed.
-            let _told = told.send(connect.connect().is_ok_and(|builder| store.hold_for(&builder)));
+            let engine = ask(&connect, store.names());
+            let hold = |engine: &Engine| store.hold_for(&*engine.builder, engine.listed.as_ref());
+            // Whoever does not listen needs no answer.
+            let _told = held.send(engine.as_ref().is_some_and(hold));
+            let _told = asked.send(engine);
         });
-        if !self.files_are_unchanged(&recall.looks) || !store.recv().unwrap_or(false) {
-            return None;
+        if !self.files_are_unchanged(&recall.looks) || !holds.recv().unwrap_or(false) {
+            return Before::Differs(Some(Early(early)));
         }
         if session.everywhere.verbose {
             terminal::message("nothing has changed since the same was asked before\n");
         }
-        Some((recall.told, recall.store.description().to_owned()))
+        Before::Same { builder: recall.store.description().to_owned(), told: recall.told }
+    }
+
+    /// Whether what is not in files and not in the engine is as it was.
+    fn is_asked_alike<Told>(&self, session: &Session, recall: &Recall<Told>) -> bool {
+        let (names, hash) = &recall.environment;
+        let facts = GitFacts::of(&self.root);
+        session.environment.hash(names) == *hash
+            && recall.git.iter().all(|(question, answer)| facts.answer(*question) == *answer)
+            && self.last_builds_changed_at() == recall.last_builds
     }
 
     fn last_builds_changed_at(&self) -> Option<String> {
@@ -145,6 +165,13 @@ impl Request {
             session.show(&[error.warning()]);
         }
     }
+}
+
+/// Connects, and lists all images where so many names are wanted that it is quicker.
+fn ask(connect: &Connect, names: usize) -> Option<Engine> {
+    let builder = Arc::new(connect.connect().ok()?);
+    let listed = if builder.lists_all_for(names) { Some(builder.inventory().ok()?) } else { None };
+    Some(Engine { builder, listed })
 }
 
 /// What tells this program from any other, of the same version too.

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::lookup::{self, Known, link_name, tags};
-use crate::build::builder::{Bases, Builder};
+use crate::build::builder::{Bases, Builder, Inventory};
 use crate::source::git_facts::GitQuestion;
 use crate::source::looks::Looks;
 use crate::types::digest::{OutputDigest, SourceKey};
@@ -88,17 +88,25 @@ impl StoreFacts {
         &self.description
     }
 
-    /// Whether `builder` has all of this. One that cannot be asked has not.
-    pub fn hold_for(&self, builder: &dyn Builder) -> bool {
-        let is_same = (builder.family(), builder.description(), builder.platform())
-            == (&self.family, &self.description, &self.platform);
-        is_same && self.has_names(builder) && self.has_bases(builder)
+    /// How many names of images were asked for.
+    pub fn names(&self) -> usize {
+        self.names.len()
     }
 
-    fn has_names(&self, builder: &dyn Builder) -> bool {
-        let names: BTreeSet<&str> = self.names.keys().map(String::as_str).collect();
-        let Ok(inventory) = builder.inventory_of(&names) else { return false };
-        self.names.iter().all(|(name, digest)| inventory.references.get(name) == Some(digest))
+    /// Whether `builder` has all of this. One that cannot be asked has not. `listed` is all that it has,
+    /// where that is known.
+    pub fn hold_for(&self, builder: &dyn Builder, listed: Option<&Inventory>) -> bool {
+        let is_same = (builder.family(), builder.description(), builder.platform())
+            == (&self.family, &self.description, &self.platform);
+        is_same && self.has_names(builder, listed) && self.has_bases(builder)
+    }
+
+    fn has_names(&self, builder: &dyn Builder, listed: Option<&Inventory>) -> bool {
+        let has = |inventory: &Inventory| {
+            self.names.iter().all(|(name, digest)| inventory.references.get(name) == Some(digest))
+        };
+        let names = || self.names.keys().map(String::as_str).collect::<BTreeSet<&str>>();
+        listed.map_or_else(|| builder.inventory_of(&names()).is_ok_and(|found| has(&found)), has)
     }
 
     fn has_bases(&self, builder: &dyn Builder) -> bool {

@@ -79,6 +79,11 @@ impl DockerBuilder {
         self.family == CLASSIC
     }
 
+    /// Whether an inventory of so many images costs as much as one of all.
+    pub fn lists_all_for(&self, images: usize) -> bool {
+        self.lists_all() && images > images::FEW
+    }
+
     fn finder(&self) -> Finder<'_> {
         Finder { connection: &self.connection, platform: &self.platform, is_classic: self.family == CLASSIC }
     }
@@ -123,7 +128,7 @@ impl Builder for DockerBuilder {
 
     fn inventory_of(&self, references: &BTreeSet<&str>) -> Result<Inventory, BuildError> {
         match self.lists_all() {
-            true if references.len() > images::FEW => self.inventory(),
+            true if self.lists_all_for(references.len()) => self.inventory(),
             true => self.runtime.block_on(images::inventory_of_few(&self.connection, references)),
             false => self.runtime.block_on(images::inventory_of(&self.connection, references)),
         }

@@ -7,9 +7,9 @@ use crate::cache::sweep;
 use crate::cli::arguments::{self, Format, Progress};
 use crate::cli::exit::Exit;
 use crate::cli::failures;
-use crate::cli::prepared::Prepared;
+use crate::cli::prepared::{Early, Prepared};
 use crate::cli::progress::{self, Form};
-use crate::cli::recall::Request;
+use crate::cli::recall::{Before, Request};
 use crate::cli::session::Session;
 use crate::cli::{signals, summary, terminal};
 use crate::engine::event_log::EventLog;
@@ -32,14 +32,18 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Build) -> Result<Exi
         return super::plan::run_with(session, &plan, arguments.no_cache);
     }
     let request = Request::new(session, "build", &arguments.targets)?.filter(|_| !arguments.no_cache);
-    if let Some((told, builder)) = request.as_ref().and_then(|request| request.told_before(session)) {
-        return tell_again(session, arguments, &told, &builder, started);
-    }
+    let early = match request.as_ref().map(|request| request.told_before(session)) {
+        Some(Before::Same { told, builder }) => {
+            return tell_again(session, arguments, &told, &builder, started);
+        }
+        Some(Before::Differs(early)) => early,
+        None => None,
+    };
     let cancellation = Cancellation::default();
     let stopped = signals::listen(&cancellation).map_err(|cause| {
         session.fail(&[Diagnostic::error(format!("cannot listen for signals: {cause}"))], Exit::Bug)
     })?;
-    let Round { prepared, report, result } = round(session, arguments, &cancellation)?;
+    let Round { prepared, report, result } = round(session, arguments, &cancellation, early)?;
     tell(session, arguments, &result, report.seconds)?;
     tell_failures(session, arguments, &prepared, &report);
     match request {
@@ -62,8 +66,9 @@ fn round(
     session: &Session,
     arguments: &arguments::Build,
     cancellation: &Cancellation,
+    early: Option<Early>,
 ) -> Result<Round, Exit> {
-    let prepared = Prepared::new(session, &arguments.targets.patterns, &arguments.targets.platform)?;
+    let prepared = Prepared::new(session, &arguments.targets, early)?;
     // A cache that cannot be swept is told by whoever writes to it next.
     let _swept = sweep::sweep(&prepared.cache, std::time::SystemTime::now());
     let report =
@@ -79,7 +84,7 @@ pub(crate) fn once(
     arguments: &arguments::Build,
     cancellation: &Cancellation,
 ) -> Result<Exit, Exit> {
-    let Round { prepared, report, mut result } = round(session, arguments, cancellation)?;
+    let Round { prepared, report, mut result } = round(session, arguments, cancellation, None)?;
     if arguments.format == Format::Text {
         result.forget_cached_roots();
     }

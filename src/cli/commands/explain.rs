@@ -1,6 +1,6 @@
 //! `imgraph explain`: why a target is dirty.
 
-use crate::cli::arguments::{self, Format};
+use crate::cli::arguments::{self, Format, Targets};
 use crate::cli::exit::Exit;
 use crate::cli::prepared::Prepared;
 use crate::cli::reasons;
@@ -17,7 +17,8 @@ const SCREEN: usize = 20;
 
 /// Runs the command.
 pub(crate) fn run(session: &Session, arguments: &arguments::Explain) -> Result<Exit, Exit> {
-    let prepared = Prepared::new(session, std::slice::from_ref(&arguments.target), &[])?;
+    let wanted = Targets { patterns: vec![arguments.target.clone()], platform: Vec::new() };
+    let prepared = Prepared::new(session, &wanted, None)?;
     let last_builds = prepared.last_builds();
     let known = prepared.known(&last_builds, &[]);
     let plan = plan::plan(known);

@@ -5,7 +5,7 @@ use crate::cli::exit::Exit;
 use crate::cli::prepared::Prepared;
 use crate::cli::progress::shown_duration;
 use crate::cli::reasons;
-use crate::cli::recall::Request;
+use crate::cli::recall::{Before, Request};
 use crate::cli::session::Session;
 use crate::cli::terminal;
 use crate::engine::estimate::Estimate;
@@ -27,11 +27,15 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Plan) -> Result<Exit
 /// Runs the command; `forced` plans as if the named targets were built in any case.
 pub(crate) fn run_with(session: &Session, arguments: &arguments::Plan, forced: bool) -> Result<Exit, Exit> {
     let request = Request::new(session, "plan", &arguments.targets)?.filter(|_| !forced);
-    if let Some((targets, _)) = request.as_ref().and_then(|request| request.told_before(session)) {
-        terminal::result(&told_again(session, arguments, targets))?;
-        return Ok(Exit::Done);
-    }
-    let prepared = Prepared::new(session, &arguments.targets.patterns, &arguments.targets.platform)?;
+    let early = match request.as_ref().map(|request| request.told_before(session)) {
+        Some(Before::Same { told, .. }) => {
+            terminal::result(&told_again(session, arguments, told))?;
+            return Ok(Exit::Done);
+        }
+        Some(Before::Differs(early)) => early,
+        None => None,
+    };
+    let prepared = Prepared::new(session, &arguments.targets, early)?;
     let last_builds = prepared.last_builds();
     let forced: &[NodeId] = if forced { &prepared.graph.roots } else { &[] };
     let known = prepared.known(&last_builds, forced);
