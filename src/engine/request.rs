@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::lookup::{Known, link_name};
 use crate::build::builder::{BuildRequest, ContextSource, SecretValue, SentFolder};
-use crate::graph::edges::stand_in;
+use crate::graph::edges::stood_for;
 use crate::graph::key::Outputs;
 use crate::graph::node::{Build, Context, Dependency, Graph, Node, Role, Work};
 use crate::graph::node_views::NodeViews;
@@ -142,10 +142,8 @@ fn images(known: Known<'_>, node: &Node, build: &Build, outputs: Outputs<'_>) ->
     let mut images = BTreeMap::new();
     for dependency in &node.dependencies {
         let Role::Reference { name, platform } = &dependency.role else { continue };
-        let argument = build.definition().args.iter().find(
-            |(_, argument)| matches!(&argument.value, ArgumentValue::Target(label) if stand_in(label) == *name),
-        );
         // A stand-in is not in the file that is sent: the argument's value is the real reference.
+        let argument = stood_for(build.definition(), name, |_| true);
         let name = argument.and_then(|(argument, _)| given.get(argument)).unwrap_or(name);
         let needed = &graph.nodes[dependency.node];
         let image = match &needed.work {
