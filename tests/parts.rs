@@ -210,11 +210,7 @@ fn edit(root: &Path, random: &mut Random) -> (String, Option<PathBuf>) {
         8 | 17 => {
             let (name, text) = DECIDING[random.below(DECIDING.len())];
             // Where packages are, more is decided.
-            let folder = if random.below(2) == 0 {
-                folder.clone()
-            } else {
-                file.ancestors().nth(2).unwrap().to_owned()
-            };
+            let folder = if random.below(2) == 0 { &*folder } else { file.ancestors().nth(2).unwrap() };
             if !folder.join(name).exists() {
                 made = Some(folder.join(name));
                 fs::write(folder.join(name), text).unwrap();
@@ -309,7 +305,7 @@ fn what_is_not_touched_is_as_it_was() {
             // What touches everything goes on to do so, unless it goes away.
             match made {
                 Some(folder) if folder.is_dir() && !folder.is_symlink() => {
-                    fs::remove_dir_all(folder).unwrap()
+                    fs::remove_dir_all(folder).unwrap();
                 }
                 Some(file) => fs::remove_file(file).unwrap(),
                 None => break,

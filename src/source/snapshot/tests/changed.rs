@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::scripted::{Seen, Step, Trial, seen, steps};
+use super::scripted::{Seen, Trial, seen, steps};
 use crate::source::changes::Changes;
 use crate::source::looks::Looks;
 use crate::source::stat::EntryKind;
