@@ -94,13 +94,9 @@ struct Trial {
 impl Trial {
     fn new(folder: tempfile::TempDir) -> Self {
         let root = folder.path().join("w");
-        let first = Snapshot::of_disk(&root).unwrap();
-        see(&first, &everything(), None).unwrap();
-        let index = first.whole_index().unwrap();
-        let (snapshot, damage) = Snapshot::with_index(&root, index.clone()).unwrap();
-        assert_eq!(damage, None);
+        let snapshot = Snapshot::of_disk(&root).unwrap();
         let seen = see(&snapshot, &everything(), None).unwrap();
-        let looks = snapshot.looks().unwrap();
+        let (looks, index) = snapshot.looks().unwrap();
         let parts = Parts::of(&seen.graph, &seen.views, &seen.loaded, &snapshot).unwrap();
         let cache = CacheFolder::new(&folder.path().join("cache"));
         for (id, node) in seen.graph.nodes.iter() {

@@ -1,4 +1,4 @@
-//! The stat index of each workspace: bytes that the layer which reads the workspace understands.
+//! A stat index, of a workspace or of what one request leaned on: bytes that the layer which reads the workspace understands.
 //!
 //! The index brings its own checksum, so that it is used as it was read. It is not synced: a loss of
 //! power that damages it costs reading the files again. Of two processes that write one, the later
@@ -11,7 +11,7 @@ use super::folder::{CacheError, CacheFolder, Kind, Outlives};
 use super::record_file::Lookup;
 use crate::types::diagnostic::Diagnostic;
 
-/// The index file of one workspace.
+/// The file of one index.
 #[derive(Clone, Debug)]
 pub struct IndexFile {
     folder: CacheFolder,
@@ -24,6 +24,11 @@ impl IndexFile {
         let mut hasher = blake3::Hasher::new_derive_key("imgraph cache index 1");
         let digest = hasher.update(root.as_os_str().as_bytes()).finalize().to_hex();
         let place = format!("{}/{}", Kind::Indexes.name(), &digest[..32]);
+        Self::at(folder, place)
+    }
+
+    /// The one at `place`.
+    pub(super) fn at(folder: &CacheFolder, place: String) -> Self {
         Self { folder: folder.clone(), place }
     }
 

@@ -13,14 +13,18 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::folder::{CacheError, CacheFolder, Kind, Outlives};
+use super::index_file::IndexFile;
 use super::record_file::{self, Lookup};
 use crate::types::digest::ContentHash;
 
 /// How many requests of one workspace are kept.
 const MOST: usize = 16;
 
-/// A request has a file of its own, and one for what is looked at only when something differs.
-const FILES_OF_A_REQUEST: usize = 2;
+/// What a request has besides its own file, by the ends of their names: an index of the files that were
+/// leaned on, and what is looked at only when one of them differs.
+const INDEX: &str = "-files";
+const PARTS: &str = "-parts";
+const FILES_OF_A_REQUEST: usize = 3;
 
 /// The place of one request.
 #[derive(Clone, Debug)]
@@ -60,27 +64,38 @@ impl RecallFile {
         }
     }
 
-    /// What was kept aside for the request, when it has this hash.
-    pub fn load_aside<Value: DeserializeOwned>(&self, hash: &ContentHash) -> Option<Value> {
-        let found = record_file::read(&self.folder, &self.place_aside(), |body| {
+    /// The parts that were kept for the request, when they have this hash.
+    pub fn load_parts<Value: DeserializeOwned>(&self, hash: &ContentHash) -> Option<Value> {
+        let found = record_file::read(&self.folder, &self.beside(PARTS), |body| {
             Ok((content_hash(body) == *hash).then(|| serde_json::from_slice(body).ok()).flatten())
         });
-        // Whatever is wrong with it, the run that follows looks at everything.
+        // Whatever is wrong with them, the run that follows looks at everything.
         found.value(&mut Vec::new()).flatten()
     }
 
-    /// Keeps `value` aside, and says by which hash it is found again.
+    /// Keeps the parts of the request, and says by which hash they are found again.
     ///
     /// # Errors
     /// When the cache cannot be written.
-    pub fn store_aside<Value: Serialize>(&self, value: &Value) -> Result<ContentHash, CacheError> {
-        let body = serde_json::to_vec(value).expect("what is kept aside has text keys only");
-        record_file::write(&self.folder, &self.place_aside(), &body, Outlives::Process)?;
+    pub fn store_parts<Value: Serialize>(&self, parts: &Value) -> Result<ContentHash, CacheError> {
+        let body = serde_json::to_vec(parts).expect("parts have text keys only");
+        record_file::write(&self.folder, &self.beside(PARTS), &body, Outlives::Process)?;
         Ok(content_hash(&body))
     }
 
-    fn place_aside(&self) -> String {
-        format!("{}-parts", self.place)
+    /// The index of the files that the request leaned on.
+    pub fn index(&self) -> IndexFile {
+        IndexFile::at(&self.folder, self.beside(INDEX))
+    }
+
+    /// Forgets what was stored for the request, so that the next run looks at everything.
+    pub fn forget(&self) {
+        // What cannot be removed is as right as before.
+        let _left = fs::remove_file(self.folder.on_disk(&self.place));
+    }
+
+    fn beside(&self, end: &str) -> String {
+        format!("{}{end}", self.place)
     }
 
     /// Keeps `value` for the request, and lets go of what was stored longest ago.
@@ -97,12 +112,12 @@ impl RecallFile {
     }
 
     fn forget_the_oldest(&self) -> io::Result<()> {
-        let (own, aside) = (self.folder.on_disk(&self.place), self.folder.on_disk(&self.place_aside()));
-        let Some(folder) = own.parent() else { return Ok(()) };
+        let own = ["", INDEX, PARTS].map(|end| self.folder.on_disk(&self.beside(end)));
+        let Some(folder) = own[0].parent() else { return Ok(()) };
         let mut files = Vec::new();
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
-            let is_own = entry.path() == own || entry.path() == aside;
+            let is_own = own.contains(&entry.path());
             files.push((is_own, entry.metadata()?.modified()?, entry.path()));
         }
         files.sort();
@@ -159,12 +174,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_aside_is_found_by_its_hash() {
+    fn parts_are_found_by_their_hash() {
         let folder = tempfile::tempdir().unwrap();
         let file = RecallFile::new(&CacheFolder::new(folder.path()), Path::new("/w"), &[b"plan"]);
-        let first = file.store_aside(&1).unwrap();
-        assert_eq!(file.load_aside::<u32>(&first), Some(1));
-        let second = file.store_aside(&2).unwrap();
-        assert_eq!((file.load_aside::<u32>(&first), file.load_aside(&second)), (None, Some(2)));
+        let first = file.store_parts(&1).unwrap();
+        assert_eq!(file.load_parts::<u32>(&first), Some(1));
+        let second = file.store_parts(&2).unwrap();
+        assert_eq!((file.load_parts::<u32>(&first), file.load_parts(&second)), (None, Some(2)));
     }
 }

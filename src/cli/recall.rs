@@ -18,7 +18,6 @@ use super::session::{Connect, Session};
 use super::terminal;
 use crate::build::builder::Builder;
 use crate::cache::folder::CacheFolder;
-use crate::cache::index_file::IndexFile;
 use crate::cache::last_build::LastBuilds;
 use crate::cache::recall_file::RecallFile;
 use crate::engine::parts::{Parts, Touched};
@@ -28,10 +27,12 @@ use crate::source::snapshot::Snapshot;
 use crate::types::digest::OutputDigest;
 use crate::types::ids::NodeId;
 
+/// So many bytes are read by one run after another before it is written down what they are.
+const MOST_READ_AGAIN: u64 = 16 << 20;
+
 /// A request that may have been told before.
 pub(crate) struct Request {
     root: PathBuf,
-    index: IndexFile,
     file: RecallFile,
     cache: CacheFolder,
     connect: Connect,
@@ -80,7 +81,7 @@ impl Request {
         directory: &Path,
         root: PathBuf,
     ) -> Option<Self> {
-        let index = session.index_file(&root)?;
+        session.index_file(&root)?;
         let cache = CacheFolder::new(&session.cache_place()?);
         let everywhere = &session.everywhere;
         let mut fields: Vec<Vec<u8>> = vec![
@@ -98,7 +99,7 @@ impl Request {
         let fields: Vec<&[u8]> = fields.iter().map(Vec::as_slice).collect();
         let file = RecallFile::new(&cache, &root, &fields);
         let connect = session.engine();
-        Some(Self { root, index, file, cache, connect })
+        Some(Self { root, file, cache, connect })
     }
 
     /// What was told before, when all that it leaned on is as it was.
@@ -125,7 +126,9 @@ impl Request {
             let _told = asked.send(engine);
         });
         let early = Early(early);
-        let Some((snapshot, touched)) = self.touched(&recall) else { return Before::Differs(Some(early)) };
+        let Some((snapshot, touched)) = self.touched(session, &recall) else {
+            return Before::Differs(Some(early));
+        };
         if !holds.recv().unwrap_or(false) {
             return Before::Differs(Some(early));
         }
@@ -143,15 +146,21 @@ impl Request {
 
     /// The files as they are, and whom their changes touch: `None` when there are none. Nothing at all
     /// where everything has to be looked at.
-    fn touched<Told>(&self, recall: &Recall<Told>) -> Option<(Snapshot, Option<Touched>)> {
-        // What is wrong with the index is told by the run that follows.
-        let index = self.index.read().value(&mut Vec::new())?;
-        let (snapshot, damage) = Snapshot::with_index(&self.root, index).ok()?;
+    fn touched<Told>(&self, session: &Session, recall: &Recall<Told>) -> Option<(Snapshot, Option<Touched>)> {
+        let file = self.file.index();
+        let mut warnings = Vec::new();
+        let index = file.read().value(&mut warnings);
+        let kept = index.and_then(|index| Snapshot::with_index(&self.root, index).ok());
+        warnings
+            .extend(kept.iter().filter_map(|(_, damage)| Some(file.warning(&damage.as_ref()?.to_string()))));
+        // This run replaces what is damaged.
+        session.show_once(&warnings);
+        let (snapshot, damage) = kept?;
         let changes = snapshot.changes_since(&recall.looks).filter(|_| damage.is_none())?;
         if changes.are_none() {
             return Some((snapshot, None));
         }
-        let parts: Parts = self.file.load_aside(&recall.parts?)?;
+        let parts: Parts = self.file.load_parts(&recall.parts?)?;
         let touched = parts.touched(&changes, &self.cache)?;
         Some((snapshot, Some(touched)))
     }
@@ -169,9 +178,16 @@ impl Request {
         LastBuilds::new(&self.cache, &self.root).changed_at()
     }
 
+    /// Ends a run that looked at a part. Of the files that it read nothing is written down: where they were
+    /// many or large, the next run is to look at everything, so that it is.
+    pub(crate) fn end_part(&self, prepared: &Prepared) {
+        if prepared.workspace.snapshot.learnt() > MOST_READ_AGAIN {
+            self.file.forget();
+        }
+    }
+
     /// Keeps what a run told that found all outputs cached, where it leaned on nothing but what can be
-    /// asked for again; the index, where it does not say all of that yet. `output` gives the outputs of
-    /// the run's nodes.
+    /// asked for again. `output` gives the outputs of the run's nodes.
     pub(crate) fn keep<Told: Serialize>(
         &self,
         session: &Session,
@@ -180,21 +196,22 @@ impl Request {
         told: Told,
     ) {
         let workspace = &prepared.workspace;
-        session.keep_whole_index(workspace);
+        session.keep_index(workspace);
         // What was warned of is to be warned of again.
         if session.has_said_something() {
             return;
         }
         let last_builds = prepared.last_builds();
         let store = StoreFacts::of(prepared.known(&last_builds, &[]), &prepared.source_keys, output);
-        let (Some(store), Some(looks)) = (store, workspace.snapshot.looks()) else { return };
+        let (Some(store), Some((looks, index))) = (store, workspace.snapshot.looks()) else { return };
         let git = workspace.loaded.git.clone();
         let (environment, last_builds) = (workspace.environment.asked(), self.last_builds_changed_at());
         let parts = Parts::of(&prepared.graph, &prepared.views, &workspace.loaded, &workspace.snapshot);
         // Without it a run after an edit looks at everything.
-        let parts = parts.and_then(|parts| self.file.store_aside(&parts).ok());
+        let parts = parts.and_then(|parts| self.file.store_parts(&parts).ok());
         let recall = Recall { looks, environment, git, store, parts, last_builds, told };
-        if let Err(error) = self.file.store(recall) {
+        // Last what the others are found by.
+        if let Err(error) = self.file.index().write(&index).and_then(|()| self.file.store(recall)) {
             session.show(&[error.warning()]);
         }
     }

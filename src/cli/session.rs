@@ -131,7 +131,9 @@ impl Session {
 
     /// Reads a part of the workspace around the folder in which the user stands.
     pub(crate) fn part(&self, snapshot: Snapshot, part: &Part) -> Result<Workspace, Exit> {
-        self.load(snapshot, |snapshot, options| load::load_part(snapshot, options, part))
+        let part = self.load(snapshot, |snapshot, options| load::load_part(snapshot, options, part))?;
+        // An index of a part must not take the place of one of all.
+        Ok(Workspace { index: None, ..part })
     }
 
     fn load(
@@ -194,11 +196,6 @@ impl Session {
         };
         self.show(&warnings);
         Ok(snapshot)
-    }
-
-    /// Keeps all that this run knows of the files, however little of it is new.
-    pub(crate) fn keep_whole_index(&self, workspace: &Workspace) {
-        self.write_index(workspace, workspace.snapshot.whole_index());
     }
 
     /// Keeps what this run knows of the files for the next one, where that pays. A cache that cannot be written is

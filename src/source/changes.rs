@@ -11,7 +11,7 @@
 use rayon::prelude::*;
 
 use super::lookout::Lookout;
-use super::looks::{self, Bits, GitExclude, Looks};
+use super::looks::Looks;
 use super::origin::{Listed, Place};
 use super::stat::{EntryKind, Stat};
 use super::stat_index::{EntryNumber, FolderNumber, StatIndex};
@@ -45,24 +45,23 @@ impl Changes {
 
 /// What has changed of what is in `looks`; `None` where that cannot be told.
 pub(super) fn since(lookout: &Lookout, looks: &Looks) -> Option<Changes> {
-    let index = lookout.index.as_deref().filter(|index| index.checksum() == looks.index)?;
-    let exclude = || GitExclude::of(looks::git_exclude(&*lookout.origin).as_deref());
-    if looks.git_exclude != GitExclude::NotAsked && looks.git_exclude != exclude() {
+    let index = lookout.index.as_deref().filter(|index| looks.are_of(index))?;
+    if !looks.has_git_exclude(&*lookout.origin) {
         return None;
     }
-    let sweep = Sweep { lookout, index, looks };
-    let found = folders(index, &looks.folders);
+    let sweep = Sweep { lookout, index };
+    let found = folders(index);
     let changes = found.par_iter().map(|(number, path)| sweep.folder(*number, path));
     changes.try_reduce(Changes::default, Changes::and)
 }
 
-/// The folders of an index that are in `looked_at`, with their paths.
-fn folders(index: &StatIndex, looked_at: &Bits) -> Vec<(FolderNumber, WorkspacePath)> {
+/// The folders of an index of which something is known, with their paths.
+fn folders(index: &StatIndex) -> Vec<(FolderNumber, WorkspacePath)> {
     let mut found = Vec::new();
     let mut pending = vec![(FolderNumber::ROOT, WorkspacePath::root())];
     while let Some((number, path)) = pending.pop() {
         // What lies in a folder that nobody looked into was not looked at.
-        if !looked_at.contains(number.number()) {
+        if !index.has_folder_facts(number) {
             continue;
         }
         for entry in index.entries(number) {
@@ -77,7 +76,6 @@ fn folders(index: &StatIndex, looked_at: &Bits) -> Vec<(FolderNumber, WorkspaceP
 struct Sweep<'s> {
     lookout: &'s Lookout,
     index: &'s StatIndex,
-    looks: &'s Looks,
 }
 
 impl Sweep<'_> {
@@ -87,7 +85,7 @@ impl Sweep<'_> {
         if self.lookout.knows_folder(number, &facts).is_none() {
             self.list_again(number, path, &facts, &mut changes)?;
         }
-        for entry in self.index.entries(number).filter(|entry| self.looks.entries.contains(entry.number())) {
+        for entry in self.index.entries(number).filter(|entry| self.index.has_facts(*entry)) {
             let place = Place { folder: path, name: self.index.name(entry) };
             let facts = self.lookout.origin.stat(place).ok()?;
             if !facts.is_some_and(|facts| self.index.knows(entry, &facts, self.lookout.taken)) {

@@ -11,16 +11,17 @@ pub(super) fn is_of(index: &StatIndex, origin: &dyn Origin) -> bool {
     owner(origin).is_some_and(|owner| index.owner() == owner)
 }
 
-fn owner(origin: &dyn Origin) -> Option<Owner> {
+/// Who looks, and at what.
+pub(super) fn owner(origin: &dyn Origin) -> Option<Owner> {
     let root = origin.stat(Place::of_folder(&WorkspacePath::root())).ok()??;
     let user = rustix::process::geteuid().as_raw();
     Some(Owner { user, root_device: root.device, root_inode: root.inode })
 }
 
 /// See [`Snapshot::index`](super::snapshot::Snapshot::index).
-pub(super) fn index(lookout: &Lookout, root: &Folder, thoroughly: bool) -> Option<Vec<u8>> {
+pub(super) fn index(lookout: &Lookout, root: &Folder) -> Option<Vec<u8>> {
     let earlier = lookout.index.as_deref();
-    if !(if thoroughly { lookout.has_learnt() } else { lookout.has_learnt_enough() }) {
+    if !lookout.has_learnt_enough() {
         return None;
     }
     let owner = owner(&*lookout.origin)?;

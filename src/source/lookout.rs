@@ -63,17 +63,16 @@ impl Lookout {
         self.index.as_ref().filter(|_| self.believes(stat))?.link_target(number?, stat, self.taken)
     }
 
-    /// Whether anything was found out that the index can say and does not.
-    pub(super) fn has_learnt(&self) -> bool {
-        self.learnt.load(Ordering::Relaxed) > 0 || self.index.is_none()
+    /// What it cost to find out what the index does not know, in bytes that were read.
+    pub(super) fn learnt(&self) -> u64 {
+        self.learnt.load(Ordering::Relaxed)
     }
 
     /// Whether so much was found out that the index should be written anew: reading it again next
     /// time would cost more. After an edit or two it is left as it is.
     pub(super) fn has_learnt_enough(&self) -> bool {
-        let learnt = self.learnt.load(Ordering::Relaxed);
         let worth = self.index.as_ref().map_or(0, |index| index.size() / WRITTEN_PER_READ);
-        learnt > worth || self.index.is_none()
+        self.learnt() > worth || self.index.is_none()
     }
 
     /// Notes that an answer was given of which nobody can say later whether it would be the same: a text

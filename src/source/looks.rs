@@ -1,37 +1,52 @@
-//! What a snapshot leaned on, as sentences of the index that it began with: so that a later run can ask
-//! whether all of that is still so, and nothing else.
+//! What a snapshot leaned on, as an index of that and nothing else: so that a later run can ask whether all
+//! of it is still so.
 //!
-//! A snapshot that listed no folder anew and read no file that the index does not know has learnt all
-//! that it knows from facts. As long as those folders, files and links have the same facts, another run
-//! would see the same: that is one question to the system for each of them, and no other work.
+//! A snapshot that saw only what must show in facts when it changes has learnt nothing that facts do not
+//! tell. As long as those folders, files and links have the same facts, another run would see the same:
+//! that is one question to the system for each of them, and no other work. Who asked for little keeps
+//! little, however large the workspace is.
 //!
-//! **Invariant:** where a snapshot leaned on anything that the index does not say (a file that was changed
-//! a moment ago, an error, a pipe), there are no looks.
+//! **Invariant:** where a snapshot leaned on anything that facts do not tell (a file that was changed a
+//! moment ago, an error, a pipe), there are no looks.
 
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::folder::{Body, Folder, Node};
+use super::folder::{Body, Folder, Listing, Node};
+use super::index_keeping;
 use super::lookout::Lookout;
 use super::origin::{Origin, Place, StatResult};
+use super::stat::Stat;
+use super::stat_index::{FolderKnowledge, IndexWriter, Knowledge, StatIndex};
 use crate::types::digest::ContentHash;
 use crate::types::workspace_path::WorkspacePath;
 
-/// Which folders, files and links of an index were looked at.
+/// What was leaned on besides folders, files and links, and which index says those.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Looks {
     /// The checksum of the index.
-    pub(super) index: [u8; 32],
-    pub(super) folders: Bits,
-    pub(super) entries: Bits,
-    pub(super) git_exclude: GitExclude,
+    index: [u8; 32],
+    git_exclude: GitExclude,
+}
+
+impl Looks {
+    /// Whether they are of `index`.
+    pub(super) fn are_of(&self, index: &StatIndex) -> bool {
+        self.index == index.checksum()
+    }
+
+    /// Whether what was found of `.git/info/exclude` is what there is, where somebody asked for it.
+    pub(super) fn has_git_exclude(&self, origin: &dyn Origin) -> bool {
+        let found = || GitExclude::of(git_exclude(origin).as_deref());
+        self.git_exclude == GitExclude::NotAsked || self.git_exclude == found()
+    }
 }
 
 /// What somebody found who asked for `.git/info/exclude`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum GitExclude {
+enum GitExclude {
     #[default]
     NotAsked,
     None,
@@ -39,7 +54,7 @@ pub(super) enum GitExclude {
 }
 
 impl GitExclude {
-    pub(super) fn of(text: Option<&[u8]>) -> Self {
+    fn of(text: Option<&[u8]>) -> Self {
         text.map_or(Self::None, |text| Self::Text(ContentHash::from_bytes(*blake3::hash(text).as_bytes())))
     }
 }
@@ -50,76 +65,89 @@ pub(super) fn git_exclude(origin: &dyn Origin) -> Option<Vec<u8>> {
     Some(origin.read(Place { folder: &folder, name: b"exclude" }).ok()?.bytes)
 }
 
-/// A set of numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Bits(Vec<u64>);
-
-impl Bits {
-    fn insert(&mut self, number: u32) {
-        let word = number as usize / 64;
-        if self.0.len() <= word {
-            self.0.resize(word + 1, 0);
-        }
-        self.0[word] |= 1 << (number % 64);
-    }
-
-    pub(super) fn contains(&self, number: u32) -> bool {
-        self.0.get(number as usize / 64).is_some_and(|word| word & (1 << (number % 64)) != 0)
-    }
-}
-
-/// The looks of a snapshot whose root is `root`; `None` when it leaned on more than the index.
+/// What a snapshot whose root is `root` leaned on, and the bytes of an index that says it; `None` when it
+/// leaned on anything else.
 pub(super) fn looks(
     lookout: &Lookout,
     root: &Folder,
     git_exclude: Option<&Option<Arc<[u8]>>>,
-) -> Option<Looks> {
-    if lookout.has_learnt() || lookout.leans_on_the_unsaid() {
+) -> Option<(Looks, Vec<u8>)> {
+    if lookout.leans_on_the_unsaid() {
         return None;
     }
-    let index = lookout.index.as_deref()?;
-    let git_exclude = git_exclude.map(|text| GitExclude::of(text.as_deref())).unwrap_or_default();
-    let mut looks = Looks { index: index.checksum(), git_exclude, ..Looks::default() };
+    let mut writer = IndexWriter::default();
     let mut folders = vec![root];
-    while let Some(folder) = folders.pop() {
-        let facts = match folder.known_facts() {
-            Some(facts) => facts,
-            // It changed while it was listed.
-            None if folder.was_looked_into() => return None,
-            None => continue,
-        };
-        let facts = facts.as_ref().ok()?.as_ref()?;
-        let number = folder.number?;
-        lookout.knows_folder(number, facts)?;
-        looks.folders.insert(number.number());
-        if !folder.was_looked_into() {
-            continue;
-        }
-        for node in &folder.known_listing()?.nodes {
-            match &node.body {
-                Body::Folder(inner) => folders.push(inner),
-                _ => look(lookout, node, &mut looks)?,
-            }
-        }
+    let mut next = 0;
+    while let Some(folder) = folders.get(next).copied() {
+        write_folder(lookout, folder, &mut writer, &mut folders)?;
+        next += 1;
     }
-    Some(looks)
+    let bytes = writer.finish(lookout.taken, index_keeping::owner(&*lookout.origin)?, None)?;
+    let git_exclude = git_exclude.map(|text| GitExclude::of(text.as_deref())).unwrap_or_default();
+    Some((Looks { index: StatIndex::checksum_of(&bytes), git_exclude }, bytes))
 }
 
-/// Notes what was asked about a file or link; `None` when the index does not say it.
-fn look(lookout: &Lookout, node: &Node, looks: &mut Looks) -> Option<()> {
-    let Some(asked) = node.asked_stat() else { return node.is_untouched().then_some(()) };
-    let stat = asked.as_ref().ok()?.as_ref()?;
-    let number = node.number?;
-    let is_known = match &node.body {
-        Body::File(hashed) => {
-            let known = lookout.known_content(Some(number), stat)?;
-            hashed.get().is_none_or(|hashed| hashed.as_ref().is_ok_and(|hashed| hashed.content == known))
-        }
-        Body::Link(_) => lookout.known_target(Some(number), stat).is_some(),
-        Body::Folder(_) | Body::Special(_) => false,
+/// Writes what was asked about a folder, and announces the folders in it; `None` when facts do not tell it.
+fn write_folder<'f>(
+    lookout: &Lookout,
+    folder: &'f Folder,
+    writer: &mut IndexWriter,
+    announced: &mut Vec<&'f Folder>,
+) -> Option<()> {
+    let facts = match folder.known_facts() {
+        Some(facts) => Some(believed(lookout, facts)?),
+        None => None,
     };
-    looks.entries.insert(number.number());
-    is_known.then_some(())
+    let knowledge = facts.map_or(FolderKnowledge::Nothing, FolderKnowledge::Facts);
+    if !folder.was_looked_into() {
+        writer.folder(&knowledge, 0);
+        return Some(());
+    }
+    let listing = folder.known_listing()?;
+    // One that changed while it was listed has other facts, or none.
+    if listing.steady.is_none() || listing.steady.as_ref() != facts {
+        return None;
+    }
+    writer.folder(&knowledge, listing.nodes.len());
+    for node in &listing.nodes {
+        write_entry(lookout, listing, node, writer)?;
+        if let Body::Folder(inner) = &node.body {
+            announced.push(inner);
+        }
+    }
+    Some(())
+}
+
+/// Writes what was asked about an entry; `None` when facts do not tell it.
+fn write_entry(lookout: &Lookout, listing: &Listing, node: &Node, writer: &mut IndexWriter) -> Option<()> {
+    let knowledge = match (&node.body, node.asked_stat()) {
+        (Body::Folder(_), _) | (_, None) if node.is_untouched() => Knowledge::Name,
+        (_, None) | (Body::Folder(_) | Body::Special(_), _) => return None,
+        (Body::File(hashed), Some(asked)) => {
+            let stat = believed(lookout, asked)?;
+            let content = match hashed.get() {
+                Some(Ok(hashed)) if hashed.steady.as_ref() == Some(stat) => hashed.content,
+                Some(_) => return None,
+                None => lookout.known_content(node.number, stat)?,
+            };
+            Knowledge::File(stat, content.hash)
+        }
+        (Body::Link(target), Some(asked)) => {
+            let stat = believed(lookout, asked)?;
+            match target.get() {
+                Some(Ok(target)) if target.is_steady => Knowledge::Link(stat, &target.text),
+                Some(_) => return None,
+                None => Knowledge::Link(stat, lookout.known_target(node.number, stat)?),
+            }
+        }
+    };
+    writer.entry(listing.name(node), node.kind(), &knowledge);
+    Some(())
+}
+
+/// The facts that somebody was told, when a change must show in them.
+fn believed<'s>(lookout: &Lookout, asked: &'s StatResult) -> Option<&'s Stat> {
+    asked.as_ref().ok()?.as_ref().filter(|stat| lookout.believes(stat))
 }
 
 /// The folders that were looked into.

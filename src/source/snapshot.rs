@@ -109,19 +109,19 @@ impl Snapshot {
     ///
     /// What this snapshot did not look at is taken over from the index that it began with.
     pub fn index(&self) -> Option<Vec<u8>> {
-        index_keeping::index(&self.0.lookout, &self.0.root, false)
+        index_keeping::index(&self.0.lookout, &self.0.root)
     }
 
-    /// As [`Snapshot::index`], and also where it says little that is new: for who wants to lean on an
-    /// index that says everything.
-    pub fn whole_index(&self) -> Option<Vec<u8>> {
-        index_keeping::index(&self.0.lookout, &self.0.root, true)
-    }
-
-    /// Which parts of the index that it began with this snapshot leaned on; `None` when it leaned on
-    /// anything else. See [`looks`].
-    pub fn looks(&self) -> Option<Looks> {
+    /// What this snapshot leaned on, and the bytes of an index that says it: what [`Self::changes_since`]
+    /// compares with, of a snapshot that begins with these bytes. `None` when it leaned on anything that
+    /// facts do not tell. See [`looks`].
+    pub fn looks(&self) -> Option<(Looks, Vec<u8>)> {
         looks::looks(&self.0.lookout, &self.0.root, self.0.git_exclude.get())
+    }
+
+    /// How much was read that the index does not know, in bytes.
+    pub fn learnt(&self) -> u64 {
+        self.0.lookout.learnt()
     }
 
     /// What has changed of what an earlier snapshot looked at; `None` where that cannot be told. Nothing

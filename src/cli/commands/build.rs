@@ -61,7 +61,8 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Build) -> Result<Exi
     tell(session, arguments, &result, report.seconds)?;
     tell_failures(session, arguments, &prepared, &report);
     match request {
-        Some(request) if is_whole && report.did_nothing() => {
+        Some(request) if !is_whole => request.end_part(&prepared),
+        Some(request) if report.did_nothing() => {
             request.keep(session, &prepared, |id| report.nodes[id].digest.clone(), &result);
         }
         _ => session.keep_index(&prepared.workspace),

@@ -40,7 +40,7 @@ pub(crate) fn run_with(session: &Session, arguments: &arguments::Plan, forced: b
             let prepared = Prepared::anew(session, &arguments.targets, early, &anew)?;
             let Made { plan, shown, estimate } = make(session, &prepared, arguments, &[]);
             tell(session, arguments, &prepared.graph, renewed(told, shown), estimate.as_ref())?;
-            session.keep_index(&prepared.workspace);
+            request.iter().for_each(|request| request.end_part(&prepared));
             return Ok(exit(arguments, &plan));
         }
         Some(Before::Differs(early)) => early,

@@ -16,17 +16,7 @@ pub(in crate::source) struct FolderNumber(u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::source) struct EntryNumber(u32);
 
-impl EntryNumber {
-    pub(in crate::source) fn number(self) -> u32 {
-        self.0
-    }
-}
-
 impl FolderNumber {
-    pub(in crate::source) fn number(self) -> u32 {
-        self.0
-    }
-
     /// The workspace's own folder.
     pub(in crate::source) const ROOT: Self = Self(0);
 }
@@ -62,7 +52,12 @@ impl StatIndex {
 
     /// What tells it from any other index.
     pub(in crate::source) fn checksum(&self) -> [u8; 32] {
-        layout::array(&self.bytes, layout::CHECKSUM_AT)
+        Self::checksum_of(&self.bytes)
+    }
+
+    /// The checksum in the bytes of an index.
+    pub(in crate::source) fn checksum_of(bytes: &[u8]) -> [u8; 32] {
+        layout::array(bytes, layout::CHECKSUM_AT)
     }
 
     /// Bytes.
@@ -150,6 +145,11 @@ impl StatIndex {
         stat.kind == EntryKind::Folder
             && stat.settled_before(moment)
             && self.folder_facts(folder) == layout::facts(stat)
+    }
+
+    /// Whether something is known of the folder.
+    pub(in crate::source) fn has_folder_facts(&self, folder: FolderNumber) -> bool {
+        self.folder_facts(folder) != layout::NO_FACTS
     }
 
     /// The permissions that a folder had when somebody looked into it.

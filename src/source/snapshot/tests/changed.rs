@@ -23,7 +23,8 @@ fn known(tick: i64) -> (Trial, Looks, Seen) {
     trial.look_at("");
     let snapshot = trial.snapshot();
     let before = seen(&snapshot, "");
-    let looks = snapshot.looks().expect("the index says all of it");
+    let (looks, index) = snapshot.looks().expect("all of it is settled");
+    trial.index = Some(index);
     (trial, looks, before)
 }
 
