@@ -53,12 +53,14 @@ pub(super) fn describe(inside: Inside<'_>) -> Result<(TreeDigest, Vec<FileEntry>
 
 fn describe_entry(kept: Kept<'_>) -> Result<Option<Described>, ViewError> {
     let Kept { entry, path, inside } = kept;
+    // A file that is opened tells its facts, so that they need not be asked for.
+    let content = (entry.kind() == EntryKind::File).then(|| entry.content());
     let Some(stat) = entry.stat()? else { return Ok(None) };
     let mut permissions = stat.permissions;
     let kind = match entry.kind() {
         EntryKind::Folder => FileKind::Folder,
         EntryKind::File => {
-            let content = entry.content()?;
+            let content = content.unwrap_or_else(|| entry.content())?;
             FileKind::File { size: content.size, content: content.hash }
         }
         EntryKind::Link => {

@@ -58,8 +58,8 @@ impl Disk {
         with_path(place, |path| rustix::fs::openat(root, path, ENTRY | flags, Mode::empty()))
     }
 
-    /// An opened regular file and its facts.
-    fn open_file(&self, place: Place<'_>) -> Result<(File, Stat), ReadError> {
+    /// An opened regular file.
+    fn open_file(&self, place: Place<'_>) -> Result<Opened, ReadError> {
         let changed = || ReadError::Changed { path: place.path() };
         let descriptor = self.open(place, OFlags::empty()).map_err(|cause| match cause {
             Errno::LOOP | Errno::NXIO => changed(),
@@ -67,10 +67,41 @@ impl Disk {
         })?;
         let stat = rustix::fs::fstat(&descriptor).map_err(|cause| ReadError::io(&place.path(), cause))?;
         match stat_of(&stat) {
-            stat if stat.kind == EntryKind::File => Ok((File::from(descriptor), stat)),
+            facts if facts.kind == EntryKind::File => {
+                Ok(Opened { file: File::from(descriptor), facts, moment: self.now() })
+            }
             _ => Err(changed()),
         }
     }
+}
+
+/// A file that is open and was not read yet.
+struct Opened {
+    file: File,
+    facts: Stat,
+    /// A moment before the first byte was read.
+    moment: Timestamp,
+}
+
+impl Opened {
+    /// Whether `count` bytes that were read are what the file holds as long as it has these facts.
+    fn is_steady(&self, count: u64) -> Result<bool, Errno> {
+        let again = || Ok(stat_of(&rustix::fs::fstat(&self.file)?));
+        Ok(count == self.facts.size && is_steady(&self.facts, self.moment, again)?)
+    }
+}
+
+/// Whether what was read from `moment` on can be kept under the facts `opened`, which were asked for before.
+///
+/// A change after `moment` gives other facts than those that were settled at that moment: what was read
+/// in the midst of it lies under facts that nothing will have again. Where they were not settled, they are
+/// asked for `again`.
+fn is_steady(
+    opened: &Stat,
+    moment: Timestamp,
+    again: impl FnOnce() -> Result<Stat, Errno>,
+) -> Result<bool, Errno> {
+    Ok(opened.settled_before(moment) || again()? == *opened)
 }
 
 impl Origin for Disk {
@@ -101,7 +132,7 @@ impl Origin for Disk {
         let failed = |cause: Errno| ReadError::io(folder, cause);
         let descriptor = self.open(Place::of_folder(folder), OFlags::DIRECTORY).map_err(failed)?;
         let mut directory = Dir::new(descriptor).map_err(failed)?;
-        let before = facts(&directory).map_err(failed)?;
+        let (before, moment) = (facts(&directory).map_err(failed)?, self.now());
         let mut listed = Listed::default();
         while let Some(entry) = directory.read() {
             let entry = entry.map_err(failed)?;
@@ -115,7 +146,8 @@ impl Origin for Disk {
             };
             listed.push(name, kind);
         }
-        listed.steady = (facts(&directory).map_err(failed)? == before).then_some(before);
+        let is_steady = is_steady(&before, moment, || facts(&directory)).map_err(failed)?;
+        listed.steady = is_steady.then_some(before);
         Ok(listed)
     }
 
@@ -127,23 +159,22 @@ impl Origin for Disk {
 
     fn content(&self, file: Place<'_>) -> Result<Hashed, ReadError> {
         let failed = |cause: io::Error| ReadError::io(&file.path(), cause);
-        let (mut opened, before) = self.open_file(file)?;
-        let content = hash(&mut opened, before.size).map_err(failed)?;
-        let after = rustix::fs::fstat(&opened).map_err(|cause| failed(cause.into()))?;
-        let steady = stat_of(&after) == before && content.size == before.size;
-        Ok(Hashed { content, steady: steady.then_some(before) })
+        let mut opened = self.open_file(file)?;
+        let content = hash(&mut opened.file, opened.facts.size).map_err(failed)?;
+        let is_steady = opened.is_steady(content.size).map_err(|cause| failed(cause.into()))?;
+        Ok(Hashed { content, facts: opened.facts, is_steady })
     }
 
     fn read(&self, file: Place<'_>) -> Result<Text, ReadError> {
         let failed = |cause: io::Error| ReadError::io(&file.path(), cause);
-        let (opened, before) = self.open_file(file)?;
-        let mut bytes = Vec::with_capacity(before.size.min(MOST_RESERVED) as usize + 1);
-        // A bare file would ask the system for its size and position first.
-        let mut opened = opened.take(u64::MAX);
-        opened.read_to_end(&mut bytes).map_err(failed)?;
-        let after = rustix::fs::fstat(opened.get_ref()).map_err(|cause| failed(cause.into()))?;
-        let steady = stat_of(&after) == before && bytes.len() as u64 == before.size;
-        Ok(Text { bytes, steady: steady.then_some(before) })
+        let opened = self.open_file(file)?;
+        let size = opened.facts.size;
+        let mut bytes = Vec::with_capacity(size.min(MOST_RESERVED) as usize + 1);
+        // A bare file would ask the system for its size and position first, and for its end at last.
+        let limit = if size == 0 { u64::MAX } else { size };
+        (&opened.file).take(limit).read_to_end(&mut bytes).map_err(failed)?;
+        let is_steady = opened.is_steady(bytes.len() as u64).map_err(|cause| failed(cause.into()))?;
+        Ok(Text { bytes, steady: is_steady.then_some(opened.facts) })
     }
 }
 

@@ -245,7 +245,7 @@ impl Snapshot {
     /// What was hashed at `path`, when the file that has the facts `stat` must still have those bytes.
     fn unchanged_content(&self, path: &WorkspacePath, stat: &Stat) -> Option<Hashed> {
         let hashed = self.entry(path).ok()??.known_content()?;
-        (hashed.steady == Some(*stat) && self.0.lookout.believes(stat)).then_some(hashed)
+        (hashed.steady() == Some(*stat) && self.0.lookout.believes(stat)).then_some(hashed)
     }
 
     /// The error for a path of which a link points out of the workspace.
@@ -319,7 +319,7 @@ impl<'s> FolderRef<'s> {
         self.folder.number.and_then(known).is_some()
     }
 
-    /// The facts that it had before, while and after it was listed.
+    /// The facts under which its entries can be kept: see [`Listed::steady`](super::origin::Listed).
     pub(super) fn steady(&self) -> Option<Stat> {
         self.folder.known_listing()?.steady
     }
@@ -380,24 +380,39 @@ impl<'s> EntryRef<'s> {
         let Body::File(hashed) = &self.node.body else {
             return Err(ReadError::WrongKind { path: self.path(), expected: "file" });
         };
-        let stat = self.stat()?.ok_or_else(|| ReadError::Missing { path: self.path() })?;
-        let hashed = hashed.get_or_init(|| self.hash(&stat));
+        let hashed = hashed.get_or_init(|| self.hash());
         hashed.as_ref().map(|hashed| hashed.content).map_err(Clone::clone)
     }
 
-    /// What the file with the facts `stat` holds: as the index knows it, as the snapshot before this
-    /// one knows it, or read.
-    fn hash(&self, stat: &Stat) -> Result<Hashed, ReadError> {
-        if let Some(content) = self.lookout().known_content(self.node.number, stat) {
-            return Ok(Hashed { content, steady: Some(*stat) });
+    /// What the file holds: as the index knows it, as the snapshot before this one knows it, or read.
+    ///
+    /// A file of which neither can know anything is not asked for its facts first: once it is open, it
+    /// tells them. Where it cannot be opened, they say why.
+    fn hash(&self) -> Result<Hashed, ReadError> {
+        let may_be_known = self.node.number.is_some() || self.parent.shared.before.is_some();
+        if !may_be_known
+            && self.node.asked_stat().is_none()
+            && let Ok(hashed) = self.hash_bytes()
+        {
+            // Whoever asked meanwhile keeps the older answer.
+            let _older = self.node.set_stat(hashed.facts);
+            return Ok(hashed);
+        }
+        let stat = self.stat()?.ok_or_else(|| ReadError::Missing { path: self.path() })?;
+        if let Some(content) = self.lookout().known_content(self.node.number, &stat) {
+            return Ok(Hashed { content, facts: stat, is_steady: true });
         }
         if let Some(before) = &self.parent.shared.before
-            && let Some(hashed) = before.unchanged_content(&self.path(), stat)
+            && let Some(hashed) = before.unchanged_content(&self.path(), &stat)
         {
             return Ok(hashed);
         }
+        self.hash_bytes()
+    }
+
+    fn hash_bytes(&self) -> Result<Hashed, ReadError> {
         let hashed = self.lookout().origin.content(self.place())?;
-        self.lookout().learn_of(hashed.steady.as_ref());
+        self.lookout().learn_of(hashed.steady().as_ref());
         Ok(hashed)
     }
 
@@ -413,7 +428,7 @@ impl<'s> EntryRef<'s> {
             let content = Content { hash, size: steady.size };
             // Whoever asked before keeps the older answer.
             let _older = self.node.set_stat(steady);
-            let _older = hashed.set(Ok(Hashed { content, steady: Some(steady) }));
+            let _older = hashed.set(Ok(Hashed { content, facts: steady, is_steady: true }));
             if self.lookout().known_content(self.node.number, &steady) != Some(content) {
                 self.lookout().learn_of(Some(&steady));
             }
@@ -449,10 +464,10 @@ impl<'s> EntryRef<'s> {
         })
     }
 
-    /// The facts that it had before, while and after it was read.
+    /// The facts under which what it holds can be kept.
     pub(super) fn steady(&self) -> Option<Stat> {
         match &self.node.body {
-            Body::File(_) => self.known_content()?.steady,
+            Body::File(_) => self.known_content()?.steady(),
             Body::Link(target) => {
                 let target = target.get()?.as_ref().ok()?;
                 self.node.known_stat().copied().filter(|_| target.is_steady)
