@@ -18,6 +18,8 @@ use super::slice::{self, Reference, Slice, SliceRequest, SourcePath, Sources};
 use super::target::{ArgumentValue, BuildDefinition, NamedContext, Target};
 use super::view::{ReadSources, ViewSpec};
 use crate::syntax::dockerfile::Dockerfile;
+use crate::syntax::dockerfile::keyword::Keyword;
+use crate::syntax::dockerfile::model::{Argument, Command, Instruction};
 use crate::syntax::image_reference::ImageReference;
 use crate::syntax::path_patterns::PathPatterns;
 use crate::syntax::path_text::lossy_text;
@@ -28,6 +30,9 @@ use crate::types::label::Label;
 use crate::types::platform::Platform;
 use crate::types::span::{Location, SourceText, Span};
 use crate::types::workspace_path::WorkspacePath;
+
+/// The argument that names the frontend, whatever the file says.
+const FRONTEND: &str = "BUILDKIT_SYNTAX";
 
 /// What every draft is made from.
 pub(super) struct Surroundings<'s> {
@@ -192,7 +197,7 @@ fn keyed_arguments(
         let given = given.map(|(name, value)| (name.clone(), Some(value.clone())));
         given.chain(arguments).filter(|(name, _)| !definition.stamp.contains_key(name)).collect()
     };
-    if definition.stamp.is_empty() {
+    if !definition.stamp.keys().any(|stamp| may_decide(dockerfile, stamp)) {
         return values(slice);
     }
     let mut args = request.args.clone();
@@ -209,6 +214,26 @@ fn keyed_arguments(
         }
     }
     keyed
+}
+
+/// Whether the argument `name` may have a part in the value of another one, or in which stages are built.
+/// Nobody can use it without writing its name.
+fn may_decide(dockerfile: &Dockerfile, name: &str) -> bool {
+    let is_made_of = |argument: &Argument| argument.default.as_ref().is_some_and(|text| text.contains(name));
+    let says = |instruction: &Instruction| match &instruction.command {
+        Command::Arg(arguments) => arguments.iter().any(is_made_of),
+        Command::Pairs(pairs) if instruction.keyword == Keyword::Env => {
+            pairs.iter().any(|pair| pair.name.contains(name) || pair.value.contains(name))
+        }
+        Command::Onbuild(text) => text.contains(name),
+        _ => false,
+    };
+    name == FRONTEND
+        || dockerfile.arguments.iter().any(is_made_of)
+        || dockerfile.stages.iter().any(|stage| {
+            let platform = stage.platform.as_ref().is_some_and(|platform| platform.value.contains(name));
+            platform || stage.base.value.contains(name) || stage.instructions.iter().any(says)
+        })
 }
 
 /// Says which target wants what a Dockerfile does not give, where the target names a stage.

@@ -14,6 +14,12 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 
 const PROXIES: [&str; 5] = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];
 
+/// The arguments that tell what is built on.
+const OF_BUILD: [&str; 5] = ["BUILDPLATFORM", "BUILDOS", "BUILDOSVERSION", "BUILDARCH", "BUILDVARIANT"];
+
+/// The arguments that tell what is built for.
+const OF_TARGET: [&str; 5] = ["TARGETPLATFORM", "TARGETOS", "TARGETOSVERSION", "TARGETARCH", "TARGETVARIANT"];
+
 /// Whether BuildKit gives this argument to every `RUN` without a declaration.
 pub(super) fn is_proxy(name: &str) -> bool {
     PROXIES.contains(&name.to_lowercase().as_str())
@@ -82,8 +88,8 @@ impl Globals {
         let last = dockerfile.stages.last().and_then(|stage| stage.name.as_ref());
         let stage = request.stage.or(last.map(|name| name.value.as_str())).unwrap_or("default");
         let mut globals = Self::default();
-        globals.add_platform("BUILD", request.build_platform);
-        globals.add_platform("TARGET", request.platform);
+        globals.add_platform(OF_BUILD, request.build_platform);
+        globals.add_platform(OF_TARGET, request.platform);
         globals.add("TARGETSTAGE", stage);
         for (name, global) in &mut globals.0 {
             if let Some(given) = request.args.get(name) {
@@ -93,12 +99,10 @@ impl Globals {
         globals
     }
 
-    fn add_platform(&mut self, prefix: &str, platform: &Platform) {
-        self.add(&format!("{prefix}PLATFORM"), &platform.to_string());
-        self.add(&format!("{prefix}OS"), &platform.os);
-        self.add(&format!("{prefix}OSVERSION"), "");
-        self.add(&format!("{prefix}ARCH"), &platform.architecture);
-        self.add(&format!("{prefix}VARIANT"), platform.variant.as_deref().unwrap_or_default());
+    fn add_platform(&mut self, names: [&str; 5], platform: &Platform) {
+        let variant = platform.variant.as_deref().unwrap_or_default();
+        let values = [&platform.to_string(), &platform.os, "", &platform.architecture, variant];
+        names.into_iter().zip(values).for_each(|(name, value)| self.add(name, value));
     }
 
     fn add(&mut self, name: &str, value: &str) {

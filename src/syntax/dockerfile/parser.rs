@@ -99,19 +99,15 @@ impl File<'_> {
             let keyword = keyword_of(&line);
             seen_from |= keyword == Some(Keyword::From);
             let Some(Read { instruction, stage }) = read else { continue };
-            match (stage, instruction.command.clone()) {
-                (Some((name, base, platform)), _) => {
+            match (stage, instruction) {
+                (Some((name, base, platform)), from) => {
                     let instructions = Vec::new();
-                    self.dockerfile.stages.push(Stage {
-                        from: instruction,
-                        name,
-                        base,
-                        platform,
-                        instructions,
-                    });
+                    self.dockerfile.stages.push(Stage { from, name, base, platform, instructions });
                 }
-                (None, Command::Arg(arguments)) if !seen_from => self.dockerfile.arguments.extend(arguments),
-                _ => match self.dockerfile.stages.last_mut() {
+                (None, Instruction { command: Command::Arg(arguments), .. }) if !seen_from => {
+                    self.dockerfile.arguments.extend(arguments);
+                }
+                (None, instruction) => match self.dockerfile.stages.last_mut() {
                     Some(stage) => stage.instructions.push(instruction),
                     None if !seen_from => self.before_from.push((instruction.keyword, instruction.span)),
                     None => {}
