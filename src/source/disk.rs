@@ -235,23 +235,31 @@ fn hash(file: &mut File, size: u64) -> io::Result<Content> {
         static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER_BYTES]);
     }
     BUFFER.with_borrow_mut(|buffer| {
+        let mut count = read_some(file, buffer)?;
+        if count as u64 == size {
+            return Ok(Content {
+                hash: ContentHash::from_bytes(*blake3::hash(&buffer[..count]).as_bytes()),
+                size,
+            });
+        }
         let mut hasher = blake3::Hasher::new();
-        loop {
-            match file.read(buffer) {
-                Ok(0) => break,
-                Ok(count) => {
-                    hasher.update(&buffer[..count]);
-                    if hasher.count() == size {
-                        break;
-                    }
-                }
-                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
-                Err(cause) => return Err(cause),
-            }
+        while count > 0 {
+            hasher.update(&buffer[..count]);
+            count = if hasher.count() == size { 0 } else { read_some(file, buffer)? };
         }
         let hash = ContentHash::from_bytes(*hasher.finalize().as_bytes());
         Ok(Content { hash, size: hasher.count() })
     })
+}
+
+/// Reads into `buffer`; 0 bytes at the end.
+fn read_some(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read(buffer) {
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
 }
 
 /// Some file systems list names without saying what they are.

@@ -209,6 +209,12 @@ impl Snapshot {
     /// # Errors
     /// When a link leaves the workspace, links form a loop, or a folder cannot be listed.
     pub fn follow(&self, path: &WorkspacePath) -> Result<Option<WorkspacePath>, ReadError> {
+        // Nearly every path has no link in it.
+        if let Ok(Some(entry)) = self.entry(path)
+            && entry.kind() != EntryKind::Link
+        {
+            return Ok(Some(path.clone()));
+        }
         let mut pending: Vec<Vec<u8>> = path.names().rev().map(<[u8]>::to_vec).collect();
         let mut real = WorkspacePath::root();
         let mut links = 0;

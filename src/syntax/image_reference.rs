@@ -176,7 +176,11 @@ fn split_domain(text: &str) -> (&str, Cow<'_, str>) {
 
 /// Whether no letter has another form in lower case.
 fn is_lower_case(text: &str) -> bool {
-    if text.is_ascii() { !text.bytes().any(|byte| byte.is_ascii_uppercase()) } else { text.to_lowercase() == text }
+    if text.is_ascii() {
+        !text.bytes().any(|byte| byte.is_ascii_uppercase())
+    } else {
+        text.to_lowercase() == text
+    }
 }
 
 fn checked_name(text: &str, domain: &str, path: &str) -> Result<(String, String), ImageReferenceError> {

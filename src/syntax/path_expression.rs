@@ -152,9 +152,20 @@ fn suffix(items: &[Item]) -> &str {
 /// Whether all letters of the sequence are somewhere in `name`. Most names of a tree lack them, and
 /// this is found out without following possibilities.
 fn holds_letters(items: &[Item], name: &[u8]) -> bool {
-    let starts = |at: usize, text: &str| name[at..].starts_with(text.as_bytes());
-    let lacks = |text: &str| !(0..=name.len()).any(|at| starts(at, text));
-    !items.iter().any(|item| matches!(item, Item::Text(text) if lacks(text)))
+    !items.iter().any(|item| matches!(item, Item::Text(text) if !holds(name, text.as_bytes())))
+}
+
+/// Whether `text` is somewhere in `name`.
+fn holds(name: &[u8], text: &[u8]) -> bool {
+    let Some((first, others)) = text.split_first() else { return true };
+    let mut rest = name;
+    while let Some(at) = rest.iter().position(|byte| byte == first) {
+        rest = &rest[at + 1..];
+        if rest.starts_with(others) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether the sequence is found anywhere in `name`.

@@ -1,7 +1,7 @@
 //! `imgraph plan`: what a build would do, and why.
 
 use crate::cli::arguments::{self, Format};
-use crate::cli::exit::Exit;
+use crate::cli::exit::{self, Exit};
 use crate::cli::prepared::Prepared;
 use crate::cli::progress::shown_duration;
 use crate::cli::reasons;
@@ -66,6 +66,7 @@ pub(crate) fn run_with(session: &Session, arguments: &arguments::Plan, forced: b
         }
         _ => session.keep_index(&prepared.workspace),
     }
+    exit::leave((prepared.workspace, prepared.graph, prepared.views));
     Ok(if arguments.detailed_exitcode && plan.has_work() { Exit::WorkToDo } else { Exit::Done })
 }
 

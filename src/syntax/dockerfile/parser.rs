@@ -145,6 +145,9 @@ fn no_stage(source: &Arc<SourceText>, has_lines: bool) -> Diagnostic {
 }
 
 fn check_line_lengths(source: &Arc<SourceText>, diagnostics: &mut Vec<Diagnostic>) {
+    if source.text.len() < LONGEST_LINE {
+        return;
+    }
     let mut lines = Lines::new(&source.text);
     let is_too_long = |line: &PhysicalLine<'_>| {
         line.text.len() > LONGEST_LINE || (line.text.len() == LONGEST_LINE && !line.text.ends_with('\n'))
