@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::dockerfiles::{Dockerfiles, ParsedDockerfile};
+use super::keyed_arguments::keyed_arguments;
 use super::load::Loaded;
 use super::mounted;
 use super::node::{Build, Context, ContextSource, Role};
@@ -17,9 +18,6 @@ use super::published::{Meaning, Published};
 use super::slice::{self, Reference, Slice, SliceRequest, SourcePath, Sources};
 use super::target::{ArgumentValue, BuildDefinition, NamedContext, Target};
 use super::view::{ReadSources, ViewSpec};
-use crate::syntax::dockerfile::Dockerfile;
-use crate::syntax::dockerfile::keyword::Keyword;
-use crate::syntax::dockerfile::model::{Argument, Command, Instruction};
 use crate::syntax::image_reference::ImageReference;
 use crate::syntax::path_patterns::PathPatterns;
 use crate::syntax::path_text::lossy_text;
@@ -30,9 +28,6 @@ use crate::types::label::Label;
 use crate::types::platform::Platform;
 use crate::types::span::{Location, SourceText, Span};
 use crate::types::workspace_path::WorkspacePath;
-
-/// The argument that names the frontend, whatever the file says.
-const FRONTEND: &str = "BUILDKIT_SYNTAX";
 
 /// What every draft is made from.
 pub(super) struct Surroundings<'s> {
@@ -179,61 +174,6 @@ fn given_arguments(definition: &BuildDefinition) -> BTreeMap<String, String> {
     let arguments = definition.args.iter().map(|(name, argument)| (name.clone(), value(&argument.value)));
     let stamps = definition.stamp.iter().map(|(name, stamp)| (name.clone(), stamp.value.clone()));
     arguments.chain(stamps).collect()
-}
-
-/// The values of arguments that are facts. What a stamp decides is none, directly or through the
-/// default of another argument: the values are those of a slice to which all stamps are one same text.
-/// An empty stamp stays empty, for `${STAMP:-other}` asks for that.
-fn keyed_arguments(
-    dockerfile: &Dockerfile,
-    request: &SliceRequest<'_>,
-    definition: &BuildDefinition,
-    slice: &Slice,
-) -> BTreeMap<String, Option<String>> {
-    let values = |slice: &Slice| -> BTreeMap<String, Option<String>> {
-        let arguments = slice.arguments.iter().map(|(name, argument)| (name.clone(), argument.value.clone()));
-        // A foreign frontend may use whatever it is given.
-        let given = request.args.iter().filter(|_| slice.is_foreign);
-        let given = given.map(|(name, value)| (name.clone(), Some(value.clone())));
-        given.chain(arguments).filter(|(name, _)| !definition.stamp.contains_key(name)).collect()
-    };
-    if !definition.stamp.keys().any(|stamp| may_decide(dockerfile, stamp)) {
-        return values(slice);
-    }
-    let mut args = request.args.clone();
-    for (name, stamp) in &definition.stamp {
-        let same = if stamp.value.is_empty() { "" } else { "stamp" };
-        args.insert(name.clone(), same.to_owned());
-    }
-    let mut keyed = values(slice);
-    // A stamp may choose the stages: those that are built decide which arguments are facts. Where
-    // there is nothing to build without the stamp, the values with it are the facts.
-    if let Ok(stampless) = slice::slice(dockerfile, &SliceRequest { args: &args, ..*request }) {
-        for (name, value) in values(&stampless) {
-            keyed.entry(name).and_modify(|keyed| *keyed = value);
-        }
-    }
-    keyed
-}
-
-/// Whether the argument `name` may have a part in the value of another one, or in which stages are built.
-/// Nobody can use it without writing its name.
-fn may_decide(dockerfile: &Dockerfile, name: &str) -> bool {
-    let is_made_of = |argument: &Argument| argument.default.as_ref().is_some_and(|text| text.contains(name));
-    let says = |instruction: &Instruction| match &instruction.command {
-        Command::Arg(arguments) => arguments.iter().any(is_made_of),
-        Command::Pairs(pairs) if instruction.keyword == Keyword::Env => {
-            pairs.iter().any(|pair| pair.name.contains(name) || pair.value.contains(name))
-        }
-        Command::Onbuild(text) => text.contains(name),
-        _ => false,
-    };
-    name == FRONTEND
-        || dockerfile.arguments.iter().any(is_made_of)
-        || dockerfile.stages.iter().any(|stage| {
-            let platform = stage.platform.as_ref().is_some_and(|platform| platform.value.contains(name));
-            platform || stage.base.value.contains(name) || stage.instructions.iter().any(says)
-        })
 }
 
 /// Says which target wants what a Dockerfile does not give, where the target names a stage.
