@@ -65,3 +65,38 @@ fn may_decide(dockerfile: &Dockerfile, name: &str) -> bool {
             platform || stage.base.value.contains(name) || stage.instructions.iter().any(says)
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::syntax::dockerfile;
+    use crate::types::span::SourceText;
+    use crate::types::workspace_path::WorkspacePath;
+
+    fn check(text: &str, expected: bool) {
+        let source = Arc::new(SourceText { path: WorkspacePath::root(), text: text.to_owned() });
+        let dockerfile = dockerfile::parse(&source).unwrap();
+        assert_eq!(may_decide(&dockerfile, "SHA"), expected, "{text}");
+    }
+
+    #[test]
+    fn a_stamp_decides_only_where_its_name_is_written() {
+        check("FROM scratch\nARG SHA\nLABEL sha=$SHA\n", false);
+        check("ARG SHA\nFROM scratch\nARG SHA=none\nRUN echo $SHA\n", false);
+        check("ARG SHA\nARG TAG=v-${SHA}\nFROM scratch\n", true);
+        check("FROM scratch\nARG SHA\nARG TAG=v-$SHA\n", true);
+        check("FROM scratch\nARG SHA\nENV TAG=$SHA\nARG OTHER=$TAG\n", true);
+        check("FROM scratch\nARG SHA\nENV $SHA=a\n", true);
+        check("ARG SHA\nFROM image:${SHA:-1}\n", true);
+        check("ARG SHA\nFROM --platform=linux/$SHA image\n", true);
+        check("FROM scratch\nONBUILD ARG TAG=$SHA\n", true);
+    }
+
+    #[test]
+    fn the_frontend_decides_everything() {
+        let source = Arc::new(SourceText { path: WorkspacePath::root(), text: "FROM scratch\n".to_owned() });
+        assert!(may_decide(&dockerfile::parse(&source).unwrap(), FRONTEND));
+    }
+}

@@ -213,11 +213,8 @@ impl Snapshot {
     /// # Errors
     /// When a link leaves the workspace, links form a loop, or a folder cannot be listed.
     pub fn follow(&self, path: &WorkspacePath) -> Result<Option<WorkspacePath>, ReadError> {
-        // Nearly every path has no link in it.
-        if let Ok(Some(entry)) = self.entry(path)
-            && entry.kind() != EntryKind::Link
-        {
-            return Ok(Some(path.clone()));
+        if let Some(is_there) = self.has_without_links(path)? {
+            return Ok(is_there.then(|| path.clone()));
         }
         let mut pending: Vec<Vec<u8>> = path.names().rev().map(<[u8]>::to_vec).collect();
         let mut real = WorkspacePath::root();
@@ -250,6 +247,21 @@ impl Snapshot {
             pending.extend(target.split(|byte| *byte == b'/').rev().map(<[u8]>::to_vec));
         }
         Ok(Some(real))
+    }
+
+    /// Whether something is at `path`; `None` where a link is on the way, which nearly no path has.
+    fn has_without_links(&self, path: &WorkspacePath) -> Result<Option<bool>, ReadError> {
+        let mut folder = self.root();
+        let mut names = path.names().peekable();
+        while let Some(name) = names.next() {
+            let Some(entry) = folder.entry(name)? else { return Ok(Some(false)) };
+            match entry.as_folder() {
+                Some(inner) => folder = inner,
+                None if entry.kind() == EntryKind::Link => return Ok(None),
+                None => return Ok(Some(names.peek().is_none())),
+            }
+        }
+        Ok(Some(true))
     }
 
     /// What was hashed at `path`, when the file that has the facts `stat` must still have those bytes.
