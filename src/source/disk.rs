@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::origin::{Content, Hashed, Listed, Origin, Place, StatResult, Text};
@@ -24,6 +24,10 @@ use crate::types::workspace_path::WorkspacePath;
 
 /// How much of a file is read at once.
 const BUFFER_BYTES: usize = 64 * 1024;
+
+/// How much of a folder is listed at once.
+#[cfg(target_os = "linux")]
+const NAMES_BYTES: usize = 32 * 1024;
 
 /// For how many bytes of a text room is made before they are read.
 const MOST_RESERVED: u64 = 1 << 20;
@@ -131,22 +135,21 @@ impl Origin for Disk {
     fn list(&self, folder: &WorkspacePath) -> Result<Listed, ReadError> {
         let failed = |cause: Errno| ReadError::io(folder, cause);
         let descriptor = self.open(Place::of_folder(folder), OFlags::DIRECTORY).map_err(failed)?;
-        let mut directory = Dir::new(descriptor).map_err(failed)?;
-        let (before, moment) = (facts(&directory).map_err(failed)?, self.now());
+        let facts = || Ok(stat_of(&rustix::fs::fstat(&descriptor)?));
+        let (before, moment) = (facts().map_err(failed)?, self.now());
         let mut listed = Listed::default();
-        while let Some(entry) = directory.read() {
-            let entry = entry.map_err(failed)?;
-            let name = entry.file_name().to_bytes();
-            if name == b"." || name == b".." {
-                continue;
+        let visit = |name: &CStr, file_type: FileType| {
+            if name != c"." && name != c".." {
+                let kind = match file_type {
+                    FileType::Unknown => unlisted_kind(&descriptor, name)?,
+                    known => kind_of(known),
+                };
+                listed.push(name.to_bytes(), kind);
             }
-            let kind = match entry.file_type() {
-                FileType::Unknown => unlisted_kind(&directory, entry.file_name()).map_err(failed)?,
-                known => kind_of(known),
-            };
-            listed.push(name, kind);
-        }
-        let is_steady = is_steady(&before, moment, || facts(&directory)).map_err(failed)?;
+            Ok(())
+        };
+        each_name(&descriptor, visit).map_err(failed)?;
+        let is_steady = is_steady(&before, moment, facts).map_err(failed)?;
         listed.steady = is_steady.then_some(before);
         Ok(listed)
     }
@@ -224,8 +227,36 @@ fn with_path<Answer>(
     })
 }
 
-fn facts(directory: &Dir) -> Result<Stat, Errno> {
-    Ok(stat_of(&directory.stat()?))
+/// Gives `visit` every name in the opened `folder`, with what it is. One buffer does for all folders.
+#[cfg(target_os = "linux")]
+fn each_name(
+    folder: &OwnedFd,
+    mut visit: impl FnMut(&CStr, FileType) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    thread_local! {
+        static BUFFER: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(NAMES_BYTES));
+    }
+    BUFFER.with_borrow_mut(|buffer| {
+        let mut names = rustix::fs::RawDir::new(folder, buffer.spare_capacity_mut());
+        while let Some(entry) = names.next() {
+            let entry = entry?;
+            visit(entry.file_name(), entry.file_type())?;
+        }
+        Ok(())
+    })
+}
+
+/// As on Linux, through what every Unix has.
+#[cfg(not(target_os = "linux"))]
+fn each_name(
+    folder: &OwnedFd,
+    mut visit: impl FnMut(&CStr, FileType) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    for entry in rustix::fs::Dir::read_from(folder)? {
+        let entry = entry?;
+        visit(entry.file_name(), entry.file_type())?;
+    }
+    Ok(())
 }
 
 /// The hash of a file that had `size` bytes when it was opened. The end is not asked for when they
@@ -263,8 +294,8 @@ fn read_some(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// Some file systems list names without saying what they are.
-fn unlisted_kind(directory: &Dir, name: &CStr) -> Result<EntryKind, Errno> {
-    match rustix::fs::statat(directory.fd()?, name, AtFlags::SYMLINK_NOFOLLOW) {
+fn unlisted_kind(folder: &OwnedFd, name: &CStr) -> Result<EntryKind, Errno> {
+    match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(kind_of(FileType::from_raw_mode(stat.st_mode))),
         Err(Errno::NOENT) => Ok(EntryKind::File),
         Err(cause) => Err(cause),
@@ -293,5 +324,34 @@ fn stat_of(stat: &rustix::fs::Stat) -> Stat {
         changed: Timestamp { seconds: stat.st_ctime, nanoseconds: stat.st_ctime_nsec as u32 },
         inode: stat.st_ino,
         device: stat.st_dev,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed_at(seconds: i64) -> Stat {
+        let moment = Timestamp { seconds, nanoseconds: 0 };
+        Stat {
+            kind: EntryKind::File,
+            permissions: 0o644,
+            size: 1,
+            modified: moment,
+            changed: moment,
+            inode: 1,
+            device: 1,
+        }
+    }
+
+    #[test]
+    fn only_facts_that_were_not_settled_are_asked_for_again() {
+        let opened = Timestamp { seconds: 1000, nanoseconds: 0 };
+        assert!(is_steady(&changed_at(997), opened, || unreachable!("settled")).unwrap());
+        for seconds in [998, 1000, 1001] {
+            let facts = changed_at(seconds);
+            assert!(is_steady(&facts, opened, || Ok(facts)).unwrap(), "{seconds}");
+            assert!(!is_steady(&facts, opened, || Ok(changed_at(seconds + 1))).unwrap(), "{seconds}");
+        }
     }
 }
