@@ -43,10 +43,13 @@ pub(super) fn describe(inside: Inside<'_>) -> Result<(TreeDigest, Vec<FileEntry>
     let described: Vec<Described> = described.into_iter().flatten().collect();
     let compute = || Ok(digest(&described));
     let digest = if whole { folder.whole_digest(compute)? } else { digest(&described) };
-    let mut listed = Vec::with_capacity(described.len());
+    let below = |described: &Described| described.inside.as_ref().map_or(0, |(_, entries)| entries.len());
+    let mut listed = Vec::with_capacity(described.len() + described.iter().map(below).sum::<usize>());
     for Described { entry, inside } in described {
         listed.push(entry);
-        listed.extend(inside.into_iter().flat_map(|(_, entries)| entries));
+        if let Some((_, mut entries)) = inside {
+            listed.append(&mut entries);
+        }
     }
     Ok((digest, listed))
 }

@@ -45,6 +45,9 @@ pub fn first_character(bytes: &[u8]) -> Option<(char, usize)> {
 
 /// `bytes` as text, each byte that is no UTF-8 replaced.
 pub fn lossy_text(mut bytes: &[u8]) -> String {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return text.to_owned();
+    }
     let mut text = String::with_capacity(bytes.len());
     while let Some((character, length)) = first_character(bytes) {
         text.push(character);

@@ -96,8 +96,8 @@ impl File<'_> {
             self.has_lines = true;
             let read =
                 read_instruction(self.source, &line, &mut self.lines, self.escape, &mut self.diagnostics);
-            let keyword = keyword_of(&line);
-            seen_from |= keyword == Some(Keyword::From);
+            let keyword = read.as_ref().map(|read| read.instruction.keyword);
+            seen_from |= keyword.or_else(|| keyword_of(&line)) == Some(Keyword::From);
             let Some(Read { instruction, stage }) = read else { continue };
             match (stage, instruction) {
                 (Some((name, base, platform)), from) => {
