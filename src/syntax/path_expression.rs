@@ -11,7 +11,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::path_text::first_character;
+use super::path_text::{ends_with, first_character};
 
 /// `(.*/)?`, which stands for `**/`.
 pub(super) const ANY_FOLDERS: &str = "(.*/)?";
@@ -160,8 +160,9 @@ fn holds_letters(items: &[Item], name: &[u8]) -> bool {
 
 /// Whether the sequence is found anywhere in `name`.
 fn found(items: &[Item], name: &[u8]) -> bool {
-    if !name.starts_with(prefix(items).as_bytes())
-        || !name.ends_with(suffix(items).as_bytes())
+    let prefix = prefix(items).as_bytes();
+    if (!prefix.is_empty() && !name.starts_with(prefix))
+        || !ends_with(name, suffix(items).as_bytes())
         || !holds_letters(items, name)
     {
         return false;

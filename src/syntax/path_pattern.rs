@@ -9,6 +9,7 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 use super::path_expression::{ANY_FOLDERS, ANY_TEXT, BadExpression, PathExpression};
+use super::path_text::ends_with;
 use super::shell_pattern;
 
 /// Characters that make BuildKit take a pattern as more than a prefix.
@@ -93,7 +94,7 @@ impl PathPattern {
             Shape::Prefix(length) => path.starts_with(&text[..*length]),
             Shape::Suffix(start) => {
                 let suffix = &text[*start..];
-                path.ends_with(suffix) || suffix.strip_prefix(b"/") == Some(path)
+                ends_with(path, suffix) || suffix.strip_prefix(b"/") == Some(path)
             }
             Shape::Expression(expression) => expression.matches(path),
             Shape::Bad => return Err(PatternProblem::Malformed),
