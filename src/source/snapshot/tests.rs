@@ -115,7 +115,7 @@ fn a_root_must_be_a_folder() {
 
 #[test]
 fn a_file_that_is_hashed_tells_its_facts() {
-    let hashed = |change: fn(&std::path::Path)| {
+    let hashed = |change: fn(&Path)| {
         let (root, snapshot) = snapshot(&[]);
         let file = snapshot.entry(&path("a/b")).unwrap().unwrap();
         change(root.path());
@@ -126,10 +126,10 @@ fn a_file_that_is_hashed_tells_its_facts() {
         (size, facts)
     };
     assert_eq!(hashed(|_| {}), (Ok(4), Ok(Some(4))));
-    let remove = |root: &std::path::Path| fs::remove_file(root.join("a/b")).unwrap();
+    let remove = |root: &Path| fs::remove_file(root.join("a/b")).unwrap();
     assert_eq!(hashed(remove), (Err("`a/b` does not exist".to_owned()), Ok(None)));
     let changed = || "`a/b` changed while it was read".to_owned();
-    let link = |root: &std::path::Path| {
+    let link = |root: &Path| {
         fs::remove_file(root.join("a/b")).unwrap();
         symlink("../c", root.join("a/b")).unwrap();
     };
