@@ -37,6 +37,7 @@ pub fn main() -> ExitCode {
     let terminal = Terminal::of_process(everywhere.color, &environment);
     let session = Session::new(everywhere, environment, terminal);
     let exit = run(&session, &command).unwrap_or_else(|exit| exit);
+    exit::leave(session);
     ExitCode::from(exit.code())
 }
 

@@ -201,12 +201,13 @@ impl Session {
     /// Keeps what this run knows of the files for the next one, where that pays. A cache that cannot be written is
     /// warned of; it makes no run fail.
     pub(crate) fn keep_index(&self, workspace: &Workspace) {
-        self.write_index(workspace, workspace.snapshot.index());
+        self.write_index(workspace, Snapshot::index);
     }
 
-    fn write_index(&self, workspace: &Workspace, bytes: Option<Vec<u8>>) {
+    /// Makes the bytes of the index only where there is a place for them.
+    fn write_index(&self, workspace: &Workspace, make: impl FnOnce(&Snapshot) -> Option<Vec<u8>>) {
         let Some(file) = &workspace.index else { return };
-        if let Some(Err(error)) = bytes.map(|bytes| file.write(&bytes)) {
+        if let Some(Err(error)) = make(&workspace.snapshot).map(|bytes| file.write(&bytes)) {
             self.show(&[error.warning()]);
         }
     }

@@ -55,8 +55,7 @@ impl<'s> Dockerfiles<'s> {
 
     fn parse(&self, path: &WorkspacePath) -> Result<ParsedDockerfile, Vec<Diagnostic>> {
         let bytes = self.snapshot.read(path).map_err(|error| vec![Diagnostic::error(error.to_string())])?;
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let dockerfile = dockerfile::parse(&Arc::new(SourceText { path: path.clone(), text }))?;
+        let dockerfile = dockerfile::parse(&Arc::new(SourceText::of_bytes(path.clone(), &bytes)))?;
         Ok(ParsedDockerfile { dockerfile: Arc::new(dockerfile), bytes })
     }
 

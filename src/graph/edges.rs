@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::dockerfiles::{Dockerfiles, ParsedDockerfile};
+use super::keyed_arguments::keyed_arguments;
 use super::load::Loaded;
 use super::mounted;
 use super::node::{Build, Context, ContextSource, Role};
@@ -17,7 +18,6 @@ use super::published::{Meaning, Published};
 use super::slice::{self, Reference, Slice, SliceRequest, SourcePath, Sources};
 use super::target::{ArgumentValue, BuildDefinition, NamedContext, Target};
 use super::view::{ReadSources, ViewSpec};
-use crate::syntax::dockerfile::Dockerfile;
 use crate::syntax::image_reference::ImageReference;
 use crate::syntax::path_patterns::PathPatterns;
 use crate::syntax::path_text::lossy_text;
@@ -174,41 +174,6 @@ fn given_arguments(definition: &BuildDefinition) -> BTreeMap<String, String> {
     let arguments = definition.args.iter().map(|(name, argument)| (name.clone(), value(&argument.value)));
     let stamps = definition.stamp.iter().map(|(name, stamp)| (name.clone(), stamp.value.clone()));
     arguments.chain(stamps).collect()
-}
-
-/// The values of arguments that are facts. What a stamp decides is none, directly or through the
-/// default of another argument: the values are those of a slice to which all stamps are one same text.
-/// An empty stamp stays empty, for `${STAMP:-other}` asks for that.
-fn keyed_arguments(
-    dockerfile: &Dockerfile,
-    request: &SliceRequest<'_>,
-    definition: &BuildDefinition,
-    slice: &Slice,
-) -> BTreeMap<String, Option<String>> {
-    let values = |slice: &Slice| -> BTreeMap<String, Option<String>> {
-        let arguments = slice.arguments.iter().map(|(name, argument)| (name.clone(), argument.value.clone()));
-        // A foreign frontend may use whatever it is given.
-        let given = request.args.iter().filter(|_| slice.is_foreign);
-        let given = given.map(|(name, value)| (name.clone(), Some(value.clone())));
-        given.chain(arguments).filter(|(name, _)| !definition.stamp.contains_key(name)).collect()
-    };
-    if definition.stamp.is_empty() {
-        return values(slice);
-    }
-    let mut args = request.args.clone();
-    for (name, stamp) in &definition.stamp {
-        let same = if stamp.value.is_empty() { "" } else { "stamp" };
-        args.insert(name.clone(), same.to_owned());
-    }
-    let mut keyed = values(slice);
-    // A stamp may choose the stages: those that are built decide which arguments are facts. Where
-    // there is nothing to build without the stamp, the values with it are the facts.
-    if let Ok(stampless) = slice::slice(dockerfile, &SliceRequest { args: &args, ..*request }) {
-        for (name, value) in values(&stampless) {
-            keyed.entry(name).and_modify(|keyed| *keyed = value);
-        }
-    }
-    keyed
 }
 
 /// Says which target wants what a Dockerfile does not give, where the target names a stage.

@@ -30,6 +30,8 @@
 //! **Invariant:** a source key is a function of the workspace's files, its pinned bases and its
 //! variables. **Invariant:** an action key exists only when every dependency's output is known.
 
+use std::fmt::Write;
+
 use rayon::prelude::*;
 
 use super::manifest::{Fact, FactSink, HashSink, INSTRUCTION, ListSink};
@@ -194,8 +196,14 @@ fn recipe_facts(node: &Node, build: &Build, sink: &mut impl FactSink) {
     if build.no_cache() {
         sink.fact("no-cache", "true");
     }
+    let (mut name, mut value) = (String::new(), String::new());
     for (number, instruction) in build.slice.instructions.iter().enumerate() {
-        sink.fact(&format!("{INSTRUCTION} {number}"), &format!("{} {}", instruction.stage, instruction.text));
+        name.clear();
+        value.clear();
+        // Writing to a String cannot fail.
+        let _ = write!(name, "{INSTRUCTION} {number}");
+        let _ = write!(value, "{} {}", instruction.stage, instruction.text);
+        sink.fact(&name, &value);
     }
 }
 

@@ -24,6 +24,7 @@ pub mod published;
 pub mod node;
 mod order;
 mod mounted;
+mod keyed_arguments;
 pub mod edges;
 pub mod expand;
 pub mod node_views;

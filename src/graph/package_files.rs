@@ -147,8 +147,7 @@ fn without_other_workspaces(packages: Vec<Package>) -> Vec<Package> {
 fn read_package(snapshot: &Snapshot, folder: Arc<WorkspacePath>) -> Result<Package, Diagnostic> {
     let path = folder.join_name(FILE_NAME.as_bytes());
     let bytes = snapshot.read(&path).map_err(|error| Diagnostic::error(error.to_string()))?;
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let source = Arc::new(SourceText { path, text });
+    let source = Arc::new(SourceText::of_bytes(path, &bytes));
     if let Some((diagnostic, at)) = file::not_utf8(&source.path.to_string(), &bytes) {
         // Up to here the text is as long as the bytes.
         let length = char::REPLACEMENT_CHARACTER.len_utf8();

@@ -43,22 +43,27 @@ pub(super) fn describe(inside: Inside<'_>) -> Result<(TreeDigest, Vec<FileEntry>
     let described: Vec<Described> = described.into_iter().flatten().collect();
     let compute = || Ok(digest(&described));
     let digest = if whole { folder.whole_digest(compute)? } else { digest(&described) };
-    let mut listed = Vec::with_capacity(described.len());
+    let below = |described: &Described| described.inside.as_ref().map_or(0, |(_, entries)| entries.len());
+    let mut listed = Vec::with_capacity(described.len() + described.iter().map(below).sum::<usize>());
     for Described { entry, inside } in described {
         listed.push(entry);
-        listed.extend(inside.into_iter().flat_map(|(_, entries)| entries));
+        if let Some((_, mut entries)) = inside {
+            listed.append(&mut entries);
+        }
     }
     Ok((digest, listed))
 }
 
 fn describe_entry(kept: Kept<'_>) -> Result<Option<Described>, ViewError> {
     let Kept { entry, path, inside } = kept;
+    // A file that is opened tells its facts, so that they need not be asked for.
+    let content = (entry.kind() == EntryKind::File).then(|| entry.content());
     let Some(stat) = entry.stat()? else { return Ok(None) };
     let mut permissions = stat.permissions;
     let kind = match entry.kind() {
         EntryKind::Folder => FileKind::Folder,
         EntryKind::File => {
-            let content = entry.content()?;
+            let content = content.unwrap_or_else(|| entry.content())?;
             FileKind::File { size: content.size, content: content.hash }
         }
         EntryKind::Link => {

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::origin::{Content, Hashed, Listed, Origin, Place, StatResult, Text};
@@ -24,6 +24,10 @@ use crate::types::workspace_path::WorkspacePath;
 
 /// How much of a file is read at once.
 const BUFFER_BYTES: usize = 64 * 1024;
+
+/// How much of a folder is listed at once.
+#[cfg(target_os = "linux")]
+const NAMES_BYTES: usize = 32 * 1024;
 
 /// For how many bytes of a text room is made before they are read.
 const MOST_RESERVED: u64 = 1 << 20;
@@ -58,8 +62,8 @@ impl Disk {
         with_path(place, |path| rustix::fs::openat(root, path, ENTRY | flags, Mode::empty()))
     }
 
-    /// An opened regular file and its facts.
-    fn open_file(&self, place: Place<'_>) -> Result<(File, Stat), ReadError> {
+    /// An opened regular file.
+    fn open_file(&self, place: Place<'_>) -> Result<Opened, ReadError> {
         let changed = || ReadError::Changed { path: place.path() };
         let descriptor = self.open(place, OFlags::empty()).map_err(|cause| match cause {
             Errno::LOOP | Errno::NXIO => changed(),
@@ -67,10 +71,41 @@ impl Disk {
         })?;
         let stat = rustix::fs::fstat(&descriptor).map_err(|cause| ReadError::io(&place.path(), cause))?;
         match stat_of(&stat) {
-            stat if stat.kind == EntryKind::File => Ok((File::from(descriptor), stat)),
+            facts if facts.kind == EntryKind::File => {
+                Ok(Opened { file: File::from(descriptor), facts, moment: self.now() })
+            }
             _ => Err(changed()),
         }
     }
+}
+
+/// A file that is open and was not read yet.
+struct Opened {
+    file: File,
+    facts: Stat,
+    /// A moment before the first byte was read.
+    moment: Timestamp,
+}
+
+impl Opened {
+    /// Whether `count` bytes that were read are what the file holds as long as it has these facts.
+    fn is_steady(&self, count: u64) -> Result<bool, Errno> {
+        let again = || Ok(stat_of(&rustix::fs::fstat(&self.file)?));
+        Ok(count == self.facts.size && is_steady(&self.facts, self.moment, again)?)
+    }
+}
+
+/// Whether what was read from `moment` on can be kept under the facts `opened`, which were asked for before.
+///
+/// A change after `moment` gives other facts than those that were settled at that moment: what was read
+/// in the midst of it lies under facts that nothing will have again. Where they were not settled, they are
+/// asked for `again`.
+fn is_steady(
+    opened: &Stat,
+    moment: Timestamp,
+    again: impl FnOnce() -> Result<Stat, Errno>,
+) -> Result<bool, Errno> {
+    Ok(opened.settled_before(moment) || again()? == *opened)
 }
 
 impl Origin for Disk {
@@ -100,22 +135,22 @@ impl Origin for Disk {
     fn list(&self, folder: &WorkspacePath) -> Result<Listed, ReadError> {
         let failed = |cause: Errno| ReadError::io(folder, cause);
         let descriptor = self.open(Place::of_folder(folder), OFlags::DIRECTORY).map_err(failed)?;
-        let mut directory = Dir::new(descriptor).map_err(failed)?;
-        let before = facts(&directory).map_err(failed)?;
+        let facts = || Ok(stat_of(&rustix::fs::fstat(&descriptor)?));
+        let (before, moment) = (facts().map_err(failed)?, self.now());
         let mut listed = Listed::default();
-        while let Some(entry) = directory.read() {
-            let entry = entry.map_err(failed)?;
-            let name = entry.file_name().to_bytes();
-            if name == b"." || name == b".." {
-                continue;
+        let visit = |name: &CStr, file_type: FileType| {
+            if name != c"." && name != c".." {
+                let kind = match file_type {
+                    FileType::Unknown => unlisted_kind(&descriptor, name)?,
+                    known => kind_of(known),
+                };
+                listed.push(name.to_bytes(), kind);
             }
-            let kind = match entry.file_type() {
-                FileType::Unknown => unlisted_kind(&directory, entry.file_name()).map_err(failed)?,
-                known => kind_of(known),
-            };
-            listed.push(name, kind);
-        }
-        listed.steady = (facts(&directory).map_err(failed)? == before).then_some(before);
+            Ok(())
+        };
+        each_name(&descriptor, visit).map_err(failed)?;
+        let is_steady = is_steady(&before, moment, facts).map_err(failed)?;
+        listed.steady = is_steady.then_some(before);
         Ok(listed)
     }
 
@@ -127,23 +162,22 @@ impl Origin for Disk {
 
     fn content(&self, file: Place<'_>) -> Result<Hashed, ReadError> {
         let failed = |cause: io::Error| ReadError::io(&file.path(), cause);
-        let (mut opened, before) = self.open_file(file)?;
-        let content = hash(&mut opened, before.size).map_err(failed)?;
-        let after = rustix::fs::fstat(&opened).map_err(|cause| failed(cause.into()))?;
-        let steady = stat_of(&after) == before && content.size == before.size;
-        Ok(Hashed { content, steady: steady.then_some(before) })
+        let mut opened = self.open_file(file)?;
+        let content = hash(&mut opened.file, opened.facts.size).map_err(failed)?;
+        let is_steady = opened.is_steady(content.size).map_err(|cause| failed(cause.into()))?;
+        Ok(Hashed { content, facts: opened.facts, is_steady })
     }
 
     fn read(&self, file: Place<'_>) -> Result<Text, ReadError> {
         let failed = |cause: io::Error| ReadError::io(&file.path(), cause);
-        let (opened, before) = self.open_file(file)?;
-        let mut bytes = Vec::with_capacity(before.size.min(MOST_RESERVED) as usize + 1);
-        // A bare file would ask the system for its size and position first.
-        let mut opened = opened.take(u64::MAX);
-        opened.read_to_end(&mut bytes).map_err(failed)?;
-        let after = rustix::fs::fstat(opened.get_ref()).map_err(|cause| failed(cause.into()))?;
-        let steady = stat_of(&after) == before && bytes.len() as u64 == before.size;
-        Ok(Text { bytes, steady: steady.then_some(before) })
+        let opened = self.open_file(file)?;
+        let size = opened.facts.size;
+        let mut bytes = Vec::with_capacity(size.min(MOST_RESERVED) as usize + 1);
+        // A bare file would ask the system for its size and position first, and for its end at last.
+        let limit = if size == 0 { u64::MAX } else { size };
+        (&opened.file).take(limit).read_to_end(&mut bytes).map_err(failed)?;
+        let is_steady = opened.is_steady(bytes.len() as u64).map_err(|cause| failed(cause.into()))?;
+        Ok(Text { bytes, steady: is_steady.then_some(opened.facts) })
     }
 }
 
@@ -193,8 +227,36 @@ fn with_path<Answer>(
     })
 }
 
-fn facts(directory: &Dir) -> Result<Stat, Errno> {
-    Ok(stat_of(&directory.stat()?))
+/// Gives `visit` every name in the opened `folder`, with what it is. One buffer does for all folders.
+#[cfg(target_os = "linux")]
+fn each_name(
+    folder: &OwnedFd,
+    mut visit: impl FnMut(&CStr, FileType) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    thread_local! {
+        static BUFFER: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(NAMES_BYTES));
+    }
+    BUFFER.with_borrow_mut(|buffer| {
+        let mut names = rustix::fs::RawDir::new(folder, buffer.spare_capacity_mut());
+        while let Some(entry) = names.next() {
+            let entry = entry?;
+            visit(entry.file_name(), entry.file_type())?;
+        }
+        Ok(())
+    })
+}
+
+/// As on Linux, through what every Unix has.
+#[cfg(not(target_os = "linux"))]
+fn each_name(
+    folder: &OwnedFd,
+    mut visit: impl FnMut(&CStr, FileType) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    for entry in rustix::fs::Dir::read_from(folder)? {
+        let entry = entry?;
+        visit(entry.file_name(), entry.file_type())?;
+    }
+    Ok(())
 }
 
 /// The hash of a file that had `size` bytes when it was opened. The end is not asked for when they
@@ -204,28 +266,36 @@ fn hash(file: &mut File, size: u64) -> io::Result<Content> {
         static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER_BYTES]);
     }
     BUFFER.with_borrow_mut(|buffer| {
+        let mut count = read_some(file, buffer)?;
+        if count as u64 == size {
+            return Ok(Content {
+                hash: ContentHash::from_bytes(*blake3::hash(&buffer[..count]).as_bytes()),
+                size,
+            });
+        }
         let mut hasher = blake3::Hasher::new();
-        loop {
-            match file.read(buffer) {
-                Ok(0) => break,
-                Ok(count) => {
-                    hasher.update(&buffer[..count]);
-                    if hasher.count() == size {
-                        break;
-                    }
-                }
-                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
-                Err(cause) => return Err(cause),
-            }
+        while count > 0 {
+            hasher.update(&buffer[..count]);
+            count = if hasher.count() == size { 0 } else { read_some(file, buffer)? };
         }
         let hash = ContentHash::from_bytes(*hasher.finalize().as_bytes());
         Ok(Content { hash, size: hasher.count() })
     })
 }
 
+/// Reads into `buffer`; 0 bytes at the end.
+fn read_some(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read(buffer) {
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
 /// Some file systems list names without saying what they are.
-fn unlisted_kind(directory: &Dir, name: &CStr) -> Result<EntryKind, Errno> {
-    match rustix::fs::statat(directory.fd()?, name, AtFlags::SYMLINK_NOFOLLOW) {
+fn unlisted_kind(folder: &OwnedFd, name: &CStr) -> Result<EntryKind, Errno> {
+    match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(kind_of(FileType::from_raw_mode(stat.st_mode))),
         Err(Errno::NOENT) => Ok(EntryKind::File),
         Err(cause) => Err(cause),
@@ -254,5 +324,34 @@ fn stat_of(stat: &rustix::fs::Stat) -> Stat {
         changed: Timestamp { seconds: stat.st_ctime, nanoseconds: stat.st_ctime_nsec as u32 },
         inode: stat.st_ino,
         device: stat.st_dev,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed_at(seconds: i64) -> Stat {
+        let moment = Timestamp { seconds, nanoseconds: 0 };
+        Stat {
+            kind: EntryKind::File,
+            permissions: 0o644,
+            size: 1,
+            modified: moment,
+            changed: moment,
+            inode: 1,
+            device: 1,
+        }
+    }
+
+    #[test]
+    fn only_facts_that_were_not_settled_are_asked_for_again() {
+        let opened = Timestamp { seconds: 1000, nanoseconds: 0 };
+        assert!(is_steady(&changed_at(997), opened, || unreachable!("settled")).unwrap());
+        for seconds in [998, 1000, 1001] {
+            let facts = changed_at(seconds);
+            assert!(is_steady(&facts, opened, || Ok(facts)).unwrap(), "{seconds}");
+            assert!(!is_steady(&facts, opened, || Ok(changed_at(seconds + 1))).unwrap(), "{seconds}");
+        }
     }
 }

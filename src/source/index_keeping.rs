@@ -111,7 +111,7 @@ impl<'k> Keeping<'k> {
         match &node.body {
             Body::File(hashed) => {
                 let hashed = hashed.get()?.as_ref().ok()?;
-                (hashed.steady == Some(*stat)).then_some(Knowledge::File(stat, hashed.content.hash))
+                (hashed.steady() == Some(*stat)).then_some(Knowledge::File(stat, hashed.content.hash))
             }
             Body::Link(target) => {
                 let target = target.get()?.as_ref().ok()?;

@@ -126,7 +126,7 @@ fn write_entry(lookout: &Lookout, listing: &Listing, node: &Node, writer: &mut I
         (Body::File(hashed), Some(asked)) => {
             let stat = believed(lookout, asked)?;
             let content = match hashed.get() {
-                Some(Ok(hashed)) if hashed.steady.as_ref() == Some(stat) => hashed.content,
+                Some(Ok(hashed)) if hashed.steady() == Some(*stat) => hashed.content,
                 Some(_) => return None,
                 None => lookout.known_content(node.number, stat)?,
             };

@@ -33,7 +33,8 @@ impl<'p> Place<'p> {
 pub(super) struct Listed {
     pub(super) names: Vec<u8>,
     pub(super) entries: Vec<ListedEntry>,
-    /// The folder's own facts, when they were the same before and after it was listed.
+    /// The folder's own facts when it was opened; `None` when a change while it was listed need not show
+    /// in them, and there was one.
     pub(super) steady: Option<Stat>,
 }
 
@@ -73,15 +74,25 @@ pub struct Content {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hashed {
     pub(super) content: Content,
-    /// The facts of the very file that was read, when they were the same before and after.
-    pub(super) steady: Option<Stat>,
+    /// The facts that the very file that was read had when it was opened.
+    pub(super) facts: Stat,
+    /// Whether a change while it was read must show in its facts, or there was none.
+    pub(super) is_steady: bool,
+}
+
+impl Hashed {
+    /// The facts under which the content can be kept.
+    pub(super) fn steady(&self) -> Option<Stat> {
+        self.is_steady.then_some(self.facts)
+    }
 }
 
 /// The bytes of a file.
 #[derive(Clone, Debug)]
 pub(super) struct Text {
     pub(super) bytes: Vec<u8>,
-    /// The facts of the very file that was read, when they were the same before and after.
+    /// The facts of the very file that was read when it was opened; `None` when a change while it was read
+    /// need not show in them, and there was one.
     pub(super) steady: Option<Stat>,
 }
 

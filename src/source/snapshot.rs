@@ -16,17 +16,21 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::changes::{self, Changes};
 use super::disk::Disk;
-use super::folder::{Body, Folder, Listing, Node, Target};
+use super::folder::{Folder, Listing, Node};
 use super::index_keeping;
 use super::lookout::Lookout;
 use super::looks::{self, Looks};
 pub use super::origin::Content;
-use super::origin::{Hashed, Origin, Place, Text};
+use super::origin::{Hashed, Origin};
 use super::read_error::ReadError;
 use super::stat::{EntryKind, Stat};
 use super::stat_index::{FolderNumber, IndexDamage, StatIndex};
-use crate::types::digest::{ContentHash, TreeDigest};
+use crate::types::digest::TreeDigest;
 use crate::types::workspace_path::WorkspacePath;
+
+mod entry;
+
+pub use entry::EntryRef;
 
 /// How many links may lie on the way to a path: as many as Linux follows.
 const MOST_LINKS: usize = 40;
@@ -222,6 +226,9 @@ impl Snapshot {
     /// # Errors
     /// When a link leaves the workspace, links form a loop, or a folder cannot be listed.
     pub fn follow(&self, path: &WorkspacePath) -> Result<Option<WorkspacePath>, ReadError> {
+        if let Some(is_there) = self.has_without_links(path)? {
+            return Ok(is_there.then(|| path.clone()));
+        }
         let mut pending: Vec<Vec<u8>> = path.names().rev().map(<[u8]>::to_vec).collect();
         let mut real = WorkspacePath::root();
         let mut links = 0;
@@ -255,10 +262,25 @@ impl Snapshot {
         Ok(Some(real))
     }
 
+    /// Whether something is at `path`; `None` where a link is on the way, which nearly no path has.
+    fn has_without_links(&self, path: &WorkspacePath) -> Result<Option<bool>, ReadError> {
+        let mut folder = self.root();
+        let mut names = path.names().peekable();
+        while let Some(name) = names.next() {
+            let Some(entry) = folder.entry(name)? else { return Ok(Some(false)) };
+            match entry.as_folder() {
+                Some(inner) => folder = inner,
+                None if entry.kind() == EntryKind::Link => return Ok(None),
+                None => return Ok(Some(names.peek().is_none())),
+            }
+        }
+        Ok(Some(true))
+    }
+
     /// What was hashed at `path`, when the file that has the facts `stat` must still have those bytes.
     fn unchanged_content(&self, path: &WorkspacePath, stat: &Stat) -> Option<Hashed> {
         let hashed = self.entry(path).ok()??.known_content()?;
-        (hashed.steady == Some(*stat) && self.0.lookout.believes(stat)).then_some(hashed)
+        (hashed.steady() == Some(*stat) && self.0.lookout.believes(stat)).then_some(hashed)
     }
 
     /// The error for a path of which a link points out of the workspace.
@@ -332,167 +354,13 @@ impl<'s> FolderRef<'s> {
         self.folder.number.and_then(known).is_some()
     }
 
-    /// The facts that it had before, while and after it was listed.
+    /// The facts under which its entries can be kept: see [`Listed::steady`](super::origin::Listed).
     pub(super) fn steady(&self) -> Option<Stat> {
         self.folder.known_listing()?.steady
     }
 
     fn at(&self, listing: &'s Listing, node: &'s Node) -> EntryRef<'s> {
         EntryRef { parent: *self, listing, node }
-    }
-}
-
-/// An entry of a folder of a snapshot. Nothing but its name and kind is known until it is asked for.
-#[derive(Clone, Copy)]
-pub struct EntryRef<'s> {
-    parent: FolderRef<'s>,
-    listing: &'s Listing,
-    node: &'s Node,
-}
-
-impl<'s> EntryRef<'s> {
-    /// Its name in its folder.
-    pub fn name(&self) -> &'s [u8] {
-        self.listing.name(self.node)
-    }
-
-    /// Its path from the workspace's root.
-    pub fn path(&self) -> WorkspacePath {
-        self.parent.path().join_name(self.name())
-    }
-
-    /// What it is, as its folder listed it.
-    pub fn kind(&self) -> EntryKind {
-        self.node.kind()
-    }
-
-    /// The folder, when it is one.
-    pub fn as_folder(&self) -> Option<FolderRef<'s>> {
-        match &self.node.body {
-            Body::Folder(folder) => Some(FolderRef { shared: self.parent.shared, folder }),
-            _ => None,
-        }
-    }
-
-    /// Its facts; `None` when it vanished after its folder was listed.
-    ///
-    /// # Errors
-    /// When the facts cannot be had, or say that it became another kind of thing.
-    pub fn stat(&self) -> Result<Option<Stat>, ReadError> {
-        match self.node.stat(self.lookout(), self.place()) {
-            Ok(Some(stat)) if stat.kind != self.kind() => Err(ReadError::Changed { path: self.path() }),
-            stat => stat.clone(),
-        }
-    }
-
-    /// The hash of its bytes and their number, for a file; read at most once.
-    ///
-    /// # Errors
-    /// When it is no file, vanished, or cannot be read.
-    pub fn content(&self) -> Result<Content, ReadError> {
-        let Body::File(hashed) = &self.node.body else {
-            return Err(ReadError::WrongKind { path: self.path(), expected: "file" });
-        };
-        let stat = self.stat()?.ok_or_else(|| ReadError::Missing { path: self.path() })?;
-        let hashed = hashed.get_or_init(|| self.hash(&stat));
-        hashed.as_ref().map(|hashed| hashed.content).map_err(Clone::clone)
-    }
-
-    /// What the file with the facts `stat` holds: as the index knows it, as the snapshot before this
-    /// one knows it, or read.
-    fn hash(&self, stat: &Stat) -> Result<Hashed, ReadError> {
-        if let Some(content) = self.lookout().known_content(self.node.number, stat) {
-            return Ok(Hashed { content, steady: Some(*stat) });
-        }
-        if let Some(before) = &self.parent.shared.before
-            && let Some(hashed) = before.unchanged_content(&self.path(), stat)
-        {
-            return Ok(hashed);
-        }
-        let hashed = self.lookout().origin.content(self.place())?;
-        self.lookout().learn_of(hashed.steady.as_ref());
-        Ok(hashed)
-    }
-
-    /// The bytes of a file. What was read is known from here on as if it had been hashed.
-    fn read(&self) -> Result<Vec<u8>, ReadError> {
-        let read = self.lookout().origin.read(self.place());
-        if !read.as_ref().is_ok_and(|text| text.steady.is_some()) {
-            self.lookout().lean_on_the_unsaid();
-        }
-        let Text { bytes, steady } = read?;
-        if let (Body::File(hashed), Some(steady)) = (&self.node.body, steady) {
-            let hash = ContentHash::from_bytes(*blake3::hash(&bytes).as_bytes());
-            let content = Content { hash, size: steady.size };
-            // Whoever asked before keeps the older answer.
-            let _older = self.node.set_stat(steady);
-            let _older = hashed.set(Ok(Hashed { content, steady: Some(steady) }));
-            if self.lookout().known_content(self.node.number, &steady) != Some(content) {
-                self.lookout().learn_of(Some(&steady));
-            }
-        }
-        Ok(bytes)
-    }
-
-    /// What it holds, when it is a file that was hashed already.
-    fn known_content(&self) -> Option<Hashed> {
-        match &self.node.body {
-            Body::File(hashed) => hashed.get()?.as_ref().ok().copied(),
-            _ => None,
-        }
-    }
-
-    /// Where it points, for a link.
-    ///
-    /// # Errors
-    /// When it is no link, or cannot be read.
-    pub fn link_target(&self) -> Result<&'s [u8], ReadError> {
-        let Body::Link(target) = &self.node.body else {
-            return Err(ReadError::WrongKind { path: self.path(), expected: "link" });
-        };
-        let target = target.get_or_init(|| self.read_link());
-        target.as_ref().map(|target| &*target.text).map_err(Clone::clone)
-    }
-
-    /// Whether the index knows what it holds or where it points.
-    pub(super) fn is_from_index(&self) -> bool {
-        let (lookout, number) = (self.lookout(), self.node.number);
-        self.stat().ok().flatten().is_some_and(|stat| {
-            lookout.known_content(number, &stat).is_some() || lookout.known_target(number, &stat).is_some()
-        })
-    }
-
-    /// The facts that it had before, while and after it was read.
-    pub(super) fn steady(&self) -> Option<Stat> {
-        match &self.node.body {
-            Body::File(_) => self.known_content()?.steady,
-            Body::Link(target) => {
-                let target = target.get()?.as_ref().ok()?;
-                self.node.known_stat().copied().filter(|_| target.is_steady)
-            }
-            Body::Folder(_) | Body::Special(_) => None,
-        }
-    }
-
-    fn read_link(&self) -> Result<Target, ReadError> {
-        let stat = self.stat().ok().flatten();
-        if let Some(stat) = stat
-            && let Some(text) = self.lookout().known_target(self.node.number, &stat)
-        {
-            return Ok(Target { text: text.into(), is_steady: true });
-        }
-        let text = self.lookout().origin.link_target(self.place())?;
-        let is_steady = stat.is_some() && self.lookout().origin.stat(self.place())? == stat;
-        self.lookout().learn_of(stat.as_ref().filter(|_| is_steady));
-        Ok(Target { text, is_steady })
-    }
-
-    fn place(&self) -> Place<'s> {
-        Place { folder: self.parent.path(), name: self.name() }
-    }
-
-    fn lookout(&self) -> &'s Lookout {
-        &self.parent.shared.lookout
     }
 }
 

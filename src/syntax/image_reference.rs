@@ -4,6 +4,7 @@
 //! Docker family uses: a name without a registry is of Docker Hub, one without a folder is of its
 //! `library`. The familiar form leaves both out again.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -65,7 +66,14 @@ impl ImageReference {
 
     /// The reference as people write it: without Docker Hub's name and its `library`.
     pub fn familiar(&self) -> String {
-        format!("{}{}", self.familiar_repository(), self.suffix())
+        let mut familiar = self.familiar_repository();
+        for (sign, part) in [(':', &self.tag), ('@', &self.digest)] {
+            if let Some(part) = part {
+                familiar.push(sign);
+                familiar.push_str(part);
+            }
+        }
+        familiar
     }
 
     /// The repository as people write it, without tag and digest.
@@ -89,8 +97,11 @@ impl ImageReference {
     /// The name under which a named context replaces this image: familiar, without `:latest`
     /// (BuildKit's `dockerui`).
     pub fn context_name(&self) -> String {
-        let familiar = self.familiar();
-        familiar.strip_suffix(":latest").map(str::to_owned).unwrap_or(familiar)
+        let mut familiar = self.familiar();
+        if familiar.ends_with(":latest") {
+            familiar.truncate(familiar.len() - ":latest".len());
+        }
+        familiar
     }
 
     /// The form that an engine lists: the digest alone where there is one, else a tag, `latest` where
@@ -132,13 +143,13 @@ impl FromStr for ImageReference {
         }
         let (domain, rest) = split_domain(text);
         let before_colon = rest.split(':').next().unwrap_or_default();
-        if before_colon.to_lowercase() != before_colon {
+        if !is_lower_case(before_colon) {
             return Err(ImageReferenceError::UpperCase(text.to_owned()));
         }
         let (name, digest) =
             rest.split_once('@').map_or((&*rest, None), |(name, digest)| (name, Some(digest)));
         let (path, tag) = name.split_once(':').map_or((name, None), |(path, tag)| (path, Some(tag)));
-        let (domain, path) = checked_name(text, &domain, path)?;
+        let (domain, path) = checked_name(text, domain, path)?;
         if let Some(tag) = tag.filter(|tag| !is_tag(tag)) {
             return Err(ImageReferenceError::Tag(tag.to_owned()));
         }
@@ -150,19 +161,26 @@ impl FromStr for ImageReference {
 }
 
 /// The registry, and the rest with `library/` where it is understood.
-fn split_domain(text: &str) -> (String, String) {
+fn split_domain(text: &str) -> (&str, Cow<'_, str>) {
     let Some((first, rest)) = text.split_once('/') else {
-        return (HUB.to_owned(), format!("{LIBRARY}{text}"));
+        return (HUB, Cow::Owned([LIBRARY, text].concat()));
     };
     let (domain, rest) = match first {
         OLD_HUB => (HUB, rest),
-        _ if first == "localhost" || first.contains(['.', ':']) || first.to_lowercase() != first => {
-            (first, rest)
-        }
+        _ if first == "localhost" || first.contains(['.', ':']) || !is_lower_case(first) => (first, rest),
         _ => (HUB, text),
     };
-    let library = if domain == HUB && !rest.contains('/') { LIBRARY } else { "" };
-    (domain.to_owned(), format!("{library}{rest}"))
+    let is_short = domain == HUB && !rest.contains('/');
+    (domain, if is_short { Cow::Owned([LIBRARY, rest].concat()) } else { Cow::Borrowed(rest) })
+}
+
+/// Whether no letter has another form in lower case.
+fn is_lower_case(text: &str) -> bool {
+    if text.is_ascii() {
+        !text.bytes().any(|byte| byte.is_ascii_uppercase())
+    } else {
+        text.to_lowercase() == text
+    }
 }
 
 fn checked_name(text: &str, domain: &str, path: &str) -> Result<(String, String), ImageReferenceError> {

@@ -9,6 +9,7 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 use super::path_expression::{ANY_FOLDERS, ANY_TEXT, BadExpression, PathExpression};
+use super::path_text::ends_with;
 use super::shell_pattern;
 
 /// Characters that make BuildKit take a pattern as more than a prefix.
@@ -93,7 +94,7 @@ impl PathPattern {
             Shape::Prefix(length) => path.starts_with(&text[..*length]),
             Shape::Suffix(start) => {
                 let suffix = &text[*start..];
-                path.ends_with(suffix) || suffix.strip_prefix(b"/") == Some(path)
+                ends_with(path, suffix) || suffix.strip_prefix(b"/") == Some(path)
             }
             Shape::Expression(expression) => expression.matches(path),
             Shape::Bad => return Err(PatternProblem::Malformed),
@@ -103,16 +104,20 @@ impl PathPattern {
     /// Whether a path that begins with `folder`, which ends with `/`, could match. May say yes for
     /// nothing, never no in vain.
     pub(super) fn may_match_below(&self, folder: &[u8]) -> bool {
-        let (prefix, slashes) = match &self.shape {
-            Shape::Whole => (self.text.as_str(), Some(self.text.matches('/').count())),
-            Shape::Prefix(length) => (&self.text[..*length], None),
-            Shape::Expression(expression) => (expression.literal_prefix(), expression.slashes()),
+        let prefix = match &self.shape {
+            Shape::Whole => self.text.as_str(),
+            Shape::Prefix(length) => &self.text[..*length],
+            Shape::Expression(expression) => expression.literal_prefix(),
             Shape::Suffix(_) | Shape::Bad => return true,
         };
         let prefix = prefix.as_bytes();
         let deep_enough = || {
-            let depth = folder.iter().filter(|byte| **byte == b'/').count();
-            slashes.is_none_or(|slashes| slashes >= depth)
+            let slashes = match &self.shape {
+                Shape::Whole => Some(slashes_in(self.text.as_bytes())),
+                Shape::Expression(expression) => expression.slashes(),
+                _ => None,
+            };
+            slashes.is_none_or(|slashes| slashes >= slashes_in(folder))
         };
         (folder.starts_with(prefix) || prefix.starts_with(folder)) && deep_enough()
     }
@@ -145,6 +150,10 @@ impl PathPattern {
         let text = text.strip_suffix("/*").unwrap_or(text);
         (!text.contains(PATTERN_CHARACTERS)).then_some(text)
     }
+}
+
+fn slashes_in(path: &[u8]) -> usize {
+    path.iter().filter(|byte| **byte == b'/').count()
 }
 
 /// What a pattern is, as far as its characters were read.

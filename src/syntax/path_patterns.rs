@@ -171,10 +171,10 @@ impl PathPatterns {
     /// BuildKit means it to save time, and it decides: with the one pattern `a/*/**`, nothing below
     /// `a/b` is looked at, though that would match. See fsutil's `filter.go`.
     pub fn buildkit_skips(&self, folder: &[u8], exceptions: bool) -> bool {
-        let folder = with_slash(folder);
         self.patterns.iter().filter(|pattern| pattern.is_exception() == exceptions).all(|pattern| {
             let Some(plain) = pattern.plain_prefix() else { return false };
-            !with_slash(plain.as_bytes()).starts_with(&folder)
+            let rest = plain.as_bytes().strip_prefix(folder);
+            !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
         })
     }
 

@@ -26,6 +26,11 @@ pub fn clean(path: &str) -> String {
     }
 }
 
+/// Whether `name` ends with `text`. The last byte decides nearly always, without a call.
+pub fn ends_with(name: &[u8], text: &[u8]) -> bool {
+    text.is_empty() || (name.last() == text.last() && name.ends_with(text))
+}
+
 /// The first character of `bytes` and how many bytes it takes; `None` at the end.
 pub fn first_character(bytes: &[u8]) -> Option<(char, usize)> {
     let first = *bytes.first()?;
@@ -45,6 +50,9 @@ pub fn first_character(bytes: &[u8]) -> Option<(char, usize)> {
 
 /// `bytes` as text, each byte that is no UTF-8 replaced.
 pub fn lossy_text(mut bytes: &[u8]) -> String {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return text.to_owned();
+    }
     let mut text = String::with_capacity(bytes.len());
     while let Some((character, length)) = first_character(bytes) {
         text.push(character);
@@ -71,6 +79,15 @@ mod tests {
         check("a/.../b", "a/.../b");
         check("!../x", "!../x");
         check("!/", "!");
+    }
+
+    #[test]
+    fn ends_are_ends() {
+        for (name, text, expected) in
+            [("ab", "b", true), ("ab", "ab", true), ("b", "ab", false), ("a", "", true), ("", "a", false)]
+        {
+            assert_eq!(ends_with(name.as_bytes(), text.as_bytes()), expected, "{name} {text}");
+        }
     }
 
     #[test]

@@ -69,6 +69,13 @@ pub struct LineColumn {
 }
 
 impl SourceText {
+    /// The text that `bytes` say.
+    pub fn of_bytes(path: WorkspacePath, bytes: &[u8]) -> Self {
+        let text = std::str::from_utf8(bytes)
+            .map_or_else(|_not_utf8| String::from_utf8_lossy(bytes).into_owned(), str::to_owned);
+        Self { path, text }
+    }
+
     /// The line and column of the byte `offset`; an offset past the end is the end.
     pub fn line_column(&self, offset: usize) -> LineColumn {
         let before = &self.text.as_bytes()[..offset.min(self.text.len())];

@@ -137,7 +137,11 @@ impl PartialOrd for WorkspacePath {
 
 impl Ord for WorkspacePath {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.names().cmp(other.names())
+        // The end of a name comes before every letter, and the end of a path before that of a name.
+        let rank = |byte: &u8| if *byte == b'/' { 0 } else { u16::from(*byte) + 1 };
+        let differing = self.0.iter().zip(&other.0).find(|(one, another)| one != another);
+        differing
+            .map_or_else(|| self.0.len().cmp(&other.0.len()), |(one, another)| rank(one).cmp(&rank(another)))
     }
 }
 

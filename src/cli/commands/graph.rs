@@ -1,7 +1,7 @@
 //! `imgraph graph`: draws what is wanted and what it needs.
 
 use crate::cli::arguments::{self, GraphFormat};
-use crate::cli::exit::Exit;
+use crate::cli::exit::{self, Exit};
 use crate::cli::session::Session;
 use crate::cli::terminal;
 use crate::export::graph_picture::{self, Picture, PictureEdge, PictureFormat, PictureNode};
@@ -22,6 +22,7 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Graph) -> Result<Exi
     };
     terminal::result(&graph_picture::draw(&picture(&graph), format))?;
     session.keep_index(&workspace);
+    exit::leave((workspace, graph));
     Ok(Exit::Done)
 }
 

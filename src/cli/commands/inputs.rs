@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::collections::HashSet;
 
 use crate::cli::arguments::{self, Format};
-use crate::cli::exit::Exit;
+use crate::cli::exit::{self, Exit};
 use crate::cli::session::Session;
 use crate::cli::terminal;
 use crate::export::documents::{self, Document, InputsTarget};
@@ -38,6 +38,7 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Inputs) -> Result<Ex
     };
     terminal::result(&text)?;
     session.keep_index(&workspace);
+    exit::leave((workspace, graph, views));
     Ok(Exit::Done)
 }
 

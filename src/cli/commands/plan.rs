@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::cli::arguments::{self, Format};
-use crate::cli::exit::Exit;
+use crate::cli::exit::{self, Exit};
 use crate::cli::prepared::Prepared;
 use crate::cli::progress::shown_duration;
 use crate::cli::reasons;
@@ -41,7 +41,7 @@ pub(crate) fn run_with(session: &Session, arguments: &arguments::Plan, forced: b
             let Made { plan, shown, estimate } = make(session, &prepared, arguments, &[]);
             tell(session, arguments, &prepared.graph, renewed(told, shown), estimate.as_ref())?;
             request.iter().for_each(|request| request.end_part(&prepared));
-            return Ok(exit(arguments, &plan));
+            return Ok(how_to_end(arguments, &plan));
         }
         Some(Before::Differs(early)) => early,
         None => None,
@@ -59,10 +59,11 @@ pub(crate) fn run_with(session: &Session, arguments: &arguments::Plan, forced: b
         }
         None => session.keep_index(&prepared.workspace),
     }
-    Ok(exit(arguments, &plan))
+    exit::leave((prepared.workspace, prepared.graph, prepared.views));
+    Ok(how_to_end(arguments, &plan))
 }
 
-fn exit(arguments: &arguments::Plan, plan: &Plan) -> Exit {
+fn how_to_end(arguments: &arguments::Plan, plan: &Plan) -> Exit {
     if arguments.detailed_exitcode && plan.has_work() { Exit::WorkToDo } else { Exit::Done }
 }
 

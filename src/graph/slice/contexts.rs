@@ -23,13 +23,18 @@ impl Contexts {
 
     /// The key that stands for the stage `name`.
     pub(super) fn of_stage(&self, name: &str) -> Option<&String> {
-        let image: ImageReference = name.parse().ok().filter(|_| ![SCRATCH, "context"].contains(&name))?;
+        let image = self.reference(name).filter(|_| ![SCRATCH, "context"].contains(&name))?;
         self.0.get(&image.context_name())
     }
 
     /// The key that stands for `image`.
     pub(super) fn of_image(&self, image: &str) -> Option<&String> {
-        let image: ImageReference = image.parse().ok()?;
+        let image = self.reference(image)?;
         self.0.get(&image.with_default_tag().context_name())
+    }
+
+    /// What `name` is as an image; `None` also where no context could stand for it.
+    fn reference(&self, name: &str) -> Option<ImageReference> {
+        if self.0.is_empty() { None } else { name.parse().ok() }
     }
 }

@@ -1,5 +1,6 @@
 //! The variables of a build: the global ones, and those that a stage sees.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::SliceRequest;
@@ -13,6 +14,12 @@ use crate::types::span::Span;
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 const PROXIES: [&str; 5] = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];
+
+/// The arguments that tell what is built on.
+const OF_BUILD: [&str; 5] = ["BUILDPLATFORM", "BUILDOS", "BUILDOSVERSION", "BUILDARCH", "BUILDVARIANT"];
+
+/// The arguments that tell what is built for.
+const OF_TARGET: [&str; 5] = ["TARGETPLATFORM", "TARGETOS", "TARGETOSVERSION", "TARGETARCH", "TARGETVARIANT"];
 
 /// Whether BuildKit gives this argument to every `RUN` without a declaration.
 pub(super) fn is_proxy(name: &str) -> bool {
@@ -32,7 +39,7 @@ pub(super) fn uncertain(names: &BTreeSet<String>) -> String {
 
 /// What `FROM` lines see: the predefined arguments and the `ARG`s before the first `FROM`.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Globals(BTreeMap<String, Global>);
+pub(super) struct Globals(BTreeMap<Cow<'static, str>, Global>);
 
 /// A global argument that has a value.
 #[derive(Clone, Debug)]
@@ -73,7 +80,9 @@ impl Globals {
                     }
                 },
             };
-            globals.0.insert(argument.name.value.clone(), Global { value, span: Some(span), made_of });
+            globals
+                .0
+                .insert(Cow::Owned(argument.name.value.clone()), Global { value, span: Some(span), made_of });
         }
         globals
     }
@@ -82,28 +91,26 @@ impl Globals {
         let last = dockerfile.stages.last().and_then(|stage| stage.name.as_ref());
         let stage = request.stage.or(last.map(|name| name.value.as_str())).unwrap_or("default");
         let mut globals = Self::default();
-        globals.add_platform("BUILD", request.build_platform);
-        globals.add_platform("TARGET", request.platform);
+        globals.add_platform(OF_BUILD, request.build_platform);
+        globals.add_platform(OF_TARGET, request.platform);
         globals.add("TARGETSTAGE", stage);
         for (name, global) in &mut globals.0 {
-            if let Some(given) = request.args.get(name) {
+            if let Some(given) = request.args.get(&**name) {
                 global.value.clone_from(given);
             }
         }
         globals
     }
 
-    fn add_platform(&mut self, prefix: &str, platform: &Platform) {
-        self.add(&format!("{prefix}PLATFORM"), &platform.to_string());
-        self.add(&format!("{prefix}OS"), &platform.os);
-        self.add(&format!("{prefix}OSVERSION"), "");
-        self.add(&format!("{prefix}ARCH"), &platform.architecture);
-        self.add(&format!("{prefix}VARIANT"), platform.variant.as_deref().unwrap_or_default());
+    fn add_platform(&mut self, names: [&'static str; 5], platform: &Platform) {
+        let variant = platform.variant.as_deref().unwrap_or_default();
+        let values = [&platform.to_string(), &platform.os, "", &platform.architecture, variant];
+        names.into_iter().zip(values).for_each(|(name, value)| self.add(name, value));
     }
 
-    fn add(&mut self, name: &str, value: &str) {
+    fn add(&mut self, name: &'static str, value: &str) {
         let global = Global { value: value.to_owned(), span: None, made_of: BTreeSet::new() };
-        self.0.insert(name.to_owned(), global);
+        self.0.insert(Cow::Borrowed(name), global);
     }
 
     /// `names`, and what the defaults of these are made of.
@@ -120,7 +127,7 @@ impl Globals {
 
     /// The names of all global arguments that have a value.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.0.keys().map(|name| &**name)
     }
 }
 

@@ -113,3 +113,26 @@ fn a_root_must_be_a_folder() {
     assert!(matches!(Snapshot::of_disk(&root.path().join("c")), Err(ReadError::WrongKind { .. })));
     assert!(matches!(Snapshot::of_disk(&root.path().join("x")), Err(ReadError::Io { .. })));
 }
+
+#[test]
+fn a_file_that_is_hashed_tells_its_facts() {
+    let hashed = |change: fn(&Path)| {
+        let (root, snapshot) = snapshot(&[]);
+        let file = snapshot.entry(&path("a/b")).unwrap().unwrap();
+        change(root.path());
+        let size = file.content().map(|content| content.size).map_err(|error| error.to_string());
+        // What is there after the question changes nothing.
+        fs::remove_dir_all(root.path().join("a")).unwrap();
+        let facts = file.stat().map(|stat| stat.map(|stat| stat.size)).map_err(|error| error.to_string());
+        (size, facts)
+    };
+    assert_eq!(hashed(|_| {}), (Ok(4), Ok(Some(4))));
+    let remove = |root: &Path| fs::remove_file(root.join("a/b")).unwrap();
+    assert_eq!(hashed(remove), (Err("`a/b` does not exist".to_owned()), Ok(None)));
+    let changed = || "`a/b` changed while it was read".to_owned();
+    let link = |root: &Path| {
+        fs::remove_file(root.join("a/b")).unwrap();
+        symlink("../c", root.join("a/b")).unwrap();
+    };
+    assert_eq!(hashed(link), (Err(changed()), Err(changed())));
+}

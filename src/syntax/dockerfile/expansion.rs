@@ -45,6 +45,14 @@ pub struct Expanded {
     pub uncertain: BTreeSet<String>,
 }
 
+impl Expanded {
+    /// A text in which no letter means anything else.
+    fn plain(text: &str) -> Self {
+        let words = text.split_whitespace().map(str::to_owned).collect();
+        Self { text: text.to_owned(), words, ..Self::default() }
+    }
+}
+
 /// How many substitutions may stand within each other. BuildKit's own limit is its memory.
 const DEEPEST: usize = 250;
 
@@ -118,11 +126,15 @@ impl Lexer {
     /// # Errors
     /// When BuildKit refuses the text.
     pub fn expand(self, text: &str, variables: &dyn Variables) -> Result<Expanded, ExpansionError> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if !text.contains(['$', '<', '\'', '"', self.escape]) {
+            return Ok(Expanded::plain(text));
+        }
         let mut reader = Reader {
             lexer: self,
             keeps_escapes: self.keeps_escapes,
             variables,
-            letters: text.strip_prefix('\u{feff}').unwrap_or(text).chars().collect(),
+            letters: text.chars().collect(),
             at: 0,
             depth: 0,
             word: String::new(),

@@ -1,5 +1,6 @@
 //! The names of instructions.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Declares the keywords once: as values and as words.
@@ -32,8 +33,9 @@ keywords! {
 impl Keyword {
     /// The keyword that `word` is, in any case.
     pub fn parse(word: &str) -> Option<Self> {
-        let word = word.to_lowercase();
-        Self::ALL.iter().copied().find(|keyword| keyword.word().to_lowercase() == word)
+        // Some letters of other alphabets are ASCII ones in lower case.
+        let word = if word.is_ascii() { Cow::Borrowed(word) } else { Cow::Owned(word.to_lowercase()) };
+        Self::ALL.iter().copied().find(|keyword| keyword.word().eq_ignore_ascii_case(&word))
     }
 
     /// Whether heredocs may follow: the rule of BuildKit's `parser.go`.

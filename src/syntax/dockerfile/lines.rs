@@ -65,7 +65,8 @@ pub(super) struct PhysicalLine<'t> {
 impl<'t> PhysicalLine<'t> {
     /// The text without its line end.
     pub(super) fn content(self) -> &'t str {
-        self.text.trim_end_matches(['\r', '\n'])
+        let end = self.text.bytes().rposition(|byte| !matches!(byte, b'\r' | b'\n'));
+        &self.text[..end.map_or(0, |last| last + 1)]
     }
 }
 

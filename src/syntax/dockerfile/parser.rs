@@ -96,22 +96,18 @@ impl File<'_> {
             self.has_lines = true;
             let read =
                 read_instruction(self.source, &line, &mut self.lines, self.escape, &mut self.diagnostics);
-            let keyword = keyword_of(&line);
-            seen_from |= keyword == Some(Keyword::From);
+            let keyword = read.as_ref().map(|read| read.instruction.keyword);
+            seen_from |= keyword.or_else(|| keyword_of(&line)) == Some(Keyword::From);
             let Some(Read { instruction, stage }) = read else { continue };
-            match (stage, instruction.command.clone()) {
-                (Some((name, base, platform)), _) => {
+            match (stage, instruction) {
+                (Some((name, base, platform)), from) => {
                     let instructions = Vec::new();
-                    self.dockerfile.stages.push(Stage {
-                        from: instruction,
-                        name,
-                        base,
-                        platform,
-                        instructions,
-                    });
+                    self.dockerfile.stages.push(Stage { from, name, base, platform, instructions });
                 }
-                (None, Command::Arg(arguments)) if !seen_from => self.dockerfile.arguments.extend(arguments),
-                _ => match self.dockerfile.stages.last_mut() {
+                (None, Instruction { command: Command::Arg(arguments), .. }) if !seen_from => {
+                    self.dockerfile.arguments.extend(arguments);
+                }
+                (None, instruction) => match self.dockerfile.stages.last_mut() {
                     Some(stage) => stage.instructions.push(instruction),
                     None if !seen_from => self.before_from.push((instruction.keyword, instruction.span)),
                     None => {}
@@ -149,6 +145,9 @@ fn no_stage(source: &Arc<SourceText>, has_lines: bool) -> Diagnostic {
 }
 
 fn check_line_lengths(source: &Arc<SourceText>, diagnostics: &mut Vec<Diagnostic>) {
+    if source.text.len() < LONGEST_LINE {
+        return;
+    }
     let mut lines = Lines::new(&source.text);
     let is_too_long = |line: &PhysicalLine<'_>| {
         line.text.len() > LONGEST_LINE || (line.text.len() == LONGEST_LINE && !line.text.ends_with('\n'))

@@ -214,8 +214,8 @@ impl Origin for Script {
         let mut world = self.world();
         let inode = world.read(file)?;
         let hash = ContentHash::from_bytes(*blake3::hash(&inode.bytes).as_bytes());
-        let steady = (!world.restless).then_some(inode.stat);
-        Ok(Hashed { content: Content { hash, size: inode.stat.size }, steady })
+        let content = Content { hash, size: inode.stat.size };
+        Ok(Hashed { content, facts: inode.stat, is_steady: !world.restless })
     }
 
     fn read(&self, file: Place<'_>) -> Result<Text, ReadError> {
