@@ -6,10 +6,11 @@
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::arguments::Targets;
 use super::exit::Exit;
@@ -17,6 +18,7 @@ use super::prepared::{Early, Engine, Prepared};
 use super::session::{Connect, Session};
 use super::terminal;
 use crate::build::builder::Builder;
+use crate::build::docker::NamesMark;
 use crate::cache::folder::CacheFolder;
 use crate::cache::index_file::IndexFile;
 use crate::cache::last_build::LastBuilds;
@@ -34,6 +36,24 @@ pub(crate) struct Request {
     file: RecallFile,
     cache: CacheFolder,
     connect: Connect,
+}
+
+/// What is kept of a run.
+#[derive(Serialize, Deserialize)]
+struct Kept<Told> {
+    recall: Recall<Told>,
+    /// What tells that all its images are there, where they need not be asked for.
+    images: Option<Box<NamesMark>>,
+}
+
+/// What the engine has of what an earlier run leaned on.
+enum Images {
+    /// All of it: the mark says so, and nobody asked for them.
+    Marked,
+    /// All of it: they were asked for. A mark for them, where there is one.
+    Asked(Option<Box<NamesMark>>),
+    /// Less, or it cannot be asked.
+    Differ,
 }
 
 /// What is known of an earlier run of the same request.
@@ -91,33 +111,42 @@ impl Request {
     /// What was told before, when all that it leaned on is as it was.
     pub(crate) fn told_before<Told>(&self, session: &Session) -> Before<Told>
     where
-        Told: DeserializeOwned,
+        Told: Serialize + DeserializeOwned,
     {
         let mut warnings = Vec::new();
-        let recall = self.file.load::<Recall<Told>>().value(&mut warnings);
+        let kept = self.file.load::<Kept<Told>>().value(&mut warnings);
         // This run replaces what is damaged.
         session.show_once(&warnings);
-        let Some(recall) = recall.filter(|recall| self.is_asked_alike(session, recall)) else {
+        let Some(mut kept) = kept.filter(|kept| self.is_asked_alike(session, &kept.recall)) else {
             return Before::Differs(None);
         };
-        // Where files changed, nobody waits for what the engine says; but the run that follows may.
-        let (held, holds) = mpsc::channel();
-        let (asked, early) = mpsc::channel();
-        let (connect, store) = (self.connect.clone(), recall.store.clone());
-        std::thread::spawn(move || {
-            let engine = ask(&connect, store.names());
-            let hold = |engine: &Engine| store.hold_for(&*engine.builder, engine.listed.as_ref());
-            // Whoever does not listen needs no answer.
-            let _told = held.send(engine.as_ref().is_some_and(hold));
-            let _told = asked.send(engine);
-        });
-        if !self.files_are_unchanged(&recall.looks) || !holds.recv().unwrap_or(false) {
-            return Before::Differs(Some(Early(early)));
+        let (images, early) = ask_aside(&self.connect, &kept);
+        if !self.files_are_unchanged(&kept.recall.looks) {
+            return Before::Differs(Some(early));
         }
+        let how = match images.recv().unwrap_or(Images::Differ) {
+            Images::Differ => return Before::Differs(Some(early)),
+            Images::Marked => " (of images, the engine's file of names is the same)",
+            Images::Asked(mark) => {
+                // Without a mark there is nothing to be kept anew.
+                if mark.is_some() {
+                    kept.images = mark;
+                    self.store(session, &kept);
+                }
+                ""
+            }
+        };
         if session.everywhere.verbose {
-            terminal::message("nothing has changed since the same was asked before\n");
+            terminal::message(&format!("nothing has changed since the same was asked before{how}\n"));
         }
-        Before::Same { builder: recall.store.description().to_owned(), told: recall.told }
+        let Recall { store, told, .. } = kept.recall;
+        Before::Same { builder: store.description().to_owned(), told }
+    }
+
+    fn store<Told: Serialize>(&self, session: &Session, kept: &Kept<Told>) {
+        if let Err(error) = self.file.store(kept) {
+            session.show(&[error.warning()]);
+        }
     }
 
     /// Whether what is not in files and not in the engine is as it was.
@@ -160,11 +189,32 @@ impl Request {
         let (Some(store), Some(looks)) = (store, workspace.snapshot.looks()) else { return };
         let git = workspace.loaded.git.clone();
         let (environment, last_builds) = (workspace.environment.asked(), self.last_builds_changed_at());
+        let images = store.every_name().and_then(|names| prepared.builder.mark(&names));
         let recall = Recall { looks, environment, git, store, last_builds, told };
-        if let Err(error) = self.file.store(recall) {
-            session.show(&[error.warning()]);
-        }
+        self.store(session, &Kept { recall, images });
     }
+}
+
+/// Asks on a thread of its own what the engine has of what `kept` leaned on. Where files changed, nobody
+/// waits for what it says; but the run that follows may.
+fn ask_aside<Told>(connect: &Connect, kept: &Kept<Told>) -> (Receiver<Images>, Early) {
+    let (told_images, images) = mpsc::channel();
+    let (asked, early) = mpsc::channel();
+    let (connect, store, mark) = (connect.clone(), kept.recall.store.clone(), kept.images.clone());
+    std::thread::spawn(move || {
+        // Whoever does not listen needs no answer.
+        if mark.is_some_and(|mark| connect.holds(&mark)) {
+            let _told = told_images.send(Images::Marked);
+            return;
+        }
+        let engine = ask(&connect, store.names());
+        let holds = |engine: &Engine| store.hold_for(&*engine.builder, engine.listed.as_ref());
+        let mark = |engine: &Engine| store.every_name().and_then(|names| engine.builder.mark(&names));
+        let found = engine.as_ref().filter(|engine| holds(engine));
+        let _told = told_images.send(found.map_or(Images::Differ, |engine| Images::Asked(mark(engine))));
+        let _told = asked.send(engine);
+    });
+    (images, Early(early))
 }
 
 /// Connects, and lists all images where so many names are wanted that it is quicker.
