@@ -9,7 +9,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
 use crate::own_engine::OwnEngine;
@@ -31,8 +31,8 @@ struct Scene {
 }
 
 impl Scene {
-    fn new() -> Self {
-        let own = OwnEngine::start("marked");
+    fn new(engine: &str) -> Self {
+        let own = OwnEngine::start(engine);
         let build = format!("[workspace]\n[image.app]\ntags = [\"{IMAGE}\"]\n");
         let dockerfile = format!("FROM {BASE}\nCOPY file /\n");
         let files = [("BUILD.toml", build.as_str()), ("Dockerfile", &dockerfile), ("file", "1")];
@@ -121,25 +121,25 @@ fn pack(folder: &Path, archive: &Path) {
 /// What happens to the engine's images.
 struct Change {
     what: &'static str,
-    /// Whether the answer is another one.
-    is_dirty: bool,
+    /// Whether what the workspace leans on is another image.
+    moves: bool,
     change: fn(&Scene),
 }
 
 const CHANGES: &[Change] = &[
     Change {
         what: "a name that is moved",
-        is_dirty: true,
+        moves: true,
         change: |scene| drop(scene.own.docker(&["tag", "busybox:1.36", IMAGE])),
     },
     Change {
         what: "a name that is taken away",
-        is_dirty: true,
+        moves: true,
         change: |scene| drop(scene.own.docker(&["rmi", IMAGE])),
     },
     Change {
         what: "an image that is taken away",
-        is_dirty: true,
+        moves: true,
         change: |scene| {
             let id = scene.own.docker(&["images", "-q", "--no-trunc", IMAGE]);
             scene.own.docker(&["rmi", "-f", id.trim()]);
@@ -147,54 +147,46 @@ const CHANGES: &[Change] = &[
     },
     Change {
         what: "a base that is moved",
-        is_dirty: true,
+        moves: true,
         change: |scene| drop(scene.own.docker(&["tag", IMAGE, BASE])),
     },
     Change {
         what: "a base that is moved back",
-        is_dirty: false,
+        moves: false,
         change: |scene| {
             scene.own.docker(&["tag", IMAGE, BASE]);
             scene.own.docker(&["tag", "busybox:1.36", BASE]);
         },
     },
-    Change {
-        what: "an archive that is loaded",
-        is_dirty: true,
-        change: |scene| assert!(scene.load("good")),
-    },
+    Change { what: "an archive that is loaded", moves: true, change: |scene| assert!(scene.load("good")) },
     Change {
         what: "an archive that is loaded in part",
-        is_dirty: true,
+        moves: true,
         change: |scene| assert!(!scene.load("bad")),
     },
     Change {
         what: "an archive without a manifest",
-        is_dirty: true,
+        moves: true,
         change: |scene| assert!(scene.load("legacy")),
     },
     Change {
         what: "another image's name",
-        is_dirty: false,
+        moves: false,
         change: |scene| drop(scene.own.docker(&["tag", "busybox:1.36", "e2e.test/other:1"])),
     },
     Change {
         what: "an image without a name",
-        is_dirty: false,
+        moves: false,
         change: |scene| {
             let archive = scene.trial.beside("empty.tar");
             fs::write(&archive, [0; 1024]).unwrap();
             scene.own.docker(&["import", archive.to_str().unwrap()]);
         },
     },
-    Change {
-        what: "an engine that was started anew",
-        is_dirty: false,
-        change: |scene| scene.own.restart(),
-    },
+    Change { what: "an engine that was started anew", moves: false, change: |scene| scene.own.restart() },
     Change {
         what: "another engine at the same place",
-        is_dirty: true,
+        moves: true,
         change: |scene| {
             scene.own.replace();
             scene.own.docker(&["tag", "busybox:1.36", BASE]);
@@ -202,27 +194,29 @@ const CHANGES: &[Change] = &[
     },
 ];
 
-fn check(scene: &Scene, Change { what, is_dirty, change }: &Change) {
+fn check(scene: &Scene, Change { what, moves, change }: &Change) {
     scene.own.docker(&["tag", "busybox:1.36", BASE]);
     scene.settle();
-    let before = scene.trial.run("plan :app --format json");
     change(scene);
     let again = scene.trial.run("plan :app -v --format json");
     let all = scene.trial.run("plan :app --format json --no-index");
     assert!(!again.stderr.contains(MARKED), "{what}: nobody asked the engine");
     assert_eq!((again.code, &again.stdout), (all.code, &all.stdout), "{what}");
-    assert_eq!(again.stdout != before.stdout, *is_dirty, "{what}");
-    assert_eq!(!again.stderr.contains(TOLD_AGAIN), *is_dirty, "{what}");
+    assert_eq!(!again.stderr.contains(TOLD_AGAIN), *moves, "{what}");
+    let begun = Instant::now();
     let built = scene.trial.run("build :app -v").succeeded();
     assert!(!built.stderr.contains(MARKED), "{what}: nobody asked the engine before a build");
-    assert_eq!(!built.stderr.contains(TOLD_AGAIN), *is_dirty, "{what}");
-    // A change is never trusted before it has settled.
-    assert!(!scene.trial.run("plan :app -v").stderr.contains(MARKED), "{what}: not settled");
+    assert_eq!(!built.stderr.contains(TOLD_AGAIN), *moves, "{what}");
+    let soon: Vec<_> = (0..3).map(|_| scene.trial.run("plan :app -v").stderr.contains(MARKED)).collect();
+    // What the build moved a moment ago may move once more without a trace.
+    let is_soon = *moves && begun.elapsed() < Duration::from_secs(2);
+    let trusted = if is_soon { &soon[..] } else { &soon[..1] };
+    assert!(!trusted.contains(&true), "{what}: {soon:?}");
 }
 
 #[test]
 fn every_change_of_an_image_is_seen() {
-    let scene = Scene::new();
+    let scene = Scene::new("changes");
     for change in CHANGES {
         check(&scene, change);
     }
@@ -230,7 +224,7 @@ fn every_change_of_an_image_is_seen() {
 
 #[test]
 fn a_file_that_changes_is_seen_where_images_are_marked() {
-    let scene = Scene::new();
+    let scene = Scene::new("marked");
     scene.settle();
     scene.trial.write("file", "2");
     let again = scene.trial.run("plan :app -v --format json").succeeded();
@@ -261,7 +255,7 @@ fn proxy(engine: &Engine, socket: &Path) {
 
 #[test]
 fn an_engine_behind_another_process_is_always_asked() {
-    let scene = Scene::new();
+    let scene = Scene::new("behind");
     let socket = scene.trial.beside("proxy.sock");
     proxy(&scene.own.engine, &socket);
     let asked = format!("plan :app -v --docker-host unix://{}", socket.display());
@@ -271,5 +265,19 @@ fn an_engine_behind_another_process_is_always_asked() {
         scene.trial.run(&asked).succeeded();
     }
     let outcome = scene.trial.run(&asked).succeeded().says(&[TOLD_AGAIN]);
+    assert!(!outcome.stderr.contains(MARKED), "{}", outcome.stderr);
+}
+
+#[test]
+fn an_engine_with_a_containerd_store_is_always_asked() {
+    let build = "[workspace]\n[image.app]\n";
+    let files = [("BUILD.toml", build), ("Dockerfile", "FROM busybox:1.36\nCOPY file /\n"), ("file", "1")];
+    let trial = Trial::of(&Engine::containerd(), &files);
+    trial.run("build :app").succeeded();
+    thread::sleep(UNTIL_SETTLED);
+    for _ in 0..3 {
+        trial.run("plan :app -v").succeeded();
+    }
+    let outcome = trial.run("plan :app -v").succeeded().says(&[TOLD_AGAIN]);
     assert!(!outcome.stderr.contains(MARKED), "{}", outcome.stderr);
 }

@@ -7,8 +7,6 @@
 //! **Invariant:** equal answerers are one process: an engine keeps its data root, its storage driver, its
 //! version and what it has in memory for as long as its process lives.
 
-use std::path::PathBuf;
-
 use rustix::fd::OwnedFd;
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +29,7 @@ impl Answerer {
     pub(super) async fn at(address: &EngineAddress) -> Option<Self> {
         let EngineAddress::Unix(path) = address else { return None };
         let process = linux::writer(path).await?;
-        let stat = std::fs::read(of_process(process, "stat")).ok()?;
+        let stat = std::fs::read(linux::file_of(process, "stat")).ok()?;
         let (name, began) = linux::name_and_beginning(&stat)?;
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
         (name == b"dockerd" && linux::numbers_are_ours()).then_some(Self { boot, process, began })
@@ -44,24 +42,27 @@ impl Answerer {
     }
 
     /// Opens what this process has as its root: an engine may have file systems of its own.
+    #[cfg(target_os = "linux")]
     pub(super) fn root(&self) -> Option<OwnedFd> {
-        use rustix::fs::{Mode, OFlags};
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::open(of_process(self.process, "root"), flags, Mode::empty()).ok()
+        linux::root(self.process)
     }
-}
 
-fn of_process(process: i32, file: &str) -> PathBuf {
-    PathBuf::from(format!("/proc/{process}/{file}"))
+    /// What no other system tells.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn root(&self) -> Option<OwnedFd> {
+        None
+    }
 }
 
 #[cfg(target_os = "linux")]
 mod linux {
     use std::io;
     use std::mem::MaybeUninit;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
     use std::time::Duration;
 
+    use rustix::fd::OwnedFd;
+    use rustix::fs::{Mode, OFlags};
     use rustix::net::{
         RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg, sockopt::set_socket_passcred,
     };
@@ -99,6 +100,15 @@ mod linux {
             _ => None,
         });
         Ok(writer.filter(|_| start[..read] == *ANSWER))
+    }
+
+    pub(super) fn file_of(process: i32, file: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{process}/{file}"))
+    }
+
+    pub(super) fn root(process: i32) -> Option<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open(file_of(process, "root"), flags, Mode::empty()).ok()
     }
 
     /// Whether `/proc` numbers processes as the kernel does for this one.

@@ -149,3 +149,161 @@ fn open_below(root: &OwnedFd, path: &str, flags: OFlags) -> Option<OwnedFd> {
 fn open_below(_root: &OwnedFd, _path: &str, _flags: OFlags) -> Option<OwnedFd> {
     None
 }
+
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    /// A folder that looks like the root of an engine's process.
+    struct Fake(tempfile::TempDir);
+
+    impl Fake {
+        fn new() -> Self {
+            let fake = Self(tempfile::tempdir().unwrap());
+            fs::create_dir_all(fake.store("imagedb/content/sha256")).unwrap();
+            fs::write(fake.path("data/engine-id"), "an id").unwrap();
+            fake.name(&[("app:1", 'a'), ("other:1", 'b')]);
+            for letter in ['a', 'b'] {
+                fs::write(fake.store("imagedb/content/sha256").join(hex(letter)), "{}").unwrap();
+            }
+            fake
+        }
+
+        fn path(&self, path: &str) -> PathBuf {
+            self.0.path().join(path)
+        }
+
+        fn store(&self, path: &str) -> PathBuf {
+            self.path("data/image/overlay2").join(path)
+        }
+
+        /// Writes names as an engine does.
+        fn name(&self, names: &[(&str, char)]) {
+            let names = names.iter().map(|(name, image)| format!("\"{name}\":\"sha256:{}\"", hex(*image)));
+            let names: Vec<String> = names.collect();
+            let text = format!(r#"{{"Repositories":{{"app":{{{}}}}}}}"#, names.join(","));
+            fs::write(self.store(".tmp"), text).unwrap();
+            fs::rename(self.store(".tmp"), self.store("repositories.json")).unwrap();
+        }
+
+        fn files(&self, place: &StorePlace) -> Option<StoreFiles> {
+            let flags = OFlags::PATH | OFlags::DIRECTORY;
+            place.open(&rustix::fs::open(self.0.path(), flags, Mode::empty()).unwrap())
+        }
+
+        fn facts(&self) -> StoreFileFacts {
+            self.files(&place("/data")).unwrap().facts(later()).unwrap()
+        }
+    }
+
+    fn hex(letter: char) -> String {
+        letter.to_string().repeat(64)
+    }
+
+    fn later() -> Timestamp {
+        Timestamp { seconds: Timestamp::now().seconds + 10, nanoseconds: 0 }
+    }
+
+    fn place(root: &str) -> StorePlace {
+        let text = |text: &str| Some(text.to_owned());
+        let info = SystemInfo {
+            id: text("an id"),
+            docker_root_dir: text(root),
+            driver: text("overlay2"),
+            ..Default::default()
+        };
+        StorePlace::of(&info).unwrap()
+    }
+
+    fn names(names: &[(&str, char)]) -> BTreeMap<String, OutputDigest> {
+        let digest = |letter: char| format!("sha256:{}", hex(letter)).parse().unwrap();
+        names.iter().map(|(name, image)| ((*name).to_owned(), digest(*image))).collect()
+    }
+
+    #[test]
+    fn an_engine_that_says_less_has_no_place() {
+        let whole = SystemInfo {
+            id: Some("id".to_owned()),
+            docker_root_dir: Some("/data".to_owned()),
+            driver: Some("overlay2".to_owned()),
+            ..Default::default()
+        };
+        assert!(StorePlace::of(&whole).is_some());
+        for part in [
+            SystemInfo { id: None, ..whole.clone() },
+            SystemInfo { id: Some(String::new()), ..whole.clone() },
+            SystemInfo { docker_root_dir: Some("data".to_owned()), ..whole.clone() },
+            SystemInfo { driver: Some("../overlay2".to_owned()), ..whole.clone() },
+            SystemInfo { driver: None, ..whole },
+        ] {
+            assert_eq!(StorePlace::of(&part), None, "{part:?}");
+        }
+    }
+
+    #[test]
+    fn names_stand_for_images_that_are_there() {
+        let fake = Fake::new();
+        let files = fake.files(&place("/data")).unwrap();
+        assert!(files.is_of(&place("/data")));
+        let check = |wanted: &[(&str, char)], expected| assert_eq!(files.have(&names(wanted)), expected);
+        check(&[("app:1", 'a'), ("other:1", 'b')], Some(true));
+        check(&[], Some(true));
+        check(&[("app:1", 'b')], Some(false));
+        check(&[("app:2", 'a')], Some(false));
+        fs::remove_file(fake.store("imagedb/content/sha256").join(hex('a'))).unwrap();
+        check(&[("app:1", 'a')], Some(false));
+        check(&[("other:1", 'b')], Some(true));
+        fs::write(fake.store("repositories.json"), "{").unwrap();
+        check(&[("other:1", 'b')], None);
+        fs::write(fake.path("data/engine-id"), "another id").unwrap();
+        assert!(!files.is_of(&place("/data")));
+    }
+
+    #[test]
+    fn every_change_is_in_the_facts() {
+        let fake = Fake::new();
+        let first = fake.facts();
+        assert_eq!(first, fake.facts());
+        let changes: [&dyn Fn(); 5] = [
+            &|| fake.name(&[("app:1", 'b')]),
+            // What an engine leaves that found the disk full.
+            &|| {
+                fs::write(fake.store(".tmp"), "").unwrap();
+                fs::remove_file(fake.store(".tmp")).unwrap();
+            },
+            &|| fs::write(fake.store("imagedb/content/sha256").join(hex('c')), "{}").unwrap(),
+            &|| fs::create_dir(fake.path("data/tmp")).unwrap(),
+            &|| {
+                fs::rename(fake.path("data"), fake.path("away")).unwrap();
+                fs::rename(fake.path("away"), fake.path("data")).unwrap();
+            },
+        ];
+        let mut before = first;
+        for (number, change) in changes.iter().enumerate() {
+            // The clock of a file system has ticks.
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            change();
+            let after = fake.facts();
+            assert_ne!(before, after, "{number}");
+            before = after;
+        }
+        assert_eq!(fake.files(&place("/data")).unwrap().facts(Timestamp::now()), None, "not settled");
+    }
+
+    #[test]
+    fn links_mean_what_they_mean_below_the_root() {
+        let fake = Fake::new();
+        symlink("/data", fake.path("link")).unwrap();
+        let through = fake.files(&place("/link")).unwrap();
+        assert_eq!(through.facts(later()), Some(fake.facts()));
+        symlink("/", fake.path("outside")).unwrap();
+        assert!(fake.files(&place("/outside/data")).is_some());
+        let elsewhere = format!("/outside{}/data", fake.0.path().display());
+        assert!(Path::new(&elsewhere[8..]).exists() && fake.files(&place(&elsewhere)).is_none());
+    }
+}
