@@ -3,6 +3,7 @@
 //!
 //! The test has an engine for itself: any other that moves a name there would hide what is looked for.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -10,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use imgraph::build::docker::{DockerBuilder, EngineAddress};
+use imgraph::types::digest::OutputDigest;
 
 use crate::engine::Engine;
 use crate::own_engine::OwnEngine;
@@ -230,6 +234,40 @@ fn a_file_that_changes_is_seen_where_images_are_marked() {
     let again = scene.trial.run("plan :app -v --format json").succeeded();
     assert!(!again.stderr.contains(TOLD_AGAIN));
     assert_eq!(again.stdout, scene.trial.run("plan :app --format json --no-index").stdout);
+}
+
+#[test]
+fn a_mark_is_of_one_life_of_an_engine_and_of_names_that_stand() {
+    let scene = Scene::new("lives");
+    scene.own.docker(&["tag", "busybox:1.36", IMAGE]);
+    let address = |engine: &Engine| engine.host.parse::<EngineAddress>().unwrap();
+    let own = address(&scene.own.engine);
+    let builder = DockerBuilder::connect(&own).unwrap();
+    let digest = |image: &str| -> OutputDigest {
+        scene.own.docker(&["images", "-q", "--no-trunc", image]).trim().parse().unwrap()
+    };
+    let names = |name: &str, image: &OutputDigest| BTreeMap::from([(name.to_owned(), image.clone())]);
+    let busybox = digest(IMAGE);
+    assert_eq!(builder.mark(&names(IMAGE, &busybox)), None, "a moment after a change");
+    thread::sleep(UNTIL_SETTLED);
+    let mark = builder.mark(&names(IMAGE, &busybox)).unwrap();
+    assert!(mark.holds_at(&own));
+    let other: OutputDigest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
+    assert_eq!(builder.mark(&names(IMAGE, &other)), None, "another image");
+    assert_eq!(builder.mark(&names("e2e.test/absent:1", &busybox)), None, "no such name");
+    for elsewhere in [&Engine::classic(), &Engine::containerd()] {
+        assert!(!mark.holds_at(&address(elsewhere)));
+    }
+    for elsewhere in ["tcp://127.0.0.1:1", "unix:///nowhere/docker.sock"] {
+        assert!(!mark.holds_at(&elsewhere.parse().unwrap()));
+    }
+    scene.own.restart();
+    assert!(!mark.holds_at(&own), "another life");
+    thread::sleep(UNTIL_SETTLED);
+    assert_eq!(builder.mark(&names(IMAGE, &busybox)), None, "who was asked is gone");
+    assert!(!mark.holds_at(&own));
+    let again = DockerBuilder::connect(&own).unwrap().mark(&names(IMAGE, &digest(IMAGE)));
+    assert!(again.is_some_and(|mark| mark.holds_at(&own)));
 }
 
 /// Hands on between whoever connects and the engine.

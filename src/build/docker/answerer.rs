@@ -127,26 +127,27 @@ mod linux {
         let began = fields.split_ascii_whitespace().nth(22 - 3)?.parse().ok()?;
         Some((stat.get(opening + 1..closing)?, began))
     }
+}
 
-    #[cfg(test)]
-    mod tests {
-        use super::*;
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod tests {
+    use super::linux::{name_and_beginning, numbers_are_ours};
 
-        #[test]
-        fn a_process_is_named_and_began() {
-            let stat = b"13367 (dockerd) S 13341 13341 13341 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 19 0 35097 9";
-            assert_eq!(name_and_beginning(stat), Some((&b"dockerd"[..], 35097)));
-            let odd = b"1 (a) b (c)) S 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 19 0 77 9\n";
-            assert_eq!(name_and_beginning(odd), Some((&b"a) b (c)"[..], 77)));
-            assert_eq!(name_and_beginning(b"1 (a) S 1 1"), None);
-            assert_eq!(name_and_beginning(b""), None);
-        }
+    #[test]
+    fn a_process_is_named_and_began() {
+        let stat = b"13367 (dockerd) S 13341 13341 13341 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 19 0 35097 9";
+        assert_eq!(name_and_beginning(stat), Some((&b"dockerd"[..], 35097)));
+        let odd = b"1 (a) b (c)) S 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 19 0 77 9\n";
+        assert_eq!(name_and_beginning(odd), Some((&b"a) b (c)"[..], 77)));
+        assert_eq!(name_and_beginning(b"1 (a) S 1 1"), None);
+        assert_eq!(name_and_beginning(b""), None);
+    }
 
-        #[test]
-        fn this_process_has_a_beginning() {
-            let stat = std::fs::read("/proc/self/stat").unwrap();
-            assert!(name_and_beginning(&stat).unwrap().1 > 0);
-            assert!(numbers_are_ours());
-        }
+    #[test]
+    fn this_process_has_a_beginning() {
+        let stat = std::fs::read("/proc/self/stat").unwrap();
+        assert!(name_and_beginning(&stat).unwrap().1 > 0);
+        assert!(numbers_are_ours());
     }
 }
