@@ -128,11 +128,7 @@ impl Request {
             Images::Differ => return Before::Differs(Some(early)),
             Images::Marked => " (of images, the engine's file of names is the same)",
             Images::Asked(mark) => {
-                // Without a mark there is nothing to be kept anew.
-                if mark.is_some() {
-                    kept.images = mark;
-                    self.store(session, &kept);
-                }
+                self.keep_mark(&mut kept, mark);
                 ""
             }
         };
@@ -143,9 +139,12 @@ impl Request {
         Before::Same { builder: store.description().to_owned(), told }
     }
 
-    fn store<Told: Serialize>(&self, session: &Session, kept: &Kept<Told>) {
-        if let Err(error) = self.file.store(kept) {
-            session.show(&[error.warning()]);
+    /// Keeps what holds once more together with a mark for its images.
+    fn keep_mark<Told: Serialize>(&self, kept: &mut Kept<Told>, mark: Option<Box<NamesMark>>) {
+        if mark.is_some() {
+            kept.images = mark;
+            // A cache that cannot be written is told by whoever has something of his own to keep.
+            let _kept = self.file.store(kept);
         }
     }
 
@@ -191,7 +190,9 @@ impl Request {
         let (environment, last_builds) = (workspace.environment.asked(), self.last_builds_changed_at());
         let images = store.every_name().and_then(|names| prepared.builder.mark(&names));
         let recall = Recall { looks, environment, git, store, last_builds, told };
-        self.store(session, &Kept { recall, images });
+        if let Err(error) = self.file.store(Kept { recall, images }) {
+            session.show(&[error.warning()]);
+        }
     }
 }
 
