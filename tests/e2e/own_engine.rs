@@ -42,8 +42,16 @@ impl OwnEngine {
 
 impl Drop for OwnEngine {
     fn drop(&mut self) {
-        // What is left behind is cleared away by the next run of all tests.
+        // What cannot be ended or removed is in the way of no other run.
         let _stopped = script().args(["stop", &self.name, "--force"]).output();
+        let socket = self.engine.host.strip_prefix("unix://").map(Path::new);
+        // The log of a test that failed stays.
+        if let Some(folder) = socket.and_then(Path::parent)
+            && !std::thread::panicking()
+        {
+            let _removed = std::fs::remove_dir_all(folder);
+            let _removed = std::fs::remove_file(folder.with_extension("lock"));
+        }
     }
 }
 

@@ -132,7 +132,35 @@ mod linux {
 #[cfg(target_os = "linux")]
 #[cfg(test)]
 mod tests {
-    use super::linux::{name_and_beginning, numbers_are_ours};
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixListener;
+
+    use super::linux::{name_and_beginning, numbers_are_ours, writer};
+    use super::{Answerer, EngineAddress};
+
+    /// Who is found behind a socket that answers this, and what it is taken for.
+    fn found(answer: &'static [u8]) -> (Option<i32>, Option<Answerer>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                stream.read_exact(&mut [0; 16]).unwrap();
+                stream.write_all(answer).unwrap();
+            }
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let address = EngineAddress::Unix(path.clone());
+        runtime.block_on(async { (writer(&path).await, Answerer::at(&address).await) })
+    }
+
+    #[test]
+    fn whoever_answers_is_a_process_and_no_engine() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert_eq!(found(b"HTTP/1.1 200 OK\r\n\r\n"), (Some(own), None));
+        assert_eq!(found(b"HTTP/1.1 500 Internal Server Error\r\n\r\n"), (None, None));
+        assert_eq!(found(b""), (None, None));
+    }
 
     #[test]
     fn a_process_is_named_and_began() {
