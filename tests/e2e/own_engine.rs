@@ -14,10 +14,10 @@ pub(crate) struct OwnEngine {
 impl OwnEngine {
     /// Starts one of that name.
     pub(crate) fn start(name: &str) -> Self {
-        let name = format!("{name}-{}", std::process::id());
+        let (other, name) = (Engine::classic(), format!("{name}-{}", std::process::id()));
         let said = support(&["start", &name]);
         let host = said.lines().find_map(|line| line.strip_prefix(&format!("engine: {name}: ")));
-        let engine = Engine { host: host.unwrap().to_owned(), ..Engine::classic() };
+        let engine = Engine { host: host.unwrap().to_owned(), ..other };
         Self { name, engine }
     }
 
