@@ -25,6 +25,7 @@
 //! A snapshot begins with an *index*: what earlier runs knew of files, by the facts that the system tells
 //! of them. A run that had nothing to do leaves a *recall*: what it told, and which sentences of the index,
 //! variables and images it leaned on. While all of that holds, it is told again, and nothing above happens.
+//! When files changed, all of the above happens for the targets that they touch, and the rest is told again.
 //!
 //! # Layers
 //!
@@ -37,7 +38,7 @@
 //! - [`graph`]: pure over a snapshot: load, slice, view, graph, keys, comparison of manifests.
 //! - [`cache`]: action records, listings of views, logs; damage is a miss.
 //! - [`build`]: the builder trait and the builders behind it.
-//! - [`engine`]: scheduler, estimate, plan, runner, recall.
+//! - [`engine`]: scheduler, estimate, plan, runner, recall, parts.
 //! - [`export`]: what other programs read: pictures of the graph, documents.
 //! - [`cli`]: arguments, commands, progress; the only layer that prints, reads the environment, or exits.
 //!

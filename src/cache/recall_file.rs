@@ -14,9 +14,13 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::{CacheError, CacheFolder, Kind, Outlives};
 use super::record_file::{self, Lookup};
+use crate::types::digest::ContentHash;
 
 /// How many requests of one workspace are kept.
 const MOST: usize = 16;
+
+/// A request has a file of its own, and one for what is looked at only when something differs.
+const FILES_OF_A_REQUEST: usize = 2;
 
 /// The place of one request.
 #[derive(Clone, Debug)]
@@ -56,6 +60,29 @@ impl RecallFile {
         }
     }
 
+    /// What was kept aside for the request, when it has this hash.
+    pub fn load_aside<Value: DeserializeOwned>(&self, hash: &ContentHash) -> Option<Value> {
+        let found = record_file::read(&self.folder, &self.place_aside(), |body| {
+            Ok((content_hash(body) == *hash).then(|| serde_json::from_slice(body).ok()).flatten())
+        });
+        // Whatever is wrong with it, the run that follows looks at everything.
+        found.value(&mut Vec::new()).flatten()
+    }
+
+    /// Keeps `value` aside, and says by which hash it is found again.
+    ///
+    /// # Errors
+    /// When the cache cannot be written.
+    pub fn store_aside<Value: Serialize>(&self, value: &Value) -> Result<ContentHash, CacheError> {
+        let body = serde_json::to_vec(value).expect("what is kept aside has text keys only");
+        record_file::write(&self.folder, &self.place_aside(), &body, Outlives::Process)?;
+        Ok(content_hash(&body))
+    }
+
+    fn place_aside(&self) -> String {
+        format!("{}-parts", self.place)
+    }
+
     /// Keeps `value` for the request, and lets go of what was stored longest ago.
     ///
     /// # Errors
@@ -70,18 +97,22 @@ impl RecallFile {
     }
 
     fn forget_the_oldest(&self) -> io::Result<()> {
-        let own = self.folder.on_disk(&self.place);
+        let (own, aside) = (self.folder.on_disk(&self.place), self.folder.on_disk(&self.place_aside()));
         let Some(folder) = own.parent() else { return Ok(()) };
         let mut files = Vec::new();
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
-            let is_own = entry.path() == own;
+            let is_own = entry.path() == own || entry.path() == aside;
             files.push((is_own, entry.metadata()?.modified()?, entry.path()));
         }
         files.sort();
-        let surplus = files.len().saturating_sub(MOST);
+        let surplus = files.len().saturating_sub(MOST * FILES_OF_A_REQUEST);
         files.iter().take(surplus).try_for_each(|(_, _, path)| fs::remove_file(path))
     }
+}
+
+fn content_hash(body: &[u8]) -> ContentHash {
+    ContentHash::from_bytes(*blake3::hash(body).as_bytes())
 }
 
 fn hash(context: &str, fields: &[&[u8]]) -> blake3::Hash {
@@ -124,6 +155,16 @@ mod tests {
             assert_eq!(file.load(), Lookup::Hit(number));
         }
         let kept: Vec<usize> = files.iter().filter_map(|file| file.load().value(&mut Vec::new())).collect();
-        assert!(kept.len() == MOST && kept.contains(&199), "{kept:?}");
+        assert!(kept.len() == MOST * FILES_OF_A_REQUEST && kept.contains(&199), "{kept:?}");
+    }
+
+    #[test]
+    fn what_is_kept_aside_is_found_by_its_hash() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = RecallFile::new(&CacheFolder::new(folder.path()), Path::new("/w"), &[b"plan"]);
+        let first = file.store_aside(&1).unwrap();
+        assert_eq!(file.load_aside::<u32>(&first), Some(1));
+        let second = file.store_aside(&2).unwrap();
+        assert_eq!((file.load_aside::<u32>(&first), file.load_aside(&second)), (None, Some(2)));
     }
 }

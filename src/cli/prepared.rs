@@ -12,9 +12,11 @@ use crate::build::docker::DockerBuilder;
 use crate::cache::folder::CacheFolder;
 use crate::cache::last_build::LastBuilds;
 use crate::engine::lookup::{self, Known};
+use crate::engine::parts::Touched;
 use crate::graph::key::Keyed;
 use crate::graph::node::Graph;
 use crate::graph::node_views::NodeViews;
+use crate::source::snapshot::Snapshot;
 use crate::types::digest::SourceKey;
 use crate::types::ids::{DenseMap, NodeId};
 
@@ -36,6 +38,27 @@ impl Prepared {
     ///
     /// An engine that was asked already, for this run, is not asked again.
     pub(crate) fn new(session: &Session, targets: &Targets, early: Option<Early>) -> Result<Self, Exit> {
+        Self::of(session, targets, early, || session.workspace())
+    }
+
+    /// As [`Prepared::new`], of the targets that are to be looked at again.
+    pub(crate) fn anew(
+        session: &Session,
+        targets: &Targets,
+        early: Early,
+        anew: &Anew,
+    ) -> Result<Self, Exit> {
+        let Anew { touched, snapshot } = anew;
+        let targets = Targets { patterns: touched.roots.clone(), platform: targets.platform.clone() };
+        Self::of(session, &targets, Some(early), || session.part(snapshot.clone(), &touched.part))
+    }
+
+    fn of(
+        session: &Session,
+        targets: &Targets,
+        early: Option<Early>,
+        load: impl FnOnce() -> Result<Workspace, Exit>,
+    ) -> Result<Self, Exit> {
         let Targets { patterns, platform: platforms } = targets;
         let cache = session.cache()?;
         let platforms = session.platforms(platforms)?;
@@ -49,7 +72,7 @@ impl Prepared {
                 }
                 None => ask(session, patterns, &connected),
             });
-            let loaded = session.workspace().and_then(|workspace| {
+            let loaded = load().and_then(|workspace| {
                 let targets = session.select(&workspace, patterns)?;
                 Ok((workspace, targets))
             });
@@ -91,6 +114,12 @@ impl Prepared {
             forced,
         }
     }
+}
+
+/// The targets that are to be looked at again, and the files as they are.
+pub(crate) struct Anew {
+    pub(crate) touched: Touched,
+    pub(crate) snapshot: Snapshot,
 }
 
 /// An engine that answered, and all its images, where it was asked for them.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arguments::Targets;
 use super::exit::Exit;
-use super::prepared::{Early, Engine, Prepared};
+use super::prepared::{Anew, Early, Engine, Prepared};
 use super::session::{Connect, Session};
 use super::terminal;
 use crate::build::builder::Builder;
@@ -23,9 +23,10 @@ use crate::cache::folder::CacheFolder;
 use crate::cache::index_file::IndexFile;
 use crate::cache::last_build::LastBuilds;
 use crate::cache::recall_file::RecallFile;
+use crate::engine::parts::{Parts, Touched};
 use crate::engine::recall::{Recall, StoreFacts};
 use crate::source::git_facts::GitFacts;
-use crate::source::looks::{self, Looks};
+use crate::source::snapshot::Snapshot;
 use crate::types::digest::OutputDigest;
 use crate::types::ids::NodeId;
 
@@ -65,8 +66,20 @@ pub(crate) enum Before<Told> {
         /// What the builder calls itself.
         builder: String,
     },
+    /// Files differ, and nothing else.
+    Partly(Partly<Told>),
     /// Something differs, or there was none. The engine may have been asked.
     Differs(Option<Early>),
+}
+
+/// An earlier run, of which a part is to be looked at again.
+pub(crate) struct Partly<Told> {
+    /// What it told.
+    pub(crate) told: Told,
+    /// What is to be looked at again.
+    pub(crate) anew: Anew,
+    /// The engine that was asked.
+    pub(crate) early: Early,
 }
 
 impl Request {
@@ -121,9 +134,9 @@ impl Request {
             return Before::Differs(None);
         };
         let (images, early) = ask_aside(&self.connect, &kept);
-        if !self.files_are_unchanged(&kept.recall.looks) {
+        let Some((snapshot, touched)) = self.touched(&kept.recall) else {
             return Before::Differs(Some(early));
-        }
+        };
         let how = match images.recv().unwrap_or(Images::Differ) {
             Images::Differ => return Before::Differs(Some(early)),
             Images::Marked => " (of images, the engine's file of names is the same)",
@@ -133,10 +146,15 @@ impl Request {
             }
         };
         if session.everywhere.verbose {
-            terminal::message(&format!("nothing has changed since the same was asked before{how}\n"));
+            terminal::message(&format!("{}{how}\n", how_much_changed(&touched)));
         }
         let Recall { store, told, .. } = kept.recall;
-        Before::Same { builder: store.description().to_owned(), told }
+        match touched {
+            Some(touched) if !touched.roots.is_empty() => {
+                Before::Partly(Partly { told, anew: Anew { touched, snapshot }, early })
+            }
+            _ => Before::Same { builder: store.description().to_owned(), told },
+        }
     }
 
     /// Keeps what holds once more together with a mark for its images.
@@ -146,6 +164,21 @@ impl Request {
             // A cache that cannot be written is told by whoever has something of his own to keep.
             let _kept = self.file.store(kept);
         }
+    }
+
+    /// The files as they are, and whom their changes touch: `None` when there are none. Nothing at all
+    /// where everything has to be looked at.
+    fn touched<Told>(&self, recall: &Recall<Told>) -> Option<(Snapshot, Option<Touched>)> {
+        // What is wrong with the index is told by the run that follows.
+        let index = self.index.read().value(&mut Vec::new())?;
+        let (snapshot, damage) = Snapshot::with_index(&self.root, index).ok()?;
+        let changes = snapshot.changes_since(&recall.looks).filter(|_| damage.is_none())?;
+        if changes.are_none() {
+            return Some((snapshot, None));
+        }
+        let parts: Parts = self.file.load_aside(&recall.parts?)?;
+        let touched = parts.touched(&changes, &self.cache)?;
+        Some((snapshot, Some(touched)))
     }
 
     /// Whether what is not in files and not in the engine is as it was.
@@ -159,12 +192,6 @@ impl Request {
 
     fn last_builds_changed_at(&self) -> Option<String> {
         LastBuilds::new(&self.cache, &self.root).changed_at()
-    }
-
-    fn files_are_unchanged(&self, looks: &Looks) -> bool {
-        // What is wrong with the index is told by the run that follows.
-        let index = self.index.read().value(&mut Vec::new());
-        index.is_some_and(|bytes| looks::are_unchanged(&self.root, bytes, looks))
     }
 
     /// Keeps what a run told that found all outputs cached, where it leaned on nothing but what can be
@@ -188,10 +215,23 @@ impl Request {
         let (Some(store), Some(looks)) = (store, workspace.snapshot.looks()) else { return };
         let git = workspace.loaded.git.clone();
         let (environment, last_builds) = (workspace.environment.asked(), self.last_builds_changed_at());
+        let parts = Parts::of(&prepared.graph, &prepared.views, &workspace.loaded, &workspace.snapshot);
+        // Without it a run after an edit looks at everything.
+        let parts = parts.and_then(|parts| self.file.store_aside(&parts).ok());
         let images = store.every_name().and_then(|names| prepared.builder.mark(&names));
-        let recall = Recall { looks, environment, git, store, last_builds, told };
+        let recall = Recall { looks, environment, git, store, parts, last_builds, told };
         if let Err(error) = self.file.store(Kept { recall, images }) {
             session.show(&[error.warning()]);
+        }
+    }
+}
+
+fn how_much_changed(touched: &Option<Touched>) -> String {
+    match touched.as_ref().map(|touched| touched.part.targets.len()) {
+        None => "nothing has changed since the same was asked before".to_owned(),
+        Some(0) => "nothing that is read has changed since the same was asked before".to_owned(),
+        Some(count) => {
+            format!("files have changed since the same was asked before: {count} targets are looked at")
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::cache::folder::CacheFolder;
 use crate::cache::index_file::IndexFile;
 use crate::engine::tag_clash;
 use crate::graph::expand::{self, Wanted};
-use crate::graph::load::{self, Loaded, Options};
+use crate::graph::load::{self, Loaded, Options, Part};
 use crate::graph::missing_sources;
 use crate::graph::node::Graph;
 use crate::graph::node_views::NodeViews;
@@ -132,20 +132,34 @@ impl Session {
 
     /// Reads the workspace around the folder in which the user stands.
     pub(crate) fn workspace(&self) -> Result<Workspace, Exit> {
+        let (_directory, root) = self.place()?;
+        let snapshot = self.snapshot(&root, self.index_file(&root).as_ref())?;
+        self.load(snapshot, load::load)
+    }
+
+    /// Reads a part of the workspace around the folder in which the user stands.
+    pub(crate) fn part(&self, snapshot: Snapshot, part: &Part) -> Result<Workspace, Exit> {
+        self.load(snapshot, |snapshot, options| load::load_part(snapshot, options, part))
+    }
+
+    fn load(
+        &self,
+        snapshot: Snapshot,
+        load: impl FnOnce(&Snapshot, &Options<'_>) -> Loaded,
+    ) -> Result<Workspace, Exit> {
         let (directory, root) = self.place()?;
-        let index = self.index_file(&root);
-        let snapshot = self.snapshot(&root, index.as_ref())?;
         *self.last_snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot.clone());
         let current = current_folder(&directory, &snapshot).unwrap_or_default();
         let set: BTreeMap<String, String> = self.everywhere.set.iter().cloned().collect();
         let version = env!("CARGO_PKG_VERSION");
         let environment = self.environment.unasked();
         let options = Options { set: &set, environment: &environment, version };
-        let loaded = load::load(&snapshot, &options);
+        let loaded = load(&snapshot, &options);
         self.show(&loaded.diagnostics);
         if loaded.has_errors() {
             return Err(Exit::Usage);
         }
+        let index = self.index_file(&root);
         Ok(Workspace { snapshot, loaded, environment, current: Arc::new(current), index })
     }
 

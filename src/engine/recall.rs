@@ -5,6 +5,9 @@
 //! the same request asks whether they are all unchanged; then it tells the same, and need not load,
 //! slice or hash anything. Whatever differs, however slightly, is a run of its own.
 //!
+//! Where files differ and nothing else does, a run looks again at the targets that they touch (see
+//! [`parts`](super::parts)), and the rest of what was told still stands.
+//!
 //! **Invariant:** a recall decides only that nothing is to be done. It never says what is to be built.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +19,7 @@ use crate::build::builder::{Bases, Builder, Inventory};
 use crate::source::git_facts::GitQuestion;
 use crate::source::looks::Looks;
 use crate::syntax::image_reference::ImageReference;
-use crate::types::digest::{OutputDigest, SourceKey};
+use crate::types::digest::{ContentHash, OutputDigest, SourceKey};
 use crate::types::environment::EnvironmentHash;
 use crate::types::ids::{DenseMap, NodeId};
 use crate::types::platform::Platform;
@@ -32,6 +35,8 @@ pub struct Recall<Told> {
     pub git: Vec<(GitQuestion, String)>,
     /// What the builder has.
     pub store: StoreFacts,
+    /// The hash of the [`Parts`](super::parts::Parts) that were kept with it, where there are any.
+    pub parts: Option<ContentHash>,
     /// When a last build was stored last: `explain` compares with last builds, and what is told again
     /// stores none.
     pub last_builds: Option<String>,

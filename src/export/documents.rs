@@ -3,7 +3,7 @@
 //! Each carries `"schema": 1`, names paths from the workspace's root, and lists in order of labels.
 //! Fields are only ever added.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -124,7 +124,7 @@ pub struct PlanTarget {
     label: String,
     kind: String,
     platform: Platform,
-    state: String,
+    state: StateWord,
     source_key: SourceKey,
     reasons: Vec<ReasonDocument>,
     dependencies: Vec<String>,
@@ -156,12 +156,36 @@ impl From<&Explained> for ReasonDocument {
     }
 }
 
-/// The word for a state.
-pub fn state_word(state: &State) -> &'static str {
-    match state {
-        State::Cached { .. } => "cached",
-        State::Dirty => "dirty",
-        State::Waits => "waits",
+/// What a plan says of a target in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StateWord {
+    /// Nothing is to be done.
+    Cached,
+    /// It runs.
+    Dirty,
+    /// It runs if the output of a dirty dependency changes.
+    Waits,
+}
+
+impl StateWord {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cached => "cached",
+            Self::Dirty => "dirty",
+            Self::Waits => "waits",
+        }
+    }
+}
+
+impl From<&State> for StateWord {
+    fn from(state: &State) -> Self {
+        match state {
+            State::Cached { .. } => Self::Cached,
+            State::Dirty => Self::Dirty,
+            State::Waits => Self::Waits,
+        }
     }
 }
 
@@ -179,7 +203,7 @@ impl PlanTarget {
             label: label.to_string(),
             kind: node.kind().as_str().to_owned(),
             platform: node.platform.clone(),
-            state: state_word(&planned.state).to_owned(),
+            state: StateWord::from(&planned.state),
             source_key,
             reasons: explained.iter().map(ReasonDocument::from).collect(),
             dependencies: dependency_labels(graph, node).iter().map(Label::to_string).collect(),
@@ -195,6 +219,16 @@ impl PlanTarget {
     /// The target.
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// What it is built for.
+    pub fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    /// What a build would do with it.
+    pub fn state(&self) -> StateWord {
+        self.state
     }
 }
 
@@ -390,6 +424,31 @@ impl BuildResult {
         for (is_root, target) in self.is_root.iter_mut().zip(&self.targets) {
             *is_root &= target.state != "cached";
         }
+    }
+
+    /// The same with what `anew` says of the targets that are in both.
+    #[must_use]
+    pub fn renewed(mut self, anew: Self) -> Self {
+        let key = |target: &BuildTarget| (target.label.clone(), target.platform.clone());
+        let mut anew: HashMap<(String, Platform), BuildTarget> =
+            anew.targets.into_iter().map(|target| (key(&target), target)).collect();
+        for target in &mut self.targets {
+            if let Some(other) = anew.remove(&key(target)) {
+                *target = other;
+            }
+        }
+        self
+    }
+
+    /// The events that say of the targets which are not in `graph` that they were cached.
+    pub fn done_beside(&self, graph: &Graph) -> Vec<Event> {
+        let looked_at: HashSet<(String, &Platform)> =
+            in_order(graph).into_iter().map(|(_, node, label)| (label.to_string(), &node.platform)).collect();
+        let others = self
+            .targets
+            .iter()
+            .filter(|target| !looked_at.contains(&(target.label.clone(), &target.platform)));
+        others.filter_map(BuildTarget::done).collect()
     }
 
     /// What was asked for.

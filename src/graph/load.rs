@@ -4,7 +4,7 @@
 //! parallel against them. A load never stops at a mistake: it returns what could be made out *and*
 //! all diagnostics, and the caller decides what they forbid.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -39,6 +39,18 @@ pub struct Options<'o> {
     pub version: &'o str,
 }
 
+/// A part of a workspace of which the whole was loaded before, without a mistake, from the same texts.
+///
+/// What is in the part means what it means in the whole, as long as everything that it speaks of is in it
+/// too: what is left out can only take meanings away, and who kept the part saw them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// The packages to read, the root's own among them or not.
+    pub packages: BTreeSet<WorkspacePath>,
+    /// The targets to resolve; of the others in these packages only the names are known.
+    pub targets: BTreeSet<Label>,
+}
+
 /// A workspace that was loaded.
 #[derive(Clone, Debug, Default)]
 pub struct Loaded {
@@ -46,6 +58,8 @@ pub struct Loaded {
     pub workspace_name: Option<String>,
     /// What git was asked.
     pub git: Vec<(GitQuestion, String)>,
+    /// The packages that say something of targets of other packages: variables, defaults, aliases.
+    pub shared: Vec<Arc<WorkspacePath>>,
     /// Every target without a mistake, sorted by label.
     pub targets: DenseMap<TargetId, Arc<Target>>,
     /// Every name, those of targets with mistakes included.
@@ -75,12 +89,22 @@ impl Loaded {
 
 /// Loads the workspace whose root is the snapshot's.
 pub fn load(snapshot: &Snapshot, options: &Options<'_>) -> Loaded {
+    load_some(snapshot, options, None)
+}
+
+/// Loads a part of the workspace whose root is the snapshot's.
+pub fn load_part(snapshot: &Snapshot, options: &Options<'_>, part: &Part) -> Loaded {
+    load_some(snapshot, options, Some(part))
+}
+
+fn load_some(snapshot: &Snapshot, options: &Options<'_>, part: Option<&Part>) -> Loaded {
     let root = match package_files::read_root(snapshot, options.version) {
         Ok(root) => root,
         Err(diagnostics) => return Loaded { diagnostics: in_order(diagnostics), ..Loaded::default() },
     };
     let workspace_name = workspace_name(&root.file);
-    let (packages, mut diagnostics) = package_files::read_all(snapshot, root);
+    let (packages, mut diagnostics) =
+        package_files::read_all(snapshot, root, part.map(|part| &part.packages));
     let git = GitFacts::of(snapshot.root_on_disk());
     let givens = Givens { set: options.set, environment: options.environment, git: &git };
     let declared =
@@ -88,8 +112,9 @@ pub fn load(snapshot: &Snapshot, options: &Options<'_>) -> Loaded {
     let (variables, wrong) = Variables::new(declared.collect(), givens);
     diagnostics.extend(wrong);
     let (mut names, wrong) = collect_names(&packages);
-    diagnostics.extend(wrong);
-    let resolutions = resolve_all(&packages, Surroundings { snapshot, names: &names }, &variables);
+    // Of a part, an alias may stand for what is left out.
+    diagnostics.extend(wrong.into_iter().filter(|_| part.is_none()));
+    let resolutions = resolve_all(&packages, part, Surroundings { snapshot, names: &names }, &variables);
     let mut targets = DenseMap::default();
     for (target, wrong) in resolutions {
         diagnostics.extend(wrong);
@@ -100,9 +125,15 @@ pub fn load(snapshot: &Snapshot, options: &Options<'_>) -> Loaded {
     }
     diagnostics.extend(select::check_cycles(&targets, &names));
     diagnostics.extend(check_publications(&targets));
+    let shared = packages.iter().filter(|package| concerns_others(&package.file));
+    let shared = shared.map(|package| Arc::clone(&package.folder)).collect();
     diagnostics.extend(packages.into_iter().flat_map(|package| package.diagnostics));
     let git = git.asked();
-    Loaded { workspace_name, git, targets, names, diagnostics: in_order(diagnostics) }
+    Loaded { workspace_name, git, shared, targets, names, diagnostics: in_order(diagnostics) }
+}
+
+fn concerns_others(file: &BuildFile) -> bool {
+    !(file.variables.is_empty() && file.defaults.is_empty() && file.aliases.is_empty())
 }
 
 fn workspace_name(root: &BuildFile) -> Option<String> {
@@ -126,15 +157,21 @@ fn collect_names(packages: &[Package]) -> (Names, Vec<Diagnostic>) {
     (names, diagnostics)
 }
 
-/// Resolves every target, in the order of labels.
+/// Resolves every target, or those of a part, in the order of labels.
 fn resolve_all(
     packages: &[Package],
+    part: Option<&Part>,
     surroundings: Surroundings<'_>,
     variables: &Variables<'_>,
 ) -> Vec<Resolution> {
     let defaults: DefaultsByFolder<'_> =
         packages.iter().map(|package| (&*package.folder, package.file.defaults.as_slice())).collect();
-    let tables: Vec<(&Arc<WorkspacePath>, &TargetTable)> = packages.iter().flat_map(tables_of).collect();
+    let is_wanted = |(package, table): &(&Arc<WorkspacePath>, &TargetTable)| {
+        let label = || Label::new(Arc::clone(package), table.name.value.as_str());
+        part.is_none_or(|part| part.targets.contains(&label()))
+    };
+    let tables: Vec<(&Arc<WorkspacePath>, &TargetTable)> =
+        packages.iter().flat_map(tables_of).filter(is_wanted).collect();
     let resolve = |(package, table): &(&Arc<WorkspacePath>, &TargetTable)| {
         let scope = Scope { variables, package, name: Some(table.name.value.as_str()) };
         resolve::resolve(surroundings, scope, table, &defaults_above(&defaults, package, table.kind))

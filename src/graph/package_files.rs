@@ -3,6 +3,7 @@
 //! A folder below the root whose `BUILD.toml` has a `[workspace]` of its own is another workspace:
 //! its packages are none of this one's.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -51,9 +52,16 @@ pub(super) fn read_root(snapshot: &Snapshot, version: &str) -> Result<Package, V
     Ok(root)
 }
 
-/// Reads every package, `root` being read already. Sorted by folder.
-pub(super) fn read_all(snapshot: &Snapshot, root: Package) -> (Vec<Package>, Vec<Diagnostic>) {
-    let (folders, mut diagnostics) = folders(snapshot, &root);
+/// Reads every package, or only those in `known`, `root` being read already. Sorted by folder.
+pub(super) fn read_all(
+    snapshot: &Snapshot,
+    root: Package,
+    known: Option<&BTreeSet<WorkspacePath>>,
+) -> (Vec<Package>, Vec<Diagnostic>) {
+    let (folders, mut diagnostics) = match known {
+        Some(known) => (known.iter().cloned().collect(), Vec::new()),
+        None => folders(snapshot, &root),
+    };
     let others = folders.into_par_iter().filter(|folder| !folder.is_root());
     let results: Vec<Result<Package, Diagnostic>> =
         others.map(|folder| read_package(snapshot, Arc::new(folder))).collect();

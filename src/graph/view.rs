@@ -97,6 +97,22 @@ impl ViewSpec {
         Ok(SourceFinder { sources: sources.iter().map(followed).collect::<Result<_, ViewError>>()? })
     }
 
+    /// Patterns, relative to the context, one of which matches each path of the view, a folder above it, or
+    /// what it holds; `None` for those that any path may match.
+    ///
+    /// # Errors
+    /// When the context is not there, or a folder cannot be listed.
+    pub fn patterns(&self, snapshot: &Snapshot) -> Result<Option<Vec<String>>, ViewError> {
+        match &self.sources {
+            ReadSources::Nothing => Ok(Some(Vec::new())),
+            ReadSources::Whole => Ok(None),
+            ReadSources::Paths(sources) => {
+                let context = self.context_folder(snapshot)?;
+                Ok(follow_links(context, sources.iter().map(String::as_str))?)
+            }
+        }
+    }
+
     fn context_folder<'s>(&self, snapshot: &'s Snapshot) -> Result<FolderRef<'s>, ViewError> {
         snapshot.folder(&self.context)?.ok_or_else(|| ViewError::NoContext { context: self.context.clone() })
     }

@@ -41,7 +41,12 @@ impl Lookout {
 
     /// Whether a change of what has the facts `stat` must show in them.
     pub(super) fn believes(&self, stat: &Stat) -> bool {
-        self.device == Some(stat.device) && stat.settled_before(self.taken)
+        self.is_at_home(stat) && stat.settled_before(self.taken)
+    }
+
+    /// Whether what has the facts `stat` lies where facts can be believed.
+    pub(super) fn is_at_home(&self, stat: &Stat) -> bool {
+        self.device == Some(stat.device)
     }
 
     /// The index, when it says what a folder with the facts `stat` holds.

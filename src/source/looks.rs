@@ -13,13 +13,9 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::disk::Disk;
 use super::folder::{Body, Folder, Node};
-use super::index_keeping;
 use super::lookout::Lookout;
 use super::origin::{Origin, Place, StatResult};
-use super::stat::{Stat, Timestamp};
-use super::stat_index::{EntryNumber, FolderNumber, StatIndex};
 use crate::types::digest::ContentHash;
 use crate::types::workspace_path::WorkspacePath;
 
@@ -27,15 +23,15 @@ use crate::types::workspace_path::WorkspacePath;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Looks {
     /// The checksum of the index.
-    index: [u8; 32],
-    folders: Bits,
-    entries: Bits,
-    git_exclude: GitExclude,
+    pub(super) index: [u8; 32],
+    pub(super) folders: Bits,
+    pub(super) entries: Bits,
+    pub(super) git_exclude: GitExclude,
 }
 
 /// What somebody found who asked for `.git/info/exclude`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-enum GitExclude {
+pub(super) enum GitExclude {
     #[default]
     NotAsked,
     None,
@@ -43,7 +39,7 @@ enum GitExclude {
 }
 
 impl GitExclude {
-    fn of(text: Option<&[u8]>) -> Self {
+    pub(super) fn of(text: Option<&[u8]>) -> Self {
         text.map_or(Self::None, |text| Self::Text(ContentHash::from_bytes(*blake3::hash(text).as_bytes())))
     }
 }
@@ -56,7 +52,7 @@ pub(super) fn git_exclude(origin: &dyn Origin) -> Option<Vec<u8>> {
 
 /// A set of numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Bits(Vec<u64>);
+pub(super) struct Bits(Vec<u64>);
 
 impl Bits {
     fn insert(&mut self, number: u32) {
@@ -67,7 +63,7 @@ impl Bits {
         self.0[word] |= 1 << (number % 64);
     }
 
-    fn contains(&self, number: u32) -> bool {
+    pub(super) fn contains(&self, number: u32) -> bool {
         self.0.get(number as usize / 64).is_some_and(|word| word & (1 << (number % 64)) != 0)
     }
 }
@@ -169,70 +165,4 @@ pub(super) fn is_unchanged(
             })
         })
     })
-}
-
-/// Whether everything in `looks` has the facts that the index of these bytes says. An index that is
-/// damaged, or that is not this user's of this folder, says nothing.
-pub fn are_unchanged(root: &std::path::Path, index: Vec<u8>, looks: &Looks) -> bool {
-    let Ok(root) = root.canonicalize() else { return false };
-    let Ok(index) = StatIndex::decode(index) else { return false };
-    unchanged(&Disk::new(root), &index, looks)
-}
-
-fn unchanged(origin: &dyn Origin, index: &StatIndex, looks: &Looks) -> bool {
-    let now = origin.now();
-    if index.checksum() != looks.index || index.taken() > now || !index_keeping::is_of(index, origin) {
-        return false;
-    }
-    let exclude = || GitExclude::of(git_exclude(origin).as_deref());
-    if looks.git_exclude != GitExclude::NotAsked && looks.git_exclude != exclude() {
-        return false;
-    }
-    let Some(device) = origin.telling_device() else { return false };
-    let sweep = Sweep { origin, index, looks, device, now };
-    folders(index, looks).par_iter().all(|(number, path)| sweep.folder_is_unchanged(*number, path))
-}
-
-/// The folders of `looks`, with their paths.
-fn folders(index: &StatIndex, looks: &Looks) -> Vec<(FolderNumber, WorkspacePath)> {
-    let mut found = Vec::new();
-    let mut pending = vec![(FolderNumber::ROOT, WorkspacePath::root())];
-    while let Some((number, path)) = pending.pop() {
-        // What lies in a folder that nobody looked into was not looked at.
-        if !looks.folders.contains(number.number()) {
-            continue;
-        }
-        for entry in index.entries(number) {
-            pending.extend(index.folder(entry).map(|inner| (inner, path.join_name(index.name(entry)))));
-        }
-        found.push((number, path));
-    }
-    found
-}
-
-/// One look at everything that an earlier run looked at.
-struct Sweep<'s> {
-    origin: &'s dyn Origin,
-    index: &'s StatIndex,
-    looks: &'s Looks,
-    /// The one device of which facts are believed.
-    device: u64,
-    now: Timestamp,
-}
-
-impl Sweep<'_> {
-    fn folder_is_unchanged(&self, number: FolderNumber, path: &WorkspacePath) -> bool {
-        let Self { index, looks, now, .. } = *self;
-        let own =
-            self.stat(Place::of_folder(path)).is_some_and(|stat| index.knows_folder(number, &stat, now));
-        let is_same = |entry: EntryNumber| {
-            let stat = self.stat(Place { folder: path, name: index.name(entry) });
-            stat.is_some_and(|stat| index.knows(entry, &stat, now))
-        };
-        own && index.entries(number).filter(|entry| looks.entries.contains(entry.number())).all(is_same)
-    }
-
-    fn stat(&self, place: Place<'_>) -> Option<Stat> {
-        self.origin.stat(place).ok()?.filter(|stat| stat.device == self.device)
-    }
 }

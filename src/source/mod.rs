@@ -14,6 +14,7 @@ mod lookout;
 mod folder;
 mod index_keeping;
 pub mod looks;
+pub mod changes;
 pub mod snapshot;
 pub mod parallel;
 pub mod index_check;

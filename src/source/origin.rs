@@ -53,6 +53,11 @@ impl Listed {
         self.names.extend_from_slice(name);
         self.entries.push(ListedEntry { start, length: name.len() as u32, kind });
     }
+
+    /// The name of one of its entries.
+    pub(super) fn name(&self, entry: &ListedEntry) -> &[u8] {
+        &self.names[entry.start as usize..(entry.start + entry.length) as usize]
+    }
 }
 
 /// The hash of a file's bytes, and how many they are.

@@ -14,6 +14,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::changes::{self, Changes};
 use super::disk::Disk;
 use super::folder::{Body, Folder, Listing, Node, Target};
 use super::index_keeping;
@@ -121,6 +122,18 @@ impl Snapshot {
     /// anything else. See [`looks`].
     pub fn looks(&self) -> Option<Looks> {
         looks::looks(&self.0.lookout, &self.0.root, self.0.git_exclude.get())
+    }
+
+    /// What has changed of what an earlier snapshot looked at; `None` where that cannot be told. Nothing
+    /// of it is known to this snapshot afterwards: who asks it looks again. See [`changes`].
+    pub fn changes_since(&self, looks: &Looks) -> Option<Changes> {
+        changes::since(&self.0.lookout, looks)
+    }
+
+    /// The texts that were read, by their paths without links.
+    pub fn texts(&self) -> Vec<WorkspacePath> {
+        let texts = self.0.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.keys().cloned().collect()
     }
 
     /// The folders whose entries were asked for.

@@ -7,15 +7,16 @@ use crate::cache::sweep;
 use crate::cli::arguments::{self, Format, Progress};
 use crate::cli::exit::Exit;
 use crate::cli::failures;
-use crate::cli::prepared::{Early, Prepared};
+use crate::cli::prepared::Prepared;
 use crate::cli::progress::{self, Form};
-use crate::cli::recall::{Before, Request};
+use crate::cli::recall::{Before, Partly, Request};
 use crate::cli::session::Session;
 use crate::cli::{signals, summary, terminal};
 use crate::engine::event_log::EventLog;
 use crate::engine::report::{Blame, Ending, Report};
 use crate::engine::runner::{self, Run};
 use crate::engine::tee::Tee;
+use crate::engine::whole::Whole;
 use crate::export::documents::BuildResult;
 use crate::types::cancellation::Cancellation;
 use crate::types::diagnostic::Diagnostic;
@@ -32,22 +33,35 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Build) -> Result<Exi
         return super::plan::run_with(session, &plan, arguments.no_cache);
     }
     let request = Request::new(session, "build", &arguments.targets)?.filter(|_| !arguments.no_cache);
-    let early = match request.as_ref().map(|request| request.told_before(session)) {
+    let (early, partly) = match request.as_ref().map(|request| request.told_before(session)) {
         Some(Before::Same { told, builder }) => {
             return tell_again(session, arguments, &told, &builder, started);
         }
-        Some(Before::Differs(early)) => early,
-        None => None,
+        Some(Before::Partly(partly)) => (None, Some(partly)),
+        Some(Before::Differs(early)) => (early, None),
+        None => (None, None),
     };
     let cancellation = Cancellation::default();
     let stopped = signals::listen(&cancellation).map_err(|cause| {
         session.fail(&[Diagnostic::error(format!("cannot listen for signals: {cause}"))], Exit::Bug)
     })?;
-    let Round { prepared, report, result } = round(session, arguments, &cancellation, early)?;
+    let (prepared, told) = match partly {
+        Some(Partly { told, anew, early }) => {
+            (Prepared::anew(session, &arguments.targets, early, &anew)?, Some(told))
+        }
+        None => (Prepared::new(session, &arguments.targets, early)?, None),
+    };
+    let Round { prepared, report, result } =
+        round(session, arguments, prepared, &cancellation, told.as_ref())?;
+    let is_whole = told.is_none();
+    let result = match told {
+        Some(told) => told.renewed(result),
+        None => result,
+    };
     tell(session, arguments, &result, report.seconds)?;
     tell_failures(session, arguments, &prepared, &report);
     match request {
-        Some(request) if report.did_nothing() => {
+        Some(request) if is_whole && report.did_nothing() => {
             request.keep(session, &prepared, |id| report.nodes[id].digest.clone(), &result);
         }
         _ => session.keep_index(&prepared.workspace),
@@ -62,17 +76,23 @@ struct Round {
     result: BuildResult,
 }
 
+/// Builds what is `prepared`. Of the rest of what was `told` before, it is told that it is cached.
 fn round(
     session: &Session,
     arguments: &arguments::Build,
+    prepared: Prepared,
     cancellation: &Cancellation,
-    early: Option<Early>,
+    told: Option<&BuildResult>,
 ) -> Result<Round, Exit> {
-    let prepared = Prepared::new(session, &arguments.targets, early)?;
     // A cache that cannot be swept is told by whoever writes to it next.
     let _swept = sweep::sweep(&prepared.cache, std::time::SystemTime::now());
-    let report =
-        with_events(session, arguments, |events| build(session, arguments, &prepared, cancellation, events))?;
+    let report = with_events(session, arguments, |events| match told {
+        Some(told) => {
+            let whole = Whole::new(events, told.targets.len(), told.done_beside(&prepared.graph));
+            build(session, arguments, &prepared, cancellation, &whole)
+        }
+        None => build(session, arguments, &prepared, cancellation, events),
+    })?;
     session.show(&unique(&report.warnings));
     let result = BuildResult::new(&prepared.graph, &prepared.source_keys, &report);
     Ok(Round { prepared, report, result })
@@ -84,7 +104,8 @@ pub(crate) fn once(
     arguments: &arguments::Build,
     cancellation: &Cancellation,
 ) -> Result<Exit, Exit> {
-    let Round { prepared, report, mut result } = round(session, arguments, cancellation, None)?;
+    let prepared = Prepared::new(session, &arguments.targets, None)?;
+    let Round { prepared, report, mut result } = round(session, arguments, prepared, cancellation, None)?;
     if arguments.format == Format::Text {
         result.forget_cached_roots();
     }

@@ -8,7 +8,7 @@ use crate::cli::session::Session;
 use crate::cli::terminal;
 use crate::engine::explain;
 use crate::engine::plan::{self, Plan, State};
-use crate::export::documents::{self, Document, PlanTarget};
+use crate::export::documents::{Document, PlanTarget, StateWord};
 use crate::graph::node::Graph;
 use crate::types::ids::NodeId;
 
@@ -65,7 +65,7 @@ fn causes(graph: &Graph, plan: &Plan, id: NodeId) -> String {
         if matches!(state, State::Cached { .. }) || needed.label().is_none() {
             continue;
         }
-        let word = documents::state_word(state);
+        let word = StateWord::from(state).as_str();
         lines.push_str(&format!(
             "  it needs {}, which is {word} ({})\n",
             needed.name(),

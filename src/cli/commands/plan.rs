@@ -1,20 +1,23 @@
 //! `imgraph plan`: what a build would do, and why.
 
+use std::collections::HashMap;
+
 use crate::cli::arguments::{self, Format};
 use crate::cli::exit::Exit;
 use crate::cli::prepared::Prepared;
 use crate::cli::progress::shown_duration;
 use crate::cli::reasons;
-use crate::cli::recall::{Before, Request};
+use crate::cli::recall::{Before, Partly, Request};
 use crate::cli::session::Session;
 use crate::cli::terminal;
 use crate::engine::estimate::Estimate;
 use crate::engine::explain::{self, Explained};
-use crate::engine::plan::{self, Plan, State};
-use crate::export::documents::{self, PlanDocument, PlanTarget};
-use crate::graph::node::Graph;
-use crate::types::diagnostic::Diagnostic;
+use crate::engine::plan::{self, Plan};
+use crate::export::documents::{self, PlanDocument, PlanTarget, StateWord};
+use crate::graph::node::{Graph, Node};
 use crate::types::ids::NodeId;
+use crate::types::label::Label;
+use crate::types::platform::Platform;
 
 /// How many reasons a target shows as text; `explain` shows more.
 const REASONS: usize = 4;
@@ -27,80 +30,112 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Plan) -> Result<Exit
 /// Runs the command; `forced` plans as if the named targets were built in any case.
 pub(crate) fn run_with(session: &Session, arguments: &arguments::Plan, forced: bool) -> Result<Exit, Exit> {
     let request = Request::new(session, "plan", &arguments.targets)?.filter(|_| !forced);
-    let early = match request.as_ref().map(|request| request.told_before(session)) {
+    let early = match request.as_ref().map(|request| request.told_before::<Vec<PlanTarget>>(session)) {
         Some(Before::Same { told, .. }) => {
-            terminal::result(&told_again(session, arguments, told))?;
+            let shown = told.into_iter().map(Shown::from).collect();
+            tell(session, arguments, &Graph::default(), shown, Some(&Estimate::default()))?;
             return Ok(Exit::Done);
+        }
+        Some(Before::Partly(Partly { told, anew, early })) => {
+            let prepared = Prepared::anew(session, &arguments.targets, early, &anew)?;
+            let Made { plan, shown, estimate } = make(session, &prepared, arguments, &[]);
+            tell(session, arguments, &prepared.graph, renewed(told, shown), estimate.as_ref())?;
+            session.keep_index(&prepared.workspace);
+            return Ok(exit(arguments, &plan));
         }
         Some(Before::Differs(early)) => early,
         None => None,
     };
     let prepared = Prepared::new(session, &arguments.targets, early)?;
-    let last_builds = prepared.last_builds();
     let forced: &[NodeId] = if forced { &prepared.graph.roots } else { &[] };
+    let Made { plan, shown, estimate } = make(session, &prepared, arguments, forced);
+    let kept = request.filter(|_| !plan.has_work()).map(|request| {
+        (request, shown.iter().map(|shown| shown.target.clone()).collect::<Vec<PlanTarget>>())
+    });
+    tell(session, arguments, &prepared.graph, shown, estimate.as_ref())?;
+    match kept {
+        Some((request, told)) => {
+            request.keep(session, &prepared, |id| plan.nodes[id].output(), told);
+        }
+        None => session.keep_index(&prepared.workspace),
+    }
+    Ok(exit(arguments, &plan))
+}
+
+fn exit(arguments: &arguments::Plan, plan: &Plan) -> Exit {
+    if arguments.detailed_exitcode && plan.has_work() { Exit::WorkToDo } else { Exit::Done }
+}
+
+/// A target of a plan, and where its reasons come in.
+struct Shown {
+    target: PlanTarget,
+    explained: Vec<Explained>,
+}
+
+impl From<PlanTarget> for Shown {
+    /// A target that was found cached: there is nothing to explain.
+    fn from(target: PlanTarget) -> Self {
+        Self { target, explained: Vec::new() }
+    }
+}
+
+/// A plan, and what is to be shown of it.
+struct Made {
+    plan: Plan,
+    shown: Vec<Shown>,
+    estimate: Option<Estimate>,
+}
+
+/// Makes the plan. What was odd about the cache is shown.
+fn make(session: &Session, prepared: &Prepared, arguments: &arguments::Plan, forced: &[NodeId]) -> Made {
+    let last_builds = prepared.last_builds();
     let known = prepared.known(&last_builds, forced);
     let plan = plan::plan(known);
     let mut warnings = plan.warnings.clone();
-    let explain = |id: NodeId, warnings: &mut Vec<Diagnostic>| {
-        explain::explain(known, &prepared.workspace.snapshot, id, &plan.nodes[id], warnings)
+    let graph = &prepared.graph;
+    let mut show = |(id, node, label): (NodeId, &Node, &Label)| {
+        let planned = &plan.nodes[id];
+        let explained = explain::explain(known, &prepared.workspace.snapshot, id, planned, &mut warnings);
+        let target = PlanTarget::new(graph, node, label, prepared.source_keys[id], planned, &explained);
+        Shown { target, explained }
     };
-    let jobs = arguments.jobs.count();
-    let text = match arguments.format {
-        Format::Json => {
-            let targets = targets(&prepared, &plan, |id| explain(id, &mut warnings));
-            let estimate = plan.estimate(&prepared.graph, jobs);
-            PlanDocument::new(&prepared.graph, targets, estimate.as_ref(), jobs).text()
-        }
-        Format::Text => {
-            let estimate = plan.estimate(&prepared.graph, jobs);
-            let estimate = estimate.map(|estimate| expected(session, &prepared.graph, &estimate));
-            text(session, &prepared, &plan, |id| explain(id, &mut warnings)) + &estimate.unwrap_or_default()
-        }
-    };
+    let shown = documents::in_order(graph).into_iter().map(&mut show).collect();
     session.show(&warnings);
-    terminal::result(&text)?;
-    match request {
-        Some(request) if !plan.has_work() => {
-            let output = |id: NodeId| plan.nodes[id].output();
-            request.keep(session, &prepared, output, targets(&prepared, &plan, |_| Vec::new()));
-        }
-        _ => session.keep_index(&prepared.workspace),
-    }
-    Ok(if arguments.detailed_exitcode && plan.has_work() { Exit::WorkToDo } else { Exit::Done })
+    let estimate = plan.estimate(graph, arguments.jobs.count());
+    Made { plan, shown, estimate }
 }
 
-/// What is told of targets of which each is cached, as it was told before.
-fn told_again(session: &Session, arguments: &arguments::Plan, targets: Vec<PlanTarget>) -> String {
-    match arguments.format {
+/// What was told, with what was looked at again in its place.
+fn renewed(told: Vec<PlanTarget>, anew: Vec<Shown>) -> Vec<Shown> {
+    let key = |target: &PlanTarget| (target.label().to_owned(), target.platform().clone());
+    let mut anew: HashMap<(String, Platform), Shown> =
+        anew.into_iter().map(|shown| (key(&shown.target), shown)).collect();
+    told.into_iter().map(|target| anew.remove(&key(&target)).unwrap_or_else(|| target.into())).collect()
+}
+
+/// Tells the plan.
+fn tell(
+    session: &Session,
+    arguments: &arguments::Plan,
+    graph: &Graph,
+    shown: Vec<Shown>,
+    estimate: Option<&Estimate>,
+) -> Result<(), Exit> {
+    terminal::result(&match arguments.format {
         Format::Json => {
-            let nothing = targets.iter().any(PlanTarget::was_timed).then(Estimate::default);
-            let jobs = arguments.jobs.count();
-            PlanDocument::new(&Graph::default(), targets, nothing.as_ref(), jobs).text()
+            let estimate = estimate.filter(|_| shown.iter().any(|shown| shown.target.was_timed()));
+            let targets = shown.into_iter().map(|shown| shown.target).collect();
+            PlanDocument::new(graph, targets, estimate, arguments.jobs.count()).text()
         }
         Format::Text => {
-            let shown = targets.iter().filter(|_| session.everywhere.verbose);
-            let lines: String = shown.map(|target| cached_line(target.label())).collect();
-            lines + &counts(targets.len(), 0, 0)
+            let expected = estimate.map(|estimate| expected(session, graph, estimate));
+            text(session, &shown) + &expected.unwrap_or_default()
         }
-    }
+    })
 }
 
 fn cached_line(label: impl std::fmt::Display) -> String {
     format!("cached  {label}\n")
-}
-
-/// The targets, each with what `explain` says of it.
-fn targets(
-    prepared: &Prepared,
-    plan: &Plan,
-    mut explain: impl FnMut(NodeId) -> Vec<Explained>,
-) -> Vec<PlanTarget> {
-    let graph = &prepared.graph;
-    let target = |(id, node, label): (NodeId, &crate::graph::node::Node, &crate::types::label::Label)| {
-        let explained = explain(id);
-        PlanTarget::new(graph, node, label, prepared.source_keys[id], &plan.nodes[id], &explained)
-    };
-    documents::in_order(graph).into_iter().map(target).collect()
 }
 
 /// `expected: 3.2s, of which //a -> //b takes 2.8s`; nothing when there is nothing to do.
@@ -124,29 +159,23 @@ fn expected(session: &Session, graph: &Graph, estimate: &Estimate) -> String {
     format!("{head}{chain}\n")
 }
 
-fn text(
-    session: &Session,
-    prepared: &Prepared,
-    plan: &Plan,
-    mut explain: impl FnMut(NodeId) -> Vec<Explained>,
-) -> String {
+fn text(session: &Session, shown: &[Shown]) -> String {
     let mut text = String::new();
     let (mut cached, mut dirty, mut waits) = (0, 0, 0);
-    for (id, _, label) in documents::in_order(&prepared.graph) {
-        let planned = &plan.nodes[id];
-        match planned.state {
-            State::Cached { .. } => {
+    for Shown { target, explained } in shown {
+        match target.state() {
+            StateWord::Cached => {
                 cached += 1;
                 if session.everywhere.verbose {
-                    text.push_str(&cached_line(label));
+                    text.push_str(&cached_line(target.label()));
                 }
                 continue;
             }
-            State::Dirty => dirty += 1,
-            State::Waits => waits += 1,
+            StateWord::Dirty => dirty += 1,
+            StateWord::Waits => waits += 1,
         }
-        text.push_str(&format!("{:<6}  {label}\n", documents::state_word(&planned.state)));
-        let lines = reasons::lines(&explain(id), REASONS, session.terminal.columns.saturating_sub(10));
+        text.push_str(&format!("{:<6}  {}\n", target.state().as_str(), target.label()));
+        let lines = reasons::lines(explained, REASONS, session.terminal.columns.saturating_sub(10));
         text.extend(lines.iter().map(|line| format!("          {line}\n")));
     }
     text + &counts(cached, dirty, waits)

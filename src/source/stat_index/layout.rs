@@ -70,6 +70,11 @@ pub(super) fn facts(stat: &Stat) -> Facts {
     facts
 }
 
+/// The permissions in `facts`.
+pub(super) fn permissions(facts: &Facts) -> u32 {
+    u32::from(u16::from_le_bytes([facts[2], facts[3]]))
+}
+
 pub(super) fn kind_letter(kind: EntryKind) -> u8 {
     match kind {
         EntryKind::Folder => b'd',

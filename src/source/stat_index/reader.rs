@@ -152,6 +152,11 @@ impl StatIndex {
             && self.folder_facts(folder) == layout::facts(stat)
     }
 
+    /// The permissions that a folder had when somebody looked into it.
+    pub(in crate::source) fn folder_permissions(&self, folder: FolderNumber) -> u32 {
+        layout::permissions(&self.folder_facts(folder))
+    }
+
     /// What a file that has the facts `stat` at `moment` holds, when that is known.
     pub(in crate::source) fn content(
         &self,

@@ -1,0 +1,273 @@
+//! What a change touches, compared with what a run says that reads everything.
+//!
+//! Trees are edited at random. After each edit the targets that are said to be touched, and those alone,
+//! may have other keys than before; and a load of nothing but their part gives the keys of a whole load.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+#[path = "support/extremes.rs"]
+mod extremes;
+#[path = "support/monorepo.rs"]
+mod monorepo;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use imgraph::cache::folder::CacheFolder;
+use imgraph::cache::view_listing;
+use imgraph::engine::parts::{Parts, Touched};
+use imgraph::graph::expand::{Wanted, expand};
+use imgraph::graph::key::Keyed;
+use imgraph::graph::load::{self, Loaded};
+use imgraph::graph::node::Graph;
+use imgraph::graph::node_views::NodeViews;
+use imgraph::source::looks::Looks;
+use imgraph::source::snapshot::Snapshot;
+use imgraph::types::environment::Environment;
+use imgraph::types::platform::Platform;
+use imgraph::types::workspace_path::WorkspacePath;
+
+/// So long after an edit a file counts as settled, on every file system.
+const SETTLED: Duration = Duration::from_millis(3100);
+const TREES: usize = 24;
+const EDITS: usize = 14;
+const SERVICES: usize = 24;
+
+/// The source key of each target, or everything that is wrong.
+type Keys = Result<BTreeMap<String, String>, Vec<String>>;
+
+/// A workspace that was looked at.
+struct Seen {
+    loaded: Loaded,
+    graph: Graph,
+    views: NodeViews,
+    keys: BTreeMap<String, String>,
+}
+
+fn see(snapshot: &Snapshot, patterns: &[String], touched: Option<&Touched>) -> Result<Seen, Vec<String>> {
+    let said = |found: Vec<imgraph::types::diagnostic::Diagnostic>| {
+        found.into_iter().map(|problem| problem.message).collect::<Vec<String>>()
+    };
+    let given =
+        load::Options { set: &BTreeMap::new(), environment: &Environment::default(), version: "0.1.0" };
+    let loaded = match touched {
+        Some(touched) => load::load_part(snapshot, &given, &touched.part),
+        None => load::load(snapshot, &given),
+    };
+    if !loaded.diagnostics.is_empty() {
+        return Err(said(loaded.diagnostics));
+    }
+    let targets = loaded.select(patterns, &WorkspacePath::root().into()).map_err(said)?;
+    let build_platform: &Platform = &"linux/amd64".parse().unwrap();
+    let (graph, found) =
+        expand(snapshot, &loaded, Wanted { targets: &targets, platforms: &[], build_platform });
+    if !found.is_empty() {
+        return Err(said(found));
+    }
+    let views = NodeViews::new(&graph, snapshot).map_err(said)?;
+    let missing = imgraph::graph::missing_sources::check(&graph, &views, snapshot);
+    if !missing.is_empty() {
+        return Err(said(missing));
+    }
+    let keys = Keyed { graph: &graph, views: &views }.source_keys();
+    let keys = graph.nodes.iter().map(|(id, node)| (node.name(), keys[id].to_string())).collect();
+    Ok(Seen { loaded, graph, views, keys })
+}
+
+fn everything() -> Vec<String> {
+    vec!["//...".to_owned()]
+}
+
+/// A workspace, and what was kept of a run that looked at everything.
+struct Trial {
+    folder: tempfile::TempDir,
+    index: Vec<u8>,
+    looks: Looks,
+    parts: Parts,
+    before: BTreeMap<String, String>,
+}
+
+impl Trial {
+    fn new(folder: tempfile::TempDir) -> Self {
+        let root = folder.path().join("w");
+        let first = Snapshot::of_disk(&root).unwrap();
+        see(&first, &everything(), None).unwrap();
+        let index = first.whole_index().unwrap();
+        let (snapshot, damage) = Snapshot::with_index(&root, index.clone()).unwrap();
+        assert_eq!(damage, None);
+        let seen = see(&snapshot, &everything(), None).unwrap();
+        let looks = snapshot.looks().unwrap();
+        let parts = Parts::of(&seen.graph, &seen.views, &seen.loaded, &snapshot).unwrap();
+        let cache = CacheFolder::new(&folder.path().join("cache"));
+        for (id, node) in seen.graph.nodes.iter() {
+            for (name, _) in node.build().iter().flat_map(|build| build.contexts()) {
+                let view = seen.views.view(id, name);
+                view_listing::store(&cache, &view.digest, &view.entries).unwrap();
+            }
+        }
+        Self { folder, index, looks, parts, before: seen.keys }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.folder.path().join("w")
+    }
+
+    /// What is touched, by a snapshot of the files as they are.
+    fn touched(&self) -> Option<(Snapshot, Touched)> {
+        let (snapshot, _) = Snapshot::with_index(&self.root(), self.index.clone()).unwrap();
+        let changes = snapshot.changes_since(&self.looks)?;
+        let cache = CacheFolder::new(&self.folder.path().join("cache"));
+        let touched = self.parts.touched(&changes, &cache)?;
+        Some((snapshot, touched))
+    }
+
+    /// Whether a part was enough.
+    fn check(&self, edits: &[String]) -> bool {
+        let after: Keys =
+            see(&Snapshot::of_disk(&self.root()).unwrap(), &everything(), None).map(|seen| seen.keys);
+        let Some((snapshot, touched)) = self.touched() else { return false };
+        let part = see(&snapshot, &touched.roots, Some(&touched)).map(|seen| seen.keys);
+        match (after, part) {
+            (Ok(after), Ok(part)) => {
+                let expected: BTreeMap<String, String> =
+                    self.before.clone().into_iter().chain(part).collect();
+                assert_eq!(after, expected, "{edits:?}");
+            }
+            (after, part) => assert_eq!(after.err(), part.err(), "{edits:?}"),
+        }
+        true
+    }
+}
+
+/// A file or folder of the tree, at random.
+fn pick(root: &Path, random: &mut Random, folders: bool) -> PathBuf {
+    let mut found = Vec::new();
+    let mut pending = vec![root.to_owned()];
+    while let Some(folder) = pending.pop() {
+        for entry in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap()) {
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                pending.push(entry.path());
+            }
+            if kind.is_dir() == folders && !kind.is_symlink() {
+                found.push(entry.path());
+            }
+        }
+    }
+    found.sort();
+    // The shared files at the top touch everything: most edits are to be of services.
+    let of_services = |path: &PathBuf| path.starts_with(root.join("services"));
+    if random.below(5) > 0 {
+        found.retain(of_services);
+    }
+    found[random.below(found.len())].clone()
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        (self.0 >> 33) as usize % limit
+    }
+}
+
+const NAMES: [&str; 6] = ["new.rs", "new.log", "BUILD.toml", ".dockerignore", "Dockerfile", ".gitignore"];
+
+/// Edits one thing, and says what it did.
+fn edit(root: &Path, random: &mut Random) -> String {
+    let what = random.below(16);
+    let (file, folder) = (pick(root, random, false), pick(root, random, true));
+    match what {
+        0..=3 => {
+            let mut bytes = fs::read(&file).unwrap();
+            bytes.push(b'\n');
+            fs::write(&file, bytes).unwrap();
+        }
+        4 => {
+            let bytes = fs::read(&file).unwrap();
+            fs::write(&file, bytes).unwrap();
+        }
+        5 | 6 => fs::write(folder.join("another.rs"), "other").unwrap(),
+        7 => {
+            let name = NAMES[random.below(NAMES.len())];
+            fs::write(folder.join(name), "").unwrap();
+        }
+        8 => fs::remove_file(&file).unwrap(),
+        9 => fs::rename(&file, file.with_extension("moved")).unwrap(),
+        10 => {
+            let next = file.with_extension("next");
+            fs::write(&next, "replaced").unwrap();
+            fs::rename(&next, &file).unwrap();
+        }
+        11 => fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap(),
+        12 => fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap(),
+        13 => {
+            fs::create_dir_all(folder.join("inner")).unwrap();
+            fs::write(folder.join("inner/one.rs"), "one").unwrap();
+        }
+        14 => drop(symlink("src", folder.join("link"))),
+        _ => {
+            fs::write(folder.join("gone.rs"), "").unwrap();
+            fs::remove_file(folder.join("gone.rs")).unwrap();
+        }
+    }
+    format!("{what} {} {}", file.display(), folder.display())
+}
+
+fn generate(number: usize) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("w");
+    let seed = number as u64;
+    let options = monorepo::Options {
+        services: SERVICES,
+        files_per_service: 6,
+        mean_file_bytes: 60,
+        libraries: 5,
+        seed,
+        commit: false,
+    };
+    monorepo::generate(&root, &options).unwrap();
+    // What targets of other packages speak of: an alias, variables, a context that no stage reaches.
+    monorepo::write(
+        &root.join("extra/BUILD.toml"),
+        "[vars]\nEXTRA = { default = \"1\" }\n[alias]\n\"//extra:old\" = \"//docker:lib-00\"\n\
+         [image.extra]\ncontext = \".\"\nargs = { EXTRA = \"${EXTRA}\" }\n\
+         contexts = { old = \"//extra:old\", unused = \"//services/svc-0001\" }\n",
+    )
+    .unwrap();
+    monorepo::write(
+        &root.join("extra/Dockerfile"),
+        "FROM scratch\nARG EXTRA\nENV EXTRA=$EXTRA\nCOPY --from=old /out /\nCOPY link/*.rs data* /\n",
+    )
+    .unwrap();
+    monorepo::write(&root.join("extra/files/one.rs"), "1").unwrap();
+    monorepo::write(&root.join("extra/data"), "2").unwrap();
+    symlink("files", root.join("extra/link")).unwrap();
+    folder
+}
+
+#[test]
+fn what_is_not_touched_is_as_it_was() {
+    let folders: Vec<tempfile::TempDir> = (0..TREES).map(generate).collect();
+    thread::sleep(SETTLED);
+    let mut by_parts = 0;
+    for (number, folder) in folders.into_iter().enumerate() {
+        let trial = Trial::new(folder);
+        assert!(trial.check(&[]), "nothing was edited");
+        let mut random = Random(number as u64);
+        let mut edits = Vec::new();
+        for _ in 0..EDITS {
+            edits.push(edit(&trial.root(), &mut random));
+            if !trial.check(&edits) {
+                break;
+            }
+            by_parts += 1;
+        }
+    }
+    assert!(by_parts > TREES * 2, "only {by_parts} edits were looked at by parts");
+}
