@@ -33,9 +33,9 @@ use imgraph::types::workspace_path::WorkspacePath;
 
 /// So long after an edit a file counts as settled, on every file system.
 const SETTLED: Duration = Duration::from_millis(3100);
-const TREES: usize = 24;
+const TREES: usize = 30;
 const EDITS: usize = 14;
-const SERVICES: usize = 24;
+const SERVICES: usize = 14;
 
 /// The source key of each target, or everything that is wrong.
 type Keys = Result<BTreeMap<String, String>, Vec<String>>;
@@ -159,10 +159,13 @@ fn pick(root: &Path, random: &mut Random, folders: bool) -> PathBuf {
         }
     }
     found.sort();
-    // The shared files at the top touch everything: most edits are to be of services.
-    let of_services = |path: &PathBuf| path.starts_with(root.join("services"));
-    if random.below(5) > 0 {
-        found.retain(of_services);
+    // What is shared or parsed touches everything: most edits are to be of something else.
+    let is_small = |path: &PathBuf| {
+        let is_source = folders || path.extension().is_some_and(|extension| extension == "rs");
+        is_source && !path.starts_with(root.join("docker"))
+    };
+    if random.below(20) > 0 {
+        found.retain(is_small);
     }
     found[random.below(found.len())].clone()
 }
@@ -176,12 +179,19 @@ impl Random {
     }
 }
 
-const NAMES: [&str; 6] = ["new.rs", "new.log", "BUILD.toml", ".dockerignore", "Dockerfile", ".gitignore"];
+/// Files that decide more than one view.
+const DECIDING: [(&str, &str); 4] = [
+    ("BUILD.toml", "wrong = 1\n"),
+    (".gitignore", "*\n"),
+    (".dockerignore", "**\n"),
+    ("Dockerfile.dockerignore", "**\n"),
+];
 
-/// Edits one thing, and says what it did.
-fn edit(root: &Path, random: &mut Random) -> String {
-    let what = random.below(16);
+/// Edits one thing, and says what it did, and what came into being.
+fn edit(root: &Path, random: &mut Random) -> (String, Option<PathBuf>) {
+    let what = random.below(18);
     let (file, folder) = (pick(root, random, false), pick(root, random, true));
+    let mut made = None;
     match what {
         0..=3 => {
             let mut bytes = fs::read(&file).unwrap();
@@ -192,31 +202,50 @@ fn edit(root: &Path, random: &mut Random) -> String {
             let bytes = fs::read(&file).unwrap();
             fs::write(&file, bytes).unwrap();
         }
-        5 | 6 => fs::write(folder.join("another.rs"), "other").unwrap(),
-        7 => {
-            let name = NAMES[random.below(NAMES.len())];
-            fs::write(folder.join(name), "").unwrap();
+        5..=7 => {
+            let path = folder.join(format!("another-{}.rs", random.below(100)));
+            fs::write(&path, "other").unwrap();
+            made = Some(path);
         }
-        8 => fs::remove_file(&file).unwrap(),
-        9 => fs::rename(&file, file.with_extension("moved")).unwrap(),
-        10 => {
+        8 | 17 => {
+            let (name, text) = DECIDING[random.below(DECIDING.len())];
+            // Where packages are, more is decided.
+            let folder = if random.below(2) == 0 { &*folder } else { file.ancestors().nth(2).unwrap() };
+            if !folder.join(name).exists() {
+                made = Some(folder.join(name));
+                fs::write(folder.join(name), text).unwrap();
+            }
+        }
+        9 => fs::remove_file(&file).unwrap(),
+        10 => fs::rename(&file, file.with_extension("moved.rs")).unwrap(),
+        11 => {
             let next = file.with_extension("next");
             fs::write(&next, "replaced").unwrap();
             fs::rename(&next, &file).unwrap();
         }
-        11 => fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap(),
-        12 => fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap(),
-        13 => {
-            fs::create_dir_all(folder.join("inner")).unwrap();
+        12 => fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap(),
+        13 => fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap(),
+        14 if !folder.join("inner").exists() => {
+            fs::create_dir(folder.join("inner")).unwrap();
             fs::write(folder.join("inner/one.rs"), "one").unwrap();
+            made = Some(folder.join("inner"));
         }
-        14 => drop(symlink("src", folder.join("link"))),
+        15 if !folder.join("pointer").exists() => {
+            symlink("src", folder.join("pointer")).unwrap();
+            made = Some(folder.join("pointer"));
+        }
+        16 if random.below(3) == 0 => {
+            // A text that is parsed for some targets, and copied by another.
+            let path = root.join("docker/libraries.dockerfile");
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(path, text + "ENV MORE=1\n").unwrap();
+        }
         _ => {
             fs::write(folder.join("gone.rs"), "").unwrap();
             fs::remove_file(folder.join("gone.rs")).unwrap();
         }
     }
-    format!("{what} {} {}", file.display(), folder.display())
+    (format!("{what} {} {}", file.display(), folder.display()), made)
 }
 
 fn generate(number: usize) -> tempfile::TempDir {
@@ -235,9 +264,10 @@ fn generate(number: usize) -> tempfile::TempDir {
     // What targets of other packages speak of: an alias, variables, a context that no stage reaches.
     monorepo::write(
         &root.join("extra/BUILD.toml"),
-        "[vars]\nEXTRA = { default = \"1\" }\n[alias]\n\"//extra:old\" = \"//docker:lib-00\"\n\
+        "[vars]\nEXTRA = { default = \"1\" }\n\
          [image.extra]\ncontext = \".\"\nargs = { EXTRA = \"${EXTRA}\" }\n\
-         contexts = { old = \"//extra:old\", unused = \"//services/svc-0001\" }\n",
+         contexts = { old = \"//extra:old\", unused = \"//services/svc-0001\" }\n\
+         [image.recipes]\ncontext = \"//docker\"\ndockerfile = \"recipes.dockerfile\"\n",
     )
     .unwrap();
     monorepo::write(
@@ -245,6 +275,10 @@ fn generate(number: usize) -> tempfile::TempDir {
         "FROM scratch\nARG EXTRA\nENV EXTRA=$EXTRA\nCOPY --from=old /out /\nCOPY link/*.rs data* /\n",
     )
     .unwrap();
+    let recipes = "FROM scratch\nCOPY libraries.dockerfile /\n";
+    monorepo::write(&root.join("extra/recipes.dockerfile"), recipes).unwrap();
+    let alias = "[alias]\n\"//extra:old\" = \"//docker:lib-00\"\n";
+    monorepo::write(&root.join("names/BUILD.toml"), alias).unwrap();
     monorepo::write(&root.join("extra/files/one.rs"), "1").unwrap();
     monorepo::write(&root.join("extra/data"), "2").unwrap();
     symlink("files", root.join("extra/link")).unwrap();
@@ -262,12 +296,21 @@ fn what_is_not_touched_is_as_it_was() {
         let mut random = Random(number as u64);
         let mut edits = Vec::new();
         for _ in 0..EDITS {
-            edits.push(edit(&trial.root(), &mut random));
-            if !trial.check(&edits) {
-                break;
+            let (what, made) = edit(&trial.root(), &mut random);
+            edits.push(what);
+            if trial.check(&edits) {
+                by_parts += 1;
+                continue;
             }
-            by_parts += 1;
+            // What touches everything goes on to do so, unless it goes away.
+            match made {
+                Some(folder) if folder.is_dir() && !folder.is_symlink() => {
+                    fs::remove_dir_all(folder).unwrap();
+                }
+                Some(file) => fs::remove_file(file).unwrap(),
+                None => break,
+            }
         }
     }
-    assert!(by_parts > TREES * 2, "only {by_parts} edits were looked at by parts");
+    assert!(by_parts > TREES * 3, "only {by_parts} edits were looked at by parts");
 }

@@ -8,9 +8,9 @@
 //! **Invariant:** a change of which it is not clear whom it touches touches everything.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::cache::folder::CacheFolder;
@@ -20,6 +20,7 @@ use crate::graph::node::{Graph, Node};
 use crate::graph::node_views::NodeViews;
 use crate::graph::target::{ArgumentValue, Located, NamedContext, Target};
 use crate::source::changes::Changes;
+use crate::source::parallel::each;
 use crate::source::snapshot::Snapshot;
 use crate::syntax::path_patterns::PathPatterns;
 use crate::types::digest::TreeDigest;
@@ -157,7 +158,7 @@ impl Parts {
             // A pattern that is malformed may be so for whoever looks at this path.
             !patterns.and_then(|patterns| patterns.matches_or_parent(inner)).is_ok_and(|matches| !matches)
         };
-        self.covering(path).into_par_iter().filter(matches).map(|(number, _)| number).collect()
+        filter(self.covering(path), matches)
     }
 
     /// The views that hold `path`. One whose listing is lost counts as if it did, and so does one of the
@@ -169,7 +170,7 @@ impl Parts {
                 |entries: Vec<FileEntry>| entries.binary_search_by(|entry| entry.path.cmp(inner)).is_ok();
             inner.is_root() || listing.is_none_or(is_in)
         };
-        self.covering(path).into_par_iter().filter(holds).map(|(number, _)| number).collect()
+        filter(self.covering(path), holds)
     }
 
     /// `own`, and all that needs one of them.
@@ -204,6 +205,16 @@ impl Parts {
         }
         Some(part)
     }
+}
+
+/// The numbers of the views that `counts` lets in.
+fn filter(
+    views: Vec<(usize, WorkspacePath)>,
+    counts: impl Fn(&(usize, WorkspacePath)) -> bool + Send + Sync,
+) -> Vec<usize> {
+    let number = |view: (usize, WorkspacePath)| Ok::<_, Infallible>(counts(&view).then_some(view.0));
+    let Ok(counted) = each(views, 0, |_| false, number);
+    counted.into_iter().flatten().collect()
 }
 
 /// Gathers members.

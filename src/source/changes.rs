@@ -38,7 +38,8 @@ impl Changes {
     fn and(mut self, other: Self) -> Option<Self> {
         self.entries.extend(other.entries);
         self.folders.extend(other.folders);
-        (self.entries.len() + self.folders.len() <= MOST).then_some(self)
+        let names: usize = self.folders.iter().map(|(_, names)| names.len()).sum();
+        (self.entries.len() + names <= MOST).then_some(self)
     }
 }
 
@@ -89,7 +90,7 @@ impl Sweep<'_> {
         for entry in self.index.entries(number).filter(|entry| self.looks.entries.contains(entry.number())) {
             let place = Place { folder: path, name: self.index.name(entry) };
             let facts = self.lookout.origin.stat(place).ok()?;
-            if !facts.is_some_and(|facts| self.knows(entry, &facts)) {
+            if !facts.is_some_and(|facts| self.index.knows(entry, &facts, self.lookout.taken)) {
                 self.note(entry, place, &mut changes)?;
             }
         }
@@ -138,10 +139,6 @@ impl Sweep<'_> {
     fn note(&self, entry: EntryNumber, place: Place<'_>, changes: &mut Changes) -> Option<()> {
         changes.entries.push(place.path());
         (self.index.kind(entry) == EntryKind::File).then_some(())
-    }
-
-    fn knows(&self, entry: EntryNumber, facts: &Stat) -> bool {
-        self.lookout.believes(facts) && self.index.knows(entry, facts, self.lookout.taken)
     }
 
     /// The facts of a folder on the root's own device.

@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
+mod changed;
 mod on_disk;
 mod script;
 mod scripted;

@@ -16,28 +16,28 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A workspace and the index that was kept last.
-struct Trial {
-    script: Script,
-    index: Option<Vec<u8>>,
+pub(super) struct Trial {
+    pub(super) script: Script,
+    pub(super) index: Option<Vec<u8>>,
 }
 
 impl Trial {
-    fn new(tick: i64) -> Self {
+    pub(super) fn new(tick: i64) -> Self {
         Self { script: Script::new(tick), index: None }
     }
 
-    fn wait(&self, milliseconds: i64) {
+    pub(super) fn wait(&self, milliseconds: i64) {
         self.script.world().now += milliseconds;
     }
 
-    fn snapshot(&self) -> Snapshot {
+    pub(super) fn snapshot(&self) -> Snapshot {
         let index = self.index.clone().map(|bytes| Arc::new(StatIndex::decode(bytes).unwrap()));
         Snapshot::new(Box::new(self.script.clone()), PathBuf::from("/scripted"), index, None)
     }
 
     /// Looks at everything below `folder` and keeps the index. Says how much was read, and whether
     /// there was something to keep.
-    fn look_at(&mut self, folder: &str) -> (usize, bool) {
+    pub(super) fn look_at(&mut self, folder: &str) -> (usize, bool) {
         self.script.world().reads = 0;
         let snapshot = self.snapshot();
         let seen = seen(&snapshot, folder);
@@ -49,6 +49,22 @@ impl Trial {
         let written = kept.is_some();
         self.index = kept.or(self.index.take());
         (reads, written)
+    }
+
+    /// Does what `step` says; looks only if that is wanted.
+    pub(super) fn take(&mut self, step: &Step, looks: bool) {
+        let world = || self.script.world();
+        match step {
+            Step::Write(path, text) => world().write(path, text),
+            Step::Replace(path, kind, text) => world().replace(path, *kind, text),
+            Step::Remove(path) => world().remove(path),
+            Step::Rename(from, to) => world().rename(from, to),
+            Step::HardLink(from, to) => world().hard_link(from, to),
+            Step::SetModified(path, at) => world().set_modified(path, *at),
+            Step::Wait(milliseconds) => self.wait(*milliseconds),
+            Step::Look(folder) if looks => drop(self.look_at(folder)),
+            Step::Look(_) => {}
+        }
     }
 
     #[track_caller]
@@ -270,7 +286,7 @@ fn a_text_that_changes_while_it_is_read_is_no_ground_to_tell_anything_again() {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Write(&'static str, &'static str),
     Replace(&'static str, EntryKind, &'static str),
     Remove(&'static str),
@@ -281,7 +297,7 @@ enum Step {
     Look(&'static str),
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let path = || prop::sample::select(vec!["a", "b", "d", "d/a", "d/b", "d/e", "d/e/a"]);
     let text = || prop::sample::select(vec!["x", "y", "xx", "../a"]);
     let kind = || prop::sample::select(vec![EntryKind::Folder, EntryKind::File, EntryKind::Link]);
@@ -306,16 +322,7 @@ proptest! {
     fn no_look_is_stale(steps in steps(), tick in prop::sample::select(vec![1, 10, 1000, 2000])) {
         let mut trial = Trial::new(tick);
         for step in &steps {
-            match step {
-                Step::Write(path, text) => trial.script.world().write(path, text),
-                Step::Replace(path, kind, text) => trial.script.world().replace(path, *kind, text),
-                Step::Remove(path) => trial.script.world().remove(path),
-                Step::Rename(from, to) => trial.script.world().rename(from, to),
-                Step::HardLink(from, to) => trial.script.world().hard_link(from, to),
-                Step::SetModified(path, at) => trial.script.world().set_modified(path, *at),
-                Step::Wait(milliseconds) => trial.wait(*milliseconds),
-                Step::Look(folder) => { trial.look_at(folder); }
-            }
+            trial.take(step, true);
         }
         trial.look_at("");
         trial.wait(5000);
