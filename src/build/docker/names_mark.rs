@@ -10,9 +10,11 @@
 //!
 //! A mark is bound to one life of an engine ([`Answerer`]), which is the only thing that the engine is asked
 //! for. Whatever is replaced, restored, mounted or started anew is another process or another inode. A change
-//! that the engine could not write down stands in its memory alone: it leaves a trace in the folder where the
-//! file was to be replaced, and a mark is believed nowhere where even that may fail, a file system that is
-//! full or read-only.
+//! that the engine could not write down stands in its memory alone, but it leaves a trace in the folder where
+//! the file was to be replaced. Only an engine that could make no file at all leaves none: that is why a mark
+//! holds nowhere where the disk is full or read-only. What is not seen: a name that was moved while no file
+//! could be made for another reason, or none any longer, with no later change; and an engine's files that
+//! somebody edits, or mounts over for a while, by hand.
 //!
 //! **Invariant:** whatever is unclear is no mark, or one that does not hold.
 
