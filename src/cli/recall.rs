@@ -6,10 +6,11 @@
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::arguments::Targets;
 use super::exit::Exit;
@@ -17,6 +18,7 @@ use super::prepared::{Anew, Early, Engine, Prepared};
 use super::session::{Connect, Session};
 use super::terminal;
 use crate::build::builder::Builder;
+use crate::build::docker::NamesMark;
 use crate::cache::folder::CacheFolder;
 use crate::cache::last_build::LastBuilds;
 use crate::cache::recall_file::RecallFile;
@@ -36,6 +38,24 @@ pub(crate) struct Request {
     file: RecallFile,
     cache: CacheFolder,
     connect: Connect,
+}
+
+/// What is kept of a run.
+#[derive(Serialize, Deserialize)]
+struct Kept<Told> {
+    recall: Recall<Told>,
+    /// What tells that all its images are there, where they need not be asked for.
+    images: Option<Box<NamesMark>>,
+}
+
+/// What the engine has of what an earlier run leaned on.
+enum Images {
+    /// All of it: the mark says so, and nobody asked for them.
+    Marked,
+    /// All of it: they were asked for. A mark for them, where there is one.
+    Asked(Option<Box<NamesMark>>),
+    /// Less, or it cannot be asked.
+    Differ,
 }
 
 /// What is known of an earlier run of the same request.
@@ -105,42 +125,45 @@ impl Request {
     /// What was told before, when all that it leaned on is as it was.
     pub(crate) fn told_before<Told>(&self, session: &Session) -> Before<Told>
     where
-        Told: DeserializeOwned,
+        Told: Serialize + DeserializeOwned,
     {
         let mut warnings = Vec::new();
-        let recall = self.file.load::<Recall<Told>>().value(&mut warnings);
+        let kept = self.file.load::<Kept<Told>>().value(&mut warnings);
         // This run replaces what is damaged.
         session.show_once(&warnings);
-        let Some(recall) = recall.filter(|recall| self.is_asked_alike(session, recall)) else {
+        let Some(mut kept) = kept.filter(|kept| self.is_asked_alike(session, &kept.recall)) else {
             return Before::Differs(None);
         };
-        // Where files changed, nobody waits for what the engine says; but the run that follows may.
-        let (held, holds) = mpsc::channel();
-        let (asked, early) = mpsc::channel();
-        let (connect, store) = (self.connect.clone(), recall.store.clone());
-        std::thread::spawn(move || {
-            let engine = ask(&connect, store.names());
-            let hold = |engine: &Engine| store.hold_for(&*engine.builder, engine.listed.as_ref());
-            // Whoever does not listen needs no answer.
-            let _told = held.send(engine.as_ref().is_some_and(hold));
-            let _told = asked.send(engine);
-        });
-        let early = Early(early);
-        let Some((snapshot, touched)) = self.touched(session, &recall) else {
+        let (images, early) = ask_aside(&self.connect, &kept);
+        let Some((snapshot, touched)) = self.touched(session, &kept.recall) else {
             return Before::Differs(Some(early));
         };
-        if !holds.recv().unwrap_or(false) {
-            return Before::Differs(Some(early));
-        }
+        let how = match images.recv().unwrap_or(Images::Differ) {
+            Images::Differ => return Before::Differs(Some(early)),
+            Images::Marked => " (of images, the engine's file of names is the same)",
+            Images::Asked(mark) => {
+                self.keep_mark(&mut kept, mark);
+                ""
+            }
+        };
         if session.everywhere.verbose {
-            terminal::message(&how_much_changed(&touched));
+            terminal::message(&format!("{}{how}\n", how_much_changed(&touched)));
         }
+        let Recall { store, told, .. } = kept.recall;
         match touched {
             Some(touched) if !touched.roots.is_empty() => {
-                let anew = Anew { touched, snapshot };
-                Before::Partly(Partly { told: recall.told, anew, early })
+                Before::Partly(Partly { told, anew: Anew { touched, snapshot }, early })
             }
-            _ => Before::Same { builder: recall.store.description().to_owned(), told: recall.told },
+            _ => Before::Same { builder: store.description().to_owned(), told },
+        }
+    }
+
+    /// Keeps what holds once more together with a mark for its images.
+    fn keep_mark<Told: Serialize>(&self, kept: &mut Kept<Told>, mark: Option<Box<NamesMark>>) {
+        if mark.is_some() {
+            kept.images = mark;
+            // A cache that cannot be written is told by whoever has something of his own to keep.
+            let _kept = self.file.store(kept);
         }
     }
 
@@ -209,9 +232,11 @@ impl Request {
         let parts = Parts::of(&prepared.graph, &prepared.views, &workspace.loaded, &workspace.snapshot);
         // Without it a run after an edit looks at everything.
         let parts = parts.and_then(|parts| self.file.store_parts(&parts).ok());
+        let images = store.every_name().and_then(|names| prepared.builder.mark(&names));
         let recall = Recall { looks, environment, git, store, parts, last_builds, told };
         // Last what the others are found by.
-        if let Err(error) = self.file.index().write(&index).and_then(|()| self.file.store(recall)) {
+        let kept = Kept { recall, images };
+        if let Err(error) = self.file.index().write(&index).and_then(|()| self.file.store(kept)) {
             session.show(&[error.warning()]);
         }
     }
@@ -219,12 +244,34 @@ impl Request {
 
 fn how_much_changed(touched: &Option<Touched>) -> String {
     match touched.as_ref().map(|touched| touched.part.targets.len()) {
-        None => "nothing has changed since the same was asked before\n".to_owned(),
-        Some(0) => "nothing that is read has changed since the same was asked before\n".to_owned(),
+        None => "nothing has changed since the same was asked before".to_owned(),
+        Some(0) => "nothing that is read has changed since the same was asked before".to_owned(),
         Some(count) => {
-            format!("files have changed since the same was asked before: {count} targets are looked at\n")
+            format!("files have changed since the same was asked before: {count} targets are looked at")
         }
     }
+}
+
+/// Asks on a thread of its own what the engine has of what `kept` leaned on. Where files changed, nobody
+/// waits for what it says; but the run that follows may.
+fn ask_aside<Told>(connect: &Connect, kept: &Kept<Told>) -> (Receiver<Images>, Early) {
+    let (told_images, images) = mpsc::channel();
+    let (asked, early) = mpsc::channel();
+    let (connect, store, mark) = (connect.clone(), kept.recall.store.clone(), kept.images.clone());
+    std::thread::spawn(move || {
+        // Whoever does not listen needs no answer.
+        if mark.is_some_and(|mark| connect.holds(&mark)) {
+            let _told = told_images.send(Images::Marked);
+            return;
+        }
+        let engine = ask(&connect, store.names());
+        let holds = |engine: &Engine| store.hold_for(&*engine.builder, engine.listed.as_ref());
+        let mark = |engine: &Engine| store.every_name().and_then(|names| engine.builder.mark(&names));
+        let found = engine.as_ref().filter(|engine| holds(engine));
+        let _told = told_images.send(found.map_or(Images::Differ, |engine| Images::Asked(mark(engine))));
+        let _told = asked.send(engine);
+    });
+    (images, Early(early))
 }
 
 /// Connects, and lists all images where so many names are wanted that it is quicker.

@@ -13,7 +13,7 @@ use super::diagnostics;
 use super::exit::Exit;
 use super::terminal::{self, Terminal};
 use crate::build::builder::BuildError;
-use crate::build::docker::{AddressError, DockerBuilder, EngineAddress};
+use crate::build::docker::{AddressError, DockerBuilder, EngineAddress, NamesMark};
 use crate::cache::folder::CacheFolder;
 use crate::cache::index_file::IndexFile;
 use crate::engine::tag_clash;
@@ -49,11 +49,19 @@ pub(crate) struct Connect(Option<String>);
 impl Connect {
     /// Connects.
     pub(crate) fn connect(&self) -> Result<DockerBuilder, NoBuilder> {
-        let address = match &self.0 {
-            Some(text) if !text.is_empty() => text.parse::<EngineAddress>().map_err(NoBuilder::Address)?,
-            _ => EngineAddress::default(),
-        };
-        DockerBuilder::connect(&address).map_err(NoBuilder::Engine)
+        DockerBuilder::connect(&self.address().map_err(NoBuilder::Address)?).map_err(NoBuilder::Engine)
+    }
+
+    /// Whether the names of images are there still as they were at `mark`.
+    pub(crate) fn holds(&self, mark: &NamesMark) -> bool {
+        self.address().is_ok_and(|address| mark.holds_at(&address))
+    }
+
+    fn address(&self) -> Result<EngineAddress, AddressError> {
+        match &self.0 {
+            Some(text) if !text.is_empty() => text.parse(),
+            _ => Ok(EngineAddress::default()),
+        }
     }
 }
 

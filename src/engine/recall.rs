@@ -18,6 +18,7 @@ use super::lookup::{self, Known, link_name, tags};
 use crate::build::builder::{Bases, Builder, Inventory};
 use crate::source::git_facts::GitQuestion;
 use crate::source::looks::Looks;
+use crate::syntax::image_reference::ImageReference;
 use crate::types::digest::{ContentHash, OutputDigest, SourceKey};
 use crate::types::environment::EnvironmentHash;
 use crate::types::ids::{DenseMap, NodeId};
@@ -96,6 +97,16 @@ impl StoreFacts {
     /// How many names of images were asked for.
     pub fn names(&self) -> usize {
         self.names.len()
+    }
+
+    /// Every name that this leans on, as a builder lists it, and what it stands for. `None` where a base has
+    /// no such name.
+    pub fn every_name(&self) -> Option<BTreeMap<String, OutputDigest>> {
+        let mut names = self.names.clone();
+        for (reference, _, digest) in &self.bases {
+            names.insert(reference.parse::<ImageReference>().ok()?.listed(), digest.clone());
+        }
+        Some(names)
     }
 
     /// Whether `builder` has all of this. One that cannot be asked has not. `listed` is all that it has,

@@ -10,12 +10,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use std::time::SystemTime;
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::file_system::tells_of_changes;
 use super::origin::{Content, Hashed, Listed, Origin, Place, StatResult, Text};
 use super::read_error::ReadError;
 use super::stat::{EntryKind, SpecialKind, Stat, Timestamp};
@@ -120,7 +120,7 @@ impl Origin for Disk {
     }
 
     fn now(&self) -> Timestamp {
-        Timestamp::of(SystemTime::now())
+        Timestamp::now()
     }
 
     fn stat(&self, place: Place<'_>) -> StatResult {
@@ -179,27 +179,6 @@ impl Origin for Disk {
         let is_steady = opened.is_steady(bytes.len() as u64).map_err(|cause| failed(cause.into()))?;
         Ok(Text { bytes, steady: is_steady.then_some(opened.facts) })
     }
-}
-
-/// Whether a file system writes down when something on it changes, at once and with a clock of this
-/// machine. A read-only one may be another image of the same build at the same place, with the same times
-/// and numbers; one of the network, or of a program, tells what it remembers.
-#[cfg(target_os = "linux")]
-fn tells_of_changes(root: BorrowedFd<'_>) -> bool {
-    /// ext2 to 4, XFS, Btrfs, F2FS, ZFS, tmpfs, overlayfs (`linux/magic.h`; ZFS has its own).
-    const TELLING: [u64; 7] =
-        [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x2FC1_2FC1, 0x0102_1994, 0x794C_7630];
-    let is_known = rustix::fs::fstatfs(root).is_ok_and(|found| TELLING.contains(&(found.f_type as u64)));
-    let is_writable = rustix::fs::fstatvfs(root)
-        .is_ok_and(|found| !found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY));
-    is_known && is_writable
-}
-
-/// As on Linux; here the types of file systems have no numbers that stay the same.
-#[cfg(not(target_os = "linux"))]
-fn tells_of_changes(root: BorrowedFd<'_>) -> bool {
-    rustix::fs::fstatvfs(root)
-        .is_ok_and(|found| !found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
 }
 
 /// Gives `ask` the path from the root as the system wants it, in a buffer that is used again.
@@ -315,7 +294,7 @@ fn kind_of(file_type: FileType) -> EntryKind {
     }
 }
 
-fn stat_of(stat: &rustix::fs::Stat) -> Stat {
+pub(super) fn stat_of(stat: &rustix::fs::Stat) -> Stat {
     Stat {
         kind: kind_of(FileType::from_raw_mode(stat.st_mode)),
         permissions: stat.st_mode & 0o7777,

@@ -6,7 +6,9 @@
 pub mod read_error;
 pub mod stat;
 mod origin;
+mod file_system;
 mod disk;
+pub mod settled;
 pub mod stat_index;
 mod lookout;
 mod folder;

@@ -2,11 +2,13 @@
 
 use std::time::SystemTime;
 
+use serde::{Deserialize, Serialize};
+
 /// Seconds: no file system in use has a coarser clock.
 const COARSEST_TICK: i64 = 2;
 
 /// What an entry is, links not followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EntryKind {
     /// A folder.
     Folder,
@@ -19,7 +21,7 @@ pub enum EntryKind {
 }
 
 /// What has a name in a folder and no content of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SpecialKind {
     /// A Unix socket.
     Socket,
@@ -41,7 +43,7 @@ impl SpecialKind {
 }
 
 /// A moment as a file system stores it. Seconds since 1970, and nanoseconds of that second.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Timestamp {
     /// Whole seconds.
     pub seconds: i64,
@@ -50,8 +52,13 @@ pub struct Timestamp {
 }
 
 impl Timestamp {
+    /// This moment, by the clock of this machine.
+    pub fn now() -> Self {
+        Self::of(SystemTime::now())
+    }
+
     /// The moment `time`; one before 1970 is 1970.
-    pub(super) fn of(time: SystemTime) -> Self {
+    fn of(time: SystemTime) -> Self {
         let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self { seconds: since.as_secs().cast_signed(), nanoseconds: since.subsec_nanos() }
     }
@@ -60,7 +67,7 @@ impl Timestamp {
 /// The facts by which a file is taken as unchanged, and its permissions.
 ///
 /// Times and inode numbers never enter a digest: they only save reading a file again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stat {
     /// What it is.
     pub kind: EntryKind,

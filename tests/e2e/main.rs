@@ -17,6 +17,8 @@ mod examples;
 mod failures;
 mod formats;
 mod interruption;
+mod marked_images;
+mod own_engine;
 mod platforms;
 mod proxy;
 mod recall;

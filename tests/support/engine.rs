@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 pub(crate) struct Engine {
     /// Where it listens, such as `unix:///…`.
     pub(crate) host: String,
-    client: String,
+    pub(crate) client: String,
 }
 
 impl Engine {

@@ -3,7 +3,7 @@
 //! It owns a small tokio runtime, on which sessions and connections live; calls block in it from
 //! whatever thread they come. It must not be called from inside another tokio runtime.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::Duration;
 
@@ -11,8 +11,11 @@ use bollard::models::SystemInfo;
 use tokio::runtime::Runtime;
 
 use super::address::EngineAddress;
+use super::answerer::Answerer;
 use super::bases::Finder;
 use super::connection::{self, Connection};
+use super::names_mark::NamesMark;
+use super::store_files::StorePlace;
 use super::{images, solve, version};
 use crate::build::builder::{Bases, BuildError, BuildOutput, BuildRequest, Builder, Inventory};
 use crate::types::cancellation::Cancellation;
@@ -32,6 +35,8 @@ const CONTAINERD_STORE: &str = "io.containerd.snapshotter.v1";
 pub struct DockerBuilder {
     runtime: Runtime,
     connection: Connection,
+    /// Whose answers these are, and where it keeps names, where that can be seen from here.
+    seen: Option<(Answerer, StorePlace)>,
     family: &'static str,
     description: String,
     platform: Platform,
@@ -52,7 +57,9 @@ impl DockerBuilder {
                 message: format!("cannot start threads: {error}"),
                 help: None,
             })?;
-        let (connection, version, info) = runtime.block_on(async {
+        let (answerer, connection, version, info) = runtime.block_on(async {
+            // First, so that what is asked later was answered by nobody else if it is the same at the end.
+            let answerer = Answerer::at(address).await;
             let connection = Connection::open(address).await?;
             let no_engine = |error| connection::no_engine(address, &error);
             let (version, info) = tokio::join!(connection.api.version(), connection.api.info());
@@ -61,12 +68,14 @@ impl DockerBuilder {
                 message,
                 help: Some("update Docker Engine: https://docs.docker.com/engine/install/".to_owned()),
             })?;
-            Ok((connection, version, info.map_err(no_engine)?))
+            Ok((answerer, connection, version, info.map_err(no_engine)?))
         })?;
+        let place = StorePlace::of(&info).filter(|_| version::is_read(&version) && family(&info) == CLASSIC);
         let platform = format!("{}/{}", version.os.unwrap_or_default(), version.arch.unwrap_or_default());
         Ok(Self {
             runtime,
             connection,
+            seen: answerer.zip(place),
             family: family(&info),
             description: description(&version.version.unwrap_or_default(), &info),
             platform: platform.parse().unwrap_or_else(|_unknown| Platform::local()),
@@ -82,6 +91,13 @@ impl DockerBuilder {
     /// Whether an inventory of so many images costs as much as one of all.
     pub fn lists_all_for(&self, images: usize) -> bool {
         self.lists_all() && images > images::FEW
+    }
+
+    /// A mark by which a later run sees that `names`, each of which this engine was asked for, still stand
+    /// for these images. `None` where there can be none.
+    pub fn mark(&self, names: &BTreeMap<String, OutputDigest>) -> Option<Box<NamesMark>> {
+        let (engine, place) = self.seen.as_ref()?;
+        self.runtime.block_on(NamesMark::take(engine, place, &self.connection.address, names)).map(Box::new)
     }
 
     fn finder(&self) -> Finder<'_> {

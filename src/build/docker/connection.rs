@@ -32,7 +32,8 @@ impl<Stream: AsyncRead + AsyncWrite + Send + Unpin> Duplex for Stream {}
 /// An engine that answers.
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
-    address: EngineAddress,
+    /// Where it listens.
+    pub(super) address: EngineAddress,
     /// The Engine API.
     pub(super) api: Docker,
 }

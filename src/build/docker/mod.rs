@@ -31,7 +31,13 @@ mod session;
 
 mod solve;
 
+mod answerer;
+mod store_files;
+
+mod names_mark;
+
 mod builder;
 
 pub use address::{AddressError, EngineAddress};
 pub use builder::DockerBuilder;
+pub use names_mark::NamesMark;

@@ -7,6 +7,8 @@ use bollard::models::SystemVersion;
 
 /// The first major version that is accepted.
 const OLDEST_MAJOR: u64 = 23;
+/// The last major version whose source was read for what is leaned on beside the API.
+const LAST_READ_MAJOR: u64 = 29;
 /// The Engine API of version 23.0, for engines whose version is not a number.
 const OLDEST_API: (u64, u64) = (1, 42);
 
@@ -31,10 +33,19 @@ fn foreign_engine(version: &SystemVersion) -> Option<&str> {
     components.iter().map(|component| component.name.as_str()).find(|name| name.contains("Podman"))
 }
 
+/// Whether the engine does what the source of its version says, which was read.
+pub(super) fn is_read(version: &SystemVersion) -> bool {
+    let major = version.version.as_deref().and_then(major);
+    major.is_some_and(|major| (OLDEST_MAJOR..=LAST_READ_MAJOR).contains(&major))
+}
+
+fn major(version: &str) -> Option<u64> {
+    version.trim_start_matches('v').split('.').next()?.parse().ok()
+}
+
 /// Versions of development builds (`dev`, `0.0.0-20240101`) say nothing: their API version does.
 fn is_new_enough(version: &str, api_version: &str) -> bool {
-    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u64>().ok());
-    match major {
+    match major(version) {
         Some(major) if major > 0 => major >= OLDEST_MAJOR,
         _ => api_version.split_once('.').is_some_and(|(major, minor)| {
             major.parse().ok().zip(minor.parse().ok()).is_some_and(|api: (u64, u64)| api >= OLDEST_API)
@@ -70,6 +81,21 @@ mod tests {
         );
         check_version("dev", "1.41", Err("Docker Engine dev is too old: imgraph needs 23.0 or newer"));
         check_version("", "", Err("Docker Engine  is too old: imgraph needs 23.0 or newer"));
+    }
+
+    #[test]
+    fn an_engine_of_a_version_that_nobody_read_is_not_known() {
+        let check = |version: &str, expected: bool| {
+            let version = SystemVersion { version: Some(version.to_owned()), ..SystemVersion::default() };
+            assert_eq!(is_read(&version), expected, "{version:?}");
+        };
+        check("23.0.0", true);
+        check("26.1.5+dfsg1", true);
+        check("29.7.2", true);
+        check("30.0.0", false);
+        check("22.06.0-beta.0", false);
+        check("dev", false);
+        check("0.0.0-20240101", false);
     }
 
     #[test]
