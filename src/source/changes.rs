@@ -49,27 +49,39 @@ pub(super) fn since(lookout: &Lookout, looks: &Looks) -> Option<Changes> {
     if !looks.has_git_exclude(&*lookout.origin) {
         return None;
     }
-    let sweep = Sweep { lookout, index };
     let found = folders(index);
-    let changes = found.par_iter().map(|(number, path)| sweep.folder(*number, path));
+    let sweep = Sweep { lookout, index };
+    let changes = found.par_iter().map(|folder| sweep.folder(folder.number, &path_of(index, &found, folder)));
     changes.try_reduce(Changes::default, Changes::and)
 }
 
-/// The folders of an index of which something is known, with their paths.
-fn folders(index: &StatIndex) -> Vec<(FolderNumber, WorkspacePath)> {
-    let mut found = Vec::new();
-    let mut pending = vec![(FolderNumber::ROOT, WorkspacePath::root())];
-    while let Some((number, path)) = pending.pop() {
+/// A folder of an index.
+struct Found {
+    number: FolderNumber,
+    /// The place of the folder that it lies in among those that were found before, and its entry there.
+    above: Option<(usize, EntryNumber)>,
+}
+
+/// The folders of an index of which something is known.
+fn folders(index: &StatIndex) -> Vec<Found> {
+    let mut found = vec![Found { number: FolderNumber::ROOT, above: None }];
+    let mut next = 0;
+    while let Some(number) = found.get(next).map(|found| found.number) {
+        let inside = index.entries(number).filter_map(|entry| Some((index.folder(entry)?, entry)));
         // What lies in a folder that nobody looked into was not looked at.
-        if !index.has_folder_facts(number) {
-            continue;
-        }
-        for entry in index.entries(number) {
-            pending.extend(index.folder(entry).map(|inner| (inner, path.join_name(index.name(entry)))));
-        }
-        found.push((number, path));
+        let inside = inside.filter(|(number, _)| index.has_folder_facts(*number));
+        found.extend(inside.map(|(number, entry)| Found { number, above: Some((next, entry)) }));
+        next += 1;
     }
     found
+}
+
+/// The path of one of `found`. It is made by whoever needs it, so that all threads make paths.
+fn path_of(index: &StatIndex, found: &[Found], folder: &Found) -> WorkspacePath {
+    let above = |folder: &&Found| folder.above.map(|(place, _)| &found[place]);
+    let way: Vec<&Found> = std::iter::successors(Some(folder), above).collect();
+    let names = way.iter().rev().filter_map(|folder| Some(index.name(folder.above?.1)));
+    WorkspacePath::of_names(names)
 }
 
 /// One look at everything that an earlier snapshot looked at.

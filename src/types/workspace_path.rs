@@ -71,6 +71,18 @@ impl WorkspacePath {
         Self(bytes.into_boxed_slice())
     }
 
+    /// The path of `names`, from the root down, each of them one name as a folder lists it.
+    pub fn of_names<'n>(names: impl Iterator<Item = &'n [u8]>) -> Self {
+        let mut bytes = Vec::new();
+        for name in names {
+            if !bytes.is_empty() {
+                bytes.push(b'/');
+            }
+            bytes.extend_from_slice(name);
+        }
+        Self(bytes.into_boxed_slice())
+    }
+
     /// This path's names below `other`, joined; for two folders of one workspace.
     pub fn join(&self, other: &Self) -> Self {
         match (self.is_root(), other.is_root()) {

@@ -2,24 +2,26 @@
 //!
 //! ```text
 //! header    magic 16, checksum 32, taken 12, user 4, root device 8, root inode 8,
-//!           folders 4, entries 4, bytes of names 4, zero 4
-//! folders   facts 56, first entry 4, entries 4                            64 each
-//! entries   name start 4, name length 2, kind 1, zero 1, facts 56, data 32   96 each
+//!           folders 4, entries 4, bytes of names 4, records 4
+//! folders   facts 56, first entry 4, entries 4                     64 each
+//! entries   name start 4, name length 2, kind 1, zero 1, number 4   12 each
+//! records   facts 56, data 32                                      88 each
 //! names     all names and link targets
 //! ```
 //!
 //! Numbers are little-endian. The checksum (blake3) covers all that follows it. It is what keeps a
 //! file that the system lost half of from being used, so that nothing has to be synced to the disk.
-//! Records have one size each, so that a file is used as it was read, without an allocation an entry.
+//! The parts of a kind have one size, so that a file is used as it was read, without an allocation an entry.
 //!
 //! Folder 0 is the root; a folder's number is larger than its parent's. The entries of a folder lie
-//! together, sorted by name. An entry's data is a file's content hash; a link's target, as start and
-//! length in the names; a folder's number. Facts of zero bytes are no facts.
+//! together, sorted by name. An entry's number is that of a folder; of anything else it is the number of
+//! its record, counted from 1, or 0 where nothing is known but the name. A record's data is a file's content
+//! hash, or a link's target, as start and length in the names. Facts of zero bytes are no facts.
 
 use crate::source::stat::{EntryKind, SpecialKind, Stat, Timestamp};
 
 /// The version is in it: another layout, or another meaning of a fact, has another number.
-pub(super) const MAGIC: &[u8; 16] = b"imgraph-index 1\n";
+pub(super) const MAGIC: &[u8; 16] = b"imgraph-index 2\n";
 pub(super) const CHECKSUM_AT: usize = 16;
 pub(super) const CHECKED_FROM: usize = 48;
 pub(super) const TAKEN_AT: usize = 48;
@@ -32,10 +34,11 @@ pub(super) const HEADER_BYTES: usize = 96;
 
 pub(super) const FACTS_BYTES: usize = 56;
 pub(super) const FOLDER_BYTES: usize = 64;
-pub(super) const ENTRY_BYTES: usize = 96;
-/// Where in an entry the facts begin, and the data.
-pub(super) const ENTRY_FACTS_AT: usize = 8;
-pub(super) const ENTRY_DATA_AT: usize = 64;
+pub(super) const ENTRY_BYTES: usize = 12;
+/// Where in an entry its number begins.
+pub(super) const ENTRY_NUMBER_AT: usize = 8;
+pub(super) const RECORD_BYTES: usize = FACTS_BYTES + DATA_BYTES;
+pub(super) const DATA_BYTES: usize = 32;
 
 /// Facts as they are stored.
 pub(super) type Facts = [u8; FACTS_BYTES];
@@ -112,6 +115,6 @@ pub(super) fn timestamp(bytes: &[u8], at: usize) -> Timestamp {
 }
 
 pub(super) fn checksum(bytes: &[u8]) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new_derive_key("imgraph stat index 1");
+    let mut hasher = blake3::Hasher::new_derive_key("imgraph stat index 2");
     *hasher.update(bytes.get(CHECKED_FROM..).unwrap_or_default()).finalize().as_bytes()
 }

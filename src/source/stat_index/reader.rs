@@ -3,7 +3,10 @@
 use std::ops::Range;
 
 use super::IndexDamage;
-use super::layout::{self, ENTRY_BYTES, FOLDER_BYTES, HEADER_BYTES, Owner};
+use super::layout::{
+    self, DATA_BYTES, ENTRY_BYTES, ENTRY_NUMBER_AT, FACTS_BYTES, FOLDER_BYTES, HEADER_BYTES, Owner,
+    RECORD_BYTES,
+};
 use crate::source::origin::Content;
 use crate::source::stat::{EntryKind, Stat, Timestamp};
 use crate::types::digest::ContentHash;
@@ -26,6 +29,7 @@ impl FolderNumber {
 pub(in crate::source) struct StatIndex {
     bytes: Vec<u8>,
     entries_at: usize,
+    records_at: usize,
     names_at: usize,
 }
 
@@ -35,18 +39,20 @@ impl StatIndex {
         if bytes.len() < HEADER_BYTES || !bytes.starts_with(layout::MAGIC) {
             return Err(IndexDamage::Unknown);
         }
-        if layout::array(&bytes, layout::CHECKSUM_AT) != layout::checksum(&bytes) {
-            return Err(IndexDamage::Checksum);
-        }
         let count = |place: usize| layout::number(&bytes, layout::COUNTS_AT + 4 * place) as usize;
-        let (folders, entries, names) = (count(0), count(1), count(2));
+        let (folders, entries, names, records) = (count(0), count(1), count(2), count(3));
         let entries_at = HEADER_BYTES + folders * FOLDER_BYTES;
-        let names_at = entries_at + entries * ENTRY_BYTES;
-        let index = Self { bytes, entries_at, names_at };
-        if names_at + names == index.bytes.len() && index.is_sound(folders, entries) {
-            Ok(index)
-        } else {
-            Err(IndexDamage::Contradiction)
+        let records_at = entries_at + entries * ENTRY_BYTES;
+        let names_at = records_at + records * RECORD_BYTES;
+        let index = Self { bytes, entries_at, records_at, names_at };
+        let has_length = names_at + names == index.bytes.len();
+        let is_whole = || index.checksum() == layout::checksum(&index.bytes);
+        let (is_whole, is_sound) =
+            rayon::join(is_whole, || has_length && index.is_sound(folders, entries, records));
+        match (is_whole, is_sound) {
+            (true, true) => Ok(index),
+            (false, _) => Err(IndexDamage::Checksum),
+            (true, false) => Err(IndexDamage::Contradiction),
         }
     }
 
@@ -131,8 +137,7 @@ impl StatIndex {
 
     /// The folder that the entry is, when it is one.
     pub(in crate::source) fn folder(&self, entry: EntryNumber) -> Option<FolderNumber> {
-        let data = &self.entry_record(entry)[layout::ENTRY_DATA_AT..];
-        (self.kind(entry) == EntryKind::Folder).then(|| FolderNumber(layout::number(data, 0)))
+        (self.kind(entry) == EntryKind::Folder).then(|| FolderNumber(self.number(entry)))
     }
 
     /// Whether a folder that has the facts `stat` at `moment` holds the entries that are known.
@@ -164,10 +169,8 @@ impl StatIndex {
         stat: &Stat,
         moment: Timestamp,
     ) -> Option<Content> {
-        self.knows_entry(entry, EntryKind::File, stat, moment).then(|| {
-            let data = &self.entry_record(entry)[layout::ENTRY_DATA_AT..];
-            Content { hash: ContentHash::from_bytes(layout::array(data, 0)), size: stat.size }
-        })
+        self.knows_entry(entry, EntryKind::File, stat, moment)
+            .then(|| Content { hash: ContentHash::from_bytes(self.entry_data(entry)), size: stat.size })
     }
 
     /// Where a link that has the facts `stat` at `moment` points, when that is known.
@@ -193,9 +196,9 @@ impl StatIndex {
     }
 
     pub(super) fn stored_target(&self, entry: EntryNumber) -> &[u8] {
-        let data = &self.entry_record(entry)[layout::ENTRY_DATA_AT..];
-        let start = layout::number(data, 0);
-        self.text(start..start.saturating_add(layout::number(data, 4)))
+        let data = self.entry_data(entry);
+        let start = layout::number(&data, 0);
+        self.text(start..start.saturating_add(layout::number(&data, 4)))
     }
 
     pub(super) fn folder_facts(&self, folder: FolderNumber) -> layout::Facts {
@@ -203,21 +206,32 @@ impl StatIndex {
     }
 
     pub(super) fn entry_facts(&self, entry: EntryNumber) -> layout::Facts {
-        layout::array(self.entry_record(entry), layout::ENTRY_FACTS_AT)
+        self.record(entry).map_or(layout::NO_FACTS, |record| layout::array(record, 0))
     }
 
-    pub(super) fn entry_data(&self, entry: EntryNumber) -> [u8; 32] {
-        layout::array(self.entry_record(entry), layout::ENTRY_DATA_AT)
+    pub(super) fn entry_data(&self, entry: EntryNumber) -> [u8; DATA_BYTES] {
+        self.record(entry).map_or([0; DATA_BYTES], |record| layout::array(record, FACTS_BYTES))
     }
 
     /// Whether something is known of the entry besides its name and kind.
     pub(in crate::source) fn has_facts(&self, entry: EntryNumber) -> bool {
-        self.entry_facts(entry) != layout::NO_FACTS
+        self.number(entry) != 0 && self.kind(entry) != EntryKind::Folder
     }
 
     fn folder_record(&self, FolderNumber(number): FolderNumber) -> &[u8] {
         let at = HEADER_BYTES + number as usize * FOLDER_BYTES;
         &self.bytes[at..at + FOLDER_BYTES]
+    }
+
+    /// What is known of an entry that is no folder.
+    fn record(&self, entry: EntryNumber) -> Option<&[u8]> {
+        let number = self.has_facts(entry).then(|| self.number(entry))?.checked_sub(1)?;
+        let at = self.records_at + number as usize * RECORD_BYTES;
+        Some(&self.bytes[at..at + RECORD_BYTES])
+    }
+
+    fn number(&self, entry: EntryNumber) -> u32 {
+        layout::number(self.entry_record(entry), ENTRY_NUMBER_AT)
     }
 
     fn entry_record(&self, EntryNumber(number): EntryNumber) -> &[u8] {
@@ -227,48 +241,68 @@ impl StatIndex {
 
     fn range(&self, folder: FolderNumber) -> Range<u32> {
         let record = self.folder_record(folder);
-        let first = layout::number(record, layout::FACTS_BYTES);
-        first..first.saturating_add(layout::number(record, layout::FACTS_BYTES + 4))
+        let first = layout::number(record, FACTS_BYTES);
+        first..first.saturating_add(layout::number(record, FACTS_BYTES + 4))
     }
 
     /// Whether all numbers lie inside, names are names and sorted, and folders form a tree.
-    fn is_sound(&self, folders: usize, entries: usize) -> bool {
-        let (mut next_entry, mut next_folder) = (0, 1);
+    fn is_sound(&self, folders: usize, entries: usize, records: usize) -> bool {
+        let mut next = Next { entry: 0, folder: 1, record: 1 };
         for number in 0..folders as u32 {
             let Range { start, end } = self.range(FolderNumber(number));
-            if start != next_entry || end as usize > entries || number >= next_folder {
+            if start != next.entry || end as usize > entries || number >= next.folder {
                 return false;
             }
             let mut before: &[u8] = b"";
             for entry in (start..end).map(EntryNumber) {
-                if !self.is_sound_entry(entry, before, &mut next_folder) {
+                if !self.is_sound_entry(entry, before, records, &mut next) {
                     return false;
                 }
                 before = self.name(entry);
             }
-            next_entry = end;
+            next.entry = end;
         }
-        folders > 0 && next_folder as usize == folders && next_entry as usize == entries
+        let Next { entry, folder, record } = next;
+        folders > 0 && (entry, folder, record - 1) == (entries as u32, folders as u32, records as u32)
     }
 
-    /// `before` is the name before it; folders are numbered in the order of their entries.
-    fn is_sound_entry(&self, entry: EntryNumber, before: &[u8], next_folder: &mut u32) -> bool {
+    /// `before` is the name before it; folders and records are numbered in the order of their entries.
+    fn is_sound_entry(&self, entry: EntryNumber, before: &[u8], records: usize, next: &mut Next) -> bool {
         let record = self.entry_record(entry);
         let start = layout::number(record, 0) as usize;
         let length = usize::from(u16::from_le_bytes(layout::array(record, 4)));
+        let Some(kind) = layout::kind_of(record[6]) else { return false };
         if self.names_at + start + length > self.bytes.len() {
+            return false;
+        }
+        if !next.takes(kind, self.number(entry)) || next.record as usize > records + 1 {
             return false;
         }
         let name = self.name(entry);
         let is_name = name != b"." && name != b".." && !name.iter().any(|byte| matches!(byte, 0 | b'/'));
-        let kind = layout::kind_of(record[6]);
-        let is_next = kind != Some(EntryKind::Folder) || {
-            *next_folder += 1;
-            layout::number(record, layout::ENTRY_DATA_AT) == *next_folder - 1
+        let target = self.entry_data(entry);
+        let target_end = layout::number(&target, 0) as usize + layout::number(&target, 4) as usize;
+        let has_target = kind != EntryKind::Link || self.names_at + target_end <= self.bytes.len();
+        is_name && before < name && has_target
+    }
+}
+
+/// The numbers that come next when an index is read from its beginning.
+struct Next {
+    entry: u32,
+    folder: u32,
+    record: u32,
+}
+
+impl Next {
+    /// Whether `number` is the next of its kind, or none where there may be none.
+    fn takes(&mut self, kind: EntryKind, number: u32) -> bool {
+        let next = match kind {
+            EntryKind::Folder => &mut self.folder,
+            _ if number == 0 => return true,
+            _ => &mut self.record,
         };
-        let target = &record[layout::ENTRY_DATA_AT..];
-        let target_end = layout::number(target, 0) as usize + layout::number(target, 4) as usize;
-        let has_target = kind != Some(EntryKind::Link) || self.names_at + target_end <= self.bytes.len();
-        kind.is_some() && is_name && before < name && is_next && has_target
+        *next += 1;
+        number == *next - 1
     }
 }

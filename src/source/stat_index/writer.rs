@@ -3,7 +3,7 @@
 //! Folders are written in the order in which they were announced by their parents' entries: breadth
 //! first, so that a parent's number is smaller, and no tree is too deep.
 
-use super::layout::{self, ENTRY_BYTES, Facts, NO_FACTS, Owner};
+use super::layout::{self, DATA_BYTES, ENTRY_BYTES, Facts, NO_FACTS, Owner, RECORD_BYTES};
 use super::reader::{EntryNumber, FolderNumber, StatIndex};
 use crate::source::stat::{EntryKind, Stat, Timestamp};
 use crate::types::digest::ContentHash;
@@ -35,6 +35,7 @@ pub(in crate::source) enum FolderKnowledge<'k> {
 pub(in crate::source) struct IndexWriter {
     folders: Vec<u8>,
     entries: Vec<u8>,
+    records: Vec<u8>,
     names: Vec<u8>,
     announced: u32,
 }
@@ -57,31 +58,51 @@ impl IndexWriter {
     /// the order in which they were pushed.
     pub(in crate::source) fn entry(&mut self, name: &[u8], kind: EntryKind, knowledge: &Knowledge<'_>) {
         let start = self.text(name);
-        let (facts, data) = self.facts_and_data(kind, knowledge);
+        let number = if kind == EntryKind::Folder { self.announce() } else { self.record(kind, knowledge) };
         self.entries.extend_from_slice(&start.to_le_bytes());
         self.entries.extend_from_slice(&(name.len() as u16).to_le_bytes());
         self.entries.extend_from_slice(&[layout::kind_letter(kind), 0]);
-        self.entries.extend_from_slice(&facts);
-        self.entries.extend_from_slice(&data);
+        self.entries.extend_from_slice(&number.to_le_bytes());
     }
 
-    fn facts_and_data(&mut self, kind: EntryKind, knowledge: &Knowledge<'_>) -> (Facts, [u8; 32]) {
-        if kind == EntryKind::Folder {
-            self.announced += 1;
-            return (NO_FACTS, numbers(self.announced, 0));
-        }
+    /// The number of the next folder.
+    fn announce(&mut self) -> u32 {
+        self.announced += 1;
+        self.announced
+    }
+
+    /// Writes what is known of an entry that is no folder, and gives its number; 0 for nothing.
+    fn record(&mut self, kind: EntryKind, knowledge: &Knowledge<'_>) -> u32 {
+        let Some((facts, data)) = self.facts_and_data(kind, knowledge) else { return 0 };
+        self.records.extend_from_slice(&facts);
+        self.records.extend_from_slice(&data);
+        (self.records.len() / RECORD_BYTES) as u32
+    }
+
+    fn facts_and_data(
+        &mut self,
+        kind: EntryKind,
+        knowledge: &Knowledge<'_>,
+    ) -> Option<(Facts, [u8; DATA_BYTES])> {
         match knowledge {
-            Knowledge::Name => (NO_FACTS, [0; 32]),
-            Knowledge::Earlier(index, entry) if kind == EntryKind::Link && index.has_facts(*entry) => {
+            Knowledge::Name => None,
+            Knowledge::Earlier(index, entry) if !index.has_facts(*entry) => None,
+            Knowledge::Earlier(index, entry) if kind == EntryKind::Link => {
                 let target = index.stored_target(*entry);
-                (index.entry_facts(*entry), numbers(self.text(target), target.len() as u32))
+                Some((index.entry_facts(*entry), self.target(target)))
             }
-            Knowledge::Earlier(index, entry) => (index.entry_facts(*entry), index.entry_data(*entry)),
-            Knowledge::File(stat, hash) => (layout::facts(stat), *hash.as_bytes()),
-            Knowledge::Link(stat, target) => {
-                (layout::facts(stat), numbers(self.text(target), target.len() as u32))
-            }
+            Knowledge::Earlier(index, entry) => Some((index.entry_facts(*entry), index.entry_data(*entry))),
+            Knowledge::File(stat, hash) => Some((layout::facts(stat), *hash.as_bytes())),
+            Knowledge::Link(stat, target) => Some((layout::facts(stat), self.target(target))),
         }
+    }
+
+    /// Where a link points, as a record's data.
+    fn target(&mut self, target: &[u8]) -> [u8; DATA_BYTES] {
+        let mut data = [0; DATA_BYTES];
+        data[..4].copy_from_slice(&self.text(target).to_le_bytes());
+        data[4..8].copy_from_slice(&(target.len() as u32).to_le_bytes());
+        data
     }
 
     fn text(&mut self, text: &[u8]) -> u32 {
@@ -101,7 +122,8 @@ impl IndexWriter {
         let folders = u32::try_from(self.folders.len() / layout::FOLDER_BYTES).ok()?;
         let entries = u32::try_from(self.entries.len() / ENTRY_BYTES).ok()?;
         let names = u32::try_from(self.names.len()).ok()?;
-        let parts = [&self.folders, &self.entries, &self.names];
+        let records = u32::try_from(self.records.len() / RECORD_BYTES).ok()?;
+        let parts = [&self.folders, &self.entries, &self.records, &self.names];
         let length = layout::HEADER_BYTES + parts.iter().map(|part| part.len()).sum::<usize>();
         let mut bytes = Vec::with_capacity(length);
         bytes.extend_from_slice(layout::MAGIC);
@@ -111,7 +133,7 @@ impl IndexWriter {
         bytes.extend_from_slice(&owner.user.to_le_bytes());
         bytes.extend_from_slice(&owner.root_device.to_le_bytes());
         bytes.extend_from_slice(&owner.root_inode.to_le_bytes());
-        for count in [folders, entries, names, 0] {
+        for count in [folders, entries, names, records] {
             bytes.extend_from_slice(&count.to_le_bytes());
         }
         parts.into_iter().for_each(|part| bytes.extend_from_slice(part));
@@ -122,12 +144,4 @@ impl IndexWriter {
         bytes[layout::CHECKSUM_AT..layout::CHECKED_FROM].copy_from_slice(&checksum);
         Some(bytes)
     }
-}
-
-/// Two numbers as an entry's data.
-fn numbers(first: u32, second: u32) -> [u8; 32] {
-    let mut data = [0; 32];
-    data[..4].copy_from_slice(&first.to_le_bytes());
-    data[4..8].copy_from_slice(&second.to_le_bytes());
-    data
 }
