@@ -68,7 +68,7 @@ fn forge(index: &Path, bytes: &[u8]) {
     let mut forged = fs::read(index).unwrap();
     let at = forged.windows(32).position(|window| window == hash).expect("the file is known");
     forged[at] ^= 1;
-    let mut hasher = blake3::Hasher::new_derive_key("imgraph stat index 1");
+    let mut hasher = blake3::Hasher::new_derive_key("imgraph stat index 2");
     let checksum = *hasher.update(&forged[48..]).finalize().as_bytes();
     forged[16..48].copy_from_slice(&checksum);
     fs::write(index, forged).unwrap();
@@ -95,7 +95,7 @@ fn what_is_kept_is_verified() {
 fn an_index_that_cannot_be_used_is_a_warning_and_is_replaced() {
     let trial = Trial::new();
     trial.check("inputs :app", 0, "value");
-    for damage in [&b""[..], b"imgraph-index 2\n", &[7; 500]] {
+    for damage in [&b""[..], b"imgraph-index 1\n", &[7; 500]] {
         fs::write(trial.index(), damage).unwrap();
         trial.check("inputs :app", 0, "is no index that this version can read");
         trial.check("--quiet inputs :app", 0, "value");
