@@ -4,4 +4,5 @@
 //! knows no graph and no cache. tokio and bollard stay inside, behind blocking functions.
 
 pub mod builder;
+pub mod late_builder;
 pub mod docker;

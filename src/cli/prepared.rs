@@ -1,24 +1,28 @@
 //! What `build`, `plan` and `explain` have in common: the graph, its views and keys, the builder, and
 //! what both know.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::arguments::Targets;
 use super::exit::Exit;
 use super::session::{Session, Workspace};
 use crate::build::builder::{Bases, BuildError, Builder, Inventory};
 use crate::build::docker::DockerBuilder;
+use crate::build::late_builder::LateBuilder;
 use crate::cache::folder::CacheFolder;
 use crate::cache::last_build::LastBuilds;
 use crate::engine::lookup::{self, Known};
 use crate::engine::parts::Touched;
+use crate::engine::recall::StoreFacts;
 use crate::graph::key::Keyed;
 use crate::graph::node::Graph;
 use crate::graph::node_views::NodeViews;
 use crate::source::snapshot::Snapshot;
 use crate::types::digest::SourceKey;
-use crate::types::ids::{DenseMap, NodeId};
+use crate::types::ids::{DenseMap, NodeId, TargetId};
+use crate::types::platform::Platform;
 
 /// Everything that is known before something runs.
 pub(crate) struct Prepared {
@@ -26,7 +30,9 @@ pub(crate) struct Prepared {
     pub(crate) graph: Graph,
     pub(crate) views: NodeViews,
     pub(crate) source_keys: DenseMap<NodeId, SourceKey>,
-    pub(crate) builder: Arc<DockerBuilder>,
+    pub(crate) builder: Arc<dyn Builder>,
+    /// The engine behind the builder, where it was connected to.
+    pub(crate) engine: Option<Arc<DockerBuilder>>,
     pub(crate) inventory: Inventory,
     pub(crate) bases: Bases,
     pub(crate) cache: CacheFolder,
@@ -38,30 +44,33 @@ impl Prepared {
     ///
     /// An engine that was asked already, for this run, is not asked again.
     pub(crate) fn new(session: &Session, targets: &Targets, early: Option<Early>) -> Result<Self, Exit> {
-        Self::of(session, targets, early, || session.workspace())
+        Self::with_engine(session, targets, early, || session.workspace())
     }
 
     /// As [`Prepared::new`], of the targets that are to be looked at again.
-    pub(crate) fn anew(
-        session: &Session,
-        targets: &Targets,
-        early: Early,
-        anew: &Anew,
-    ) -> Result<Self, Exit> {
-        let Anew { touched, snapshot } = anew;
-        let targets = Targets { patterns: touched.roots.clone(), platform: targets.platform.clone() };
-        Self::of(session, &targets, Some(early), || session.part(snapshot.clone(), &touched.part))
+    pub(crate) fn anew(session: &Session, targets: &Targets, anew: Anew) -> Result<Self, Exit> {
+        let Anew { touched, snapshot, store, early } = anew;
+        let targets = Targets { patterns: touched.roots, platform: targets.platform.clone() };
+        let loaded = Loaded::new(session, &targets, session.part(snapshot, &touched.part)?)?;
+        let (connect, early) = (session.engine(), Mutex::new(Some(early)));
+        let late = LateBuilder::new(store.builder(), move || {
+            let early = early.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let builder = early.and_then(Early::engine).map(|engine| engine.builder);
+            Ok(builder.map_or_else(|| connect.late(), Ok)?)
+        });
+        let builder: Arc<dyn Builder> = Arc::new(late);
+        let keyed = loaded.keyed(session, builder.platform())?;
+        let (inventory, bases) = (store.inventory(), store.bases());
+        Self::finish(session, keyed, Asked { builder, engine: None, inventory, bases })
     }
 
-    fn of(
+    fn with_engine(
         session: &Session,
         targets: &Targets,
         early: Option<Early>,
         load: impl FnOnce() -> Result<Workspace, Exit>,
     ) -> Result<Self, Exit> {
-        let Targets { patterns, platform: platforms } = targets;
-        let cache = session.cache()?;
-        let platforms = session.platforms(platforms)?;
+        let patterns = &targets.patterns;
         std::thread::scope(|scope| {
             let (connected, connection) = mpsc::channel();
             let asked = scope.spawn(move || match early.and_then(Early::engine) {
@@ -72,28 +81,31 @@ impl Prepared {
                 }
                 None => ask(session, patterns, &connected),
             });
-            let loaded = load().and_then(|workspace| {
-                let targets = session.select(&workspace, patterns)?;
-                Ok((workspace, targets))
-            });
+            let loaded = load().and_then(|workspace| Loaded::new(session, targets, workspace));
             let connection = connection.recv().unwrap_or(Err(Exit::Bug));
-            let (workspace, targets) = loaded?;
+            let loaded = loaded?;
             let builder = connection?;
-            let graph = session.graph(&workspace, &targets, &platforms, builder.platform())?;
-            let views = session.views(&workspace, &graph)?;
-            let source_keys = Keyed { graph: &graph, views: &views }.source_keys();
-            session.check_tags(&graph, &source_keys)?;
+            let keyed = loaded.keyed(session, builder.platform())?;
             let listed = asked.join().map_err(|_panic| Exit::Bug)?;
-            let inventory = listed.unwrap_or_else(|| {
-                let last_builds = LastBuilds::new(&cache, workspace.snapshot.root_on_disk());
-                let names = lookup::names(&graph, &source_keys, &last_builds);
-                builder.inventory_of(&names.iter().map(String::as_str).collect())
-            });
+            let inventory = match listed {
+                Some(listed) => listed,
+                None => {
+                    builder.inventory_of(&keyed.names(&session.cache()?).iter().map(String::as_str).collect())
+                }
+            };
             let inventory = inventory.map_err(|error| session.surroundings(&error))?;
-            let bases = builder.bases(&lookup::unpinned_bases(&graph));
+            let bases = builder.bases(&lookup::unpinned_bases(&keyed.graph));
             let bases = bases.map_err(|error| session.surroundings(&error))?;
-            Ok(Self { workspace, graph, views, source_keys, builder, inventory, bases, cache })
+            let engine = Some(Arc::clone(&builder));
+            Self::finish(session, keyed, Asked { builder, engine, inventory, bases })
         })
+    }
+
+    fn finish(session: &Session, keyed: KeyedGraph, asked: Asked) -> Result<Self, Exit> {
+        let KeyedGraph { workspace, graph, views, source_keys } = keyed;
+        let Asked { builder, engine, inventory, bases } = asked;
+        let cache = session.cache()?;
+        Ok(Self { workspace, graph, views, source_keys, builder, engine, inventory, bases, cache })
     }
 
     /// The last successes of this workspace's targets.
@@ -116,10 +128,60 @@ impl Prepared {
     }
 }
 
-/// The targets that are to be looked at again, and the files as they are.
+/// A workspace, and what is wanted of it.
+struct Loaded {
+    workspace: Workspace,
+    targets: Vec<TargetId>,
+    platforms: Vec<Platform>,
+}
+
+impl Loaded {
+    fn new(session: &Session, wanted: &Targets, workspace: Workspace) -> Result<Self, Exit> {
+        let targets = session.select(&workspace, &wanted.patterns)?;
+        Ok(Self { workspace, targets, platforms: session.platforms(&wanted.platform)? })
+    }
+
+    fn keyed(self, session: &Session, build_platform: &Platform) -> Result<KeyedGraph, Exit> {
+        let Self { workspace, targets, platforms } = self;
+        let graph = session.graph(&workspace, &targets, &platforms, build_platform)?;
+        let views = session.views(&workspace, &graph)?;
+        let source_keys = Keyed { graph: &graph, views: &views }.source_keys();
+        session.check_tags(&graph, &source_keys)?;
+        Ok(KeyedGraph { workspace, graph, views, source_keys })
+    }
+}
+
+/// A graph, what its nodes read, and their keys.
+struct KeyedGraph {
+    workspace: Workspace,
+    graph: Graph,
+    views: NodeViews,
+    source_keys: DenseMap<NodeId, SourceKey>,
+}
+
+impl KeyedGraph {
+    /// The images of which a run may need to know.
+    fn names(&self, cache: &CacheFolder) -> BTreeSet<String> {
+        let last_builds = LastBuilds::new(cache, self.workspace.snapshot.root_on_disk());
+        lookup::names(&self.graph, &self.source_keys, &last_builds)
+    }
+}
+
+/// A builder, and what it has.
+struct Asked {
+    builder: Arc<dyn Builder>,
+    engine: Option<Arc<DockerBuilder>>,
+    inventory: Inventory,
+    bases: Bases,
+}
+
+/// The targets that are to be looked at again, the files as they are, and the images, which are as they were.
 pub(crate) struct Anew {
     pub(crate) touched: Touched,
     pub(crate) snapshot: Snapshot,
+    pub(crate) store: StoreFacts,
+    /// The engine, where it had to be asked.
+    pub(crate) early: Early,
 }
 
 /// An engine that answered, and all its images, where it was asked for them.

@@ -68,19 +68,27 @@ pub(crate) enum Before<Told> {
         builder: String,
     },
     /// Files differ, and nothing else.
-    Partly(Partly<Told>),
+    Partly(Box<Partly<Told>>),
     /// Something differs, or there was none. The engine may have been asked.
     Differs(Option<Early>),
 }
 
 /// An earlier run, of which a part is to be looked at again.
 pub(crate) struct Partly<Told> {
-    /// What it told.
-    pub(crate) told: Told,
+    /// What it told, and what it leaned on.
+    pub(crate) before: BeforePart<Told>,
     /// What is to be looked at again.
     pub(crate) anew: Anew,
-    /// The engine that was asked.
-    pub(crate) early: Early,
+}
+
+/// What an earlier run told, of which a part is to be looked at again.
+pub(crate) struct BeforePart<Told>(Kept<Told>);
+
+impl<Told> BeforePart<Told> {
+    /// What it told.
+    pub(crate) fn told(&self) -> &Told {
+        &self.0.recall.told
+    }
 }
 
 impl Request {
@@ -149,12 +157,16 @@ impl Request {
         if session.everywhere.verbose {
             terminal::message(&format!("{}{how}\n", how_much_changed(&touched)));
         }
-        let Recall { store, told, .. } = kept.recall;
         match touched {
             Some(touched) if !touched.roots.is_empty() => {
-                Before::Partly(Partly { told, anew: Anew { touched, snapshot }, early })
+                let store = kept.recall.store.clone();
+                let anew = Anew { touched, snapshot, store, early };
+                Before::Partly(Box::new(Partly { before: BeforePart(kept), anew }))
             }
-            _ => Before::Same { builder: store.description().to_owned(), told },
+            _ => {
+                let Recall { store, told, .. } = kept.recall;
+                Before::Same { builder: store.description().to_owned(), told }
+            }
         }
     }
 
@@ -201,11 +213,27 @@ impl Request {
         LastBuilds::new(&self.cache, &self.root).changed_at()
     }
 
-    /// Ends a run that looked at a part. Of the files that it read nothing is written down: where they were
-    /// many or large, the next run is to look at everything, so that it is.
-    pub(crate) fn end_part(&self, prepared: &Prepared) {
-        if prepared.workspace.snapshot.learnt() > MOST_READ_AGAIN {
+    /// Ends a run that looked at a part, and told `told` of the whole. Where that is what was told before, it
+    /// leaned on the files as they are. Where all is cached in another way, or much was read of which nothing
+    /// is written down here, the next run is to look at everything, so that it is.
+    pub(crate) fn end_part<Told: Serialize + PartialEq>(
+        &self,
+        prepared: &Prepared,
+        before: BeforePart<Told>,
+        has_work: bool,
+        told: &Told,
+    ) {
+        let (BeforePart(mut kept), snapshot) = (before, &prepared.workspace.snapshot);
+        if has_work {
+            if snapshot.learnt() > MOST_READ_AGAIN {
+                self.file.forget();
+            }
+        } else if kept.recall.told != *told {
             self.file.forget();
+        } else if let Some((looks, index)) = snapshot.renewed(&kept.recall.looks) {
+            kept.recall.looks = looks;
+            // A cache that cannot be written is told by whoever has something of his own to keep.
+            let _kept = self.file.index().write(&index).and_then(|()| self.file.store(kept));
         }
     }
 
@@ -232,7 +260,8 @@ impl Request {
         let parts = Parts::of(&prepared.graph, &prepared.views, &workspace.loaded, &workspace.snapshot);
         // Without it a run after an edit looks at everything.
         let parts = parts.and_then(|parts| self.file.store_parts(&parts).ok());
-        let images = store.every_name().and_then(|names| prepared.builder.mark(&names));
+        let mark = |names| prepared.engine.as_ref()?.mark(&names);
+        let images = store.every_name().and_then(mark);
         let recall = Recall { looks, environment, git, store, parts, last_builds, told };
         // Last what the others are found by.
         let kept = Kept { recall, images };

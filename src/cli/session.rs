@@ -52,6 +52,14 @@ impl Connect {
         DockerBuilder::connect(&self.address().map_err(NoBuilder::Address)?).map_err(NoBuilder::Engine)
     }
 
+    /// Connects for whoever had no need of it before.
+    pub(crate) fn late(&self) -> Result<Arc<DockerBuilder>, BuildError> {
+        self.connect().map(Arc::new).map_err(|problem| match problem {
+            NoBuilder::Address(error) => BuildError::Surroundings { message: error.to_string(), help: None },
+            NoBuilder::Engine(error) => error,
+        })
+    }
+
     /// Whether the names of images are there still as they were at `mark`.
     pub(crate) fn holds(&self, mark: &NamesMark) -> bool {
         self.address().is_ok_and(|address| mark.holds_at(&address))

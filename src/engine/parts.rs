@@ -56,6 +56,37 @@ struct Read {
     view: TreeDigest,
 }
 
+impl Read {
+    /// `path` from the context, when it lies there or is the context.
+    fn inside(&self, path: &WorkspacePath) -> Option<WorkspacePath> {
+        let may_be = path.as_bytes().starts_with(self.context.as_bytes());
+        let context = || WorkspacePath::root().resolve(self.context.as_bytes()).ok();
+        may_be.then(context)?.and_then(|context| path.strip_prefix(&context))
+    }
+
+    /// Whether the file `inner` may be in the view, if it is there and not ignored.
+    fn may_hold(&self, inner: &WorkspacePath) -> bool {
+        let Some(patterns) = &self.patterns else { return true };
+        let begins = |pattern: &String| inner.as_bytes().starts_with(letters_of(pattern));
+        // A pattern that is malformed may be so for whoever looks at this path.
+        let matches = |patterns: PathPatterns| patterns.matches_or_parent(inner);
+        patterns.iter().any(begins) && PathPatterns::new(patterns).and_then(matches).unwrap_or(true)
+    }
+
+    /// Whether the folder or file `inner` may be in the view, if only for what it holds.
+    fn may_hold_at_or_below(&self, inner: &WorkspacePath) -> bool {
+        let Some(patterns) = &self.patterns else { return true };
+        let path = inner.as_bytes();
+        patterns.iter().map(letters_of).any(|letters| path.starts_with(letters) || letters.starts_with(path))
+    }
+}
+
+/// The letters with which every path begins that `pattern` matches, or lies in one that it matches.
+fn letters_of(pattern: &String) -> &[u8] {
+    let plain = pattern.find(['*', '?', '[', '\\', '!']).unwrap_or(pattern.len());
+    &pattern.as_bytes()[..plain]
+}
+
 /// A target.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Member {
@@ -143,34 +174,30 @@ impl Parts {
 
     /// The views of folders in which `path` lies, or which it is, and its path from there.
     fn covering(&self, path: &WorkspacePath) -> Vec<(usize, WorkspacePath)> {
-        let inside = |(number, read): (usize, &Read)| {
-            let context = WorkspacePath::root().resolve(read.context.as_bytes()).ok()?;
-            Some((number, path.strip_prefix(&context)?))
-        };
+        let inside = |(number, read): (usize, &Read)| Some((number, read.inside(path)?));
         self.views.iter().enumerate().filter_map(inside).collect()
     }
 
     /// The views that may hold the file `path`, if it is there and not ignored.
     fn may_read(&self, path: &WorkspacePath) -> Vec<usize> {
-        let matches = |(number, inner): &(usize, WorkspacePath)| {
-            let Some(patterns) = &self.views[*number].patterns else { return true };
-            let patterns = PathPatterns::new(patterns);
-            // A pattern that is malformed may be so for whoever looks at this path.
-            !patterns.and_then(|patterns| patterns.matches_or_parent(inner)).is_ok_and(|matches| !matches)
-        };
-        filter(self.covering(path), matches)
+        let may_hold = |(number, inner): &(usize, WorkspacePath)| self.views[*number].may_hold(inner);
+        self.covering(path).into_iter().filter(may_hold).map(|(number, _)| number).collect()
     }
 
     /// The views that hold `path`. One whose listing is lost counts as if it did, and so does one of the
     /// very folder that `path` is.
     fn readers(&self, path: &WorkspacePath, cache: &CacheFolder) -> Vec<usize> {
-        let holds = |(number, inner): &(usize, WorkspacePath)| {
-            let listing = view_listing::load(cache, &self.views[*number].view).value(&mut Vec::new());
-            let is_in =
-                |entries: Vec<FileEntry>| entries.binary_search_by(|entry| entry.path.cmp(inner)).is_ok();
-            inner.is_root() || listing.is_none_or(is_in)
+        let may_hold = |(number, inner): &(usize, WorkspacePath)| {
+            inner.is_root() || self.views[*number].may_hold_at_or_below(inner)
         };
-        filter(self.covering(path), holds)
+        let holds = |(number, inner): (usize, WorkspacePath)| {
+            let listing = view_listing::load(cache, &self.views[number].view).value(&mut Vec::new());
+            let is_in =
+                |entries: Vec<FileEntry>| entries.binary_search_by(|entry| entry.path.cmp(&inner)).is_ok();
+            Ok::<_, Infallible>((inner.is_root() || listing.is_none_or(is_in)).then_some(number))
+        };
+        let Ok(found) = each(self.covering(path).into_iter().filter(may_hold).collect(), 0, |_| false, holds);
+        found.into_iter().flatten().collect()
     }
 
     /// `own`, and all that needs one of them.
@@ -205,16 +232,6 @@ impl Parts {
         }
         Some(part)
     }
-}
-
-/// The numbers of the views that `counts` lets in.
-fn filter(
-    views: Vec<(usize, WorkspacePath)>,
-    counts: impl Fn(&(usize, WorkspacePath)) -> bool + Send + Sync,
-) -> Vec<usize> {
-    let number = |view: (usize, WorkspacePath)| Ok::<_, Infallible>(counts(&view).then_some(view.0));
-    let Ok(counted) = each(views, 0, |_| false, number);
-    counted.into_iter().flatten().collect()
 }
 
 /// Gathers members.

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lookup::{self, Known, link_name, tags};
 use crate::build::builder::{Bases, Builder, Inventory};
+use crate::build::late_builder::Expected;
 use crate::source::git_facts::GitQuestion;
 use crate::source::looks::Looks;
 use crate::syntax::image_reference::ImageReference;
@@ -89,6 +90,23 @@ impl StoreFacts {
         })
     }
 
+    /// What the builder says of itself.
+    pub fn builder(&self) -> Expected {
+        let Self { family, description, platform, .. } = self.clone();
+        Expected { family, description, platform }
+    }
+
+    /// The images that were asked for, under the names by which they were asked for.
+    pub fn inventory(&self) -> Inventory {
+        Inventory { digests: self.names.values().cloned().collect(), references: self.names.clone() }
+    }
+
+    /// The images without a pin that others are based on.
+    pub fn bases(&self) -> Bases {
+        let known = self.bases.iter().cloned();
+        known.map(|(reference, platform, digest)| ((reference, platform), digest)).collect()
+    }
+
     /// What the builder calls itself.
     pub fn description(&self) -> &str {
         &self.description
@@ -128,9 +146,7 @@ impl StoreFacts {
     fn has_bases(&self, builder: &dyn Builder) -> bool {
         let wanted =
             self.bases.iter().map(|(reference, platform, _)| (reference.as_str(), platform)).collect();
-        let known = self.bases.iter().cloned();
-        let known: Bases =
-            known.map(|(reference, platform, digest)| ((reference, platform), digest)).collect();
+        let known = self.bases();
         known.is_empty() || builder.bases(&wanted).is_ok_and(|bases| bases == known)
     }
 }

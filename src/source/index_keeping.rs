@@ -20,10 +20,12 @@ pub(super) fn owner(origin: &dyn Origin) -> Option<Owner> {
 
 /// See [`Snapshot::index`](super::snapshot::Snapshot::index).
 pub(super) fn index(lookout: &Lookout, root: &Folder) -> Option<Vec<u8>> {
+    lookout.has_learnt_enough().then(|| whole_index(lookout, root))?
+}
+
+/// As [`index`], also where it says little that is new.
+pub(super) fn whole_index(lookout: &Lookout, root: &Folder) -> Option<Vec<u8>> {
     let earlier = lookout.index.as_deref();
-    if !lookout.has_learnt_enough() {
-        return None;
-    }
     let owner = owner(&*lookout.origin)?;
     let keeping = Keeping { earlier, lookout };
     let mut writer = IndexWriter::default();

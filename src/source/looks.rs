@@ -37,6 +37,11 @@ impl Looks {
         self.index == index.checksum()
     }
 
+    /// The same with the index of these bytes.
+    pub(super) fn renewed(&self, index: &[u8]) -> Self {
+        Self { index: StatIndex::checksum_of(index), git_exclude: self.git_exclude }
+    }
+
     /// Whether what was found of `.git/info/exclude` is what there is, where somebody asked for it.
     pub(super) fn has_git_exclude(&self, origin: &dyn Origin) -> bool {
         let found = || GitExclude::of(git_exclude(origin).as_deref());

@@ -123,6 +123,14 @@ impl Snapshot {
         looks::looks(&self.0.lookout, &self.0.root, self.0.git_exclude.get())
     }
 
+    /// As [`Self::looks`], together with all that is in `before`, with whose index this snapshot began: what
+    /// was looked at again takes the place of what was there.
+    pub fn renewed(&self, before: &Looks) -> Option<(Looks, Vec<u8>)> {
+        self.looks()?;
+        let bytes = index_keeping::whole_index(&self.0.lookout, &self.0.root)?;
+        Some((before.renewed(&bytes), bytes))
+    }
+
     /// How much was read that the index does not know, in bytes.
     pub fn learnt(&self) -> u64 {
         self.0.lookout.learnt()

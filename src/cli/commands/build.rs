@@ -9,7 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failures;
 use crate::cli::prepared::Prepared;
 use crate::cli::progress::{self, Form};
-use crate::cli::recall::{Before, Partly, Request};
+use crate::cli::recall::{Before, BeforePart, Partly, Request};
 use crate::cli::session::Session;
 use crate::cli::{signals, summary, terminal};
 use crate::engine::event_log::EventLog;
@@ -45,24 +45,23 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Build) -> Result<Exi
     let stopped = signals::listen(&cancellation).map_err(|cause| {
         session.fail(&[Diagnostic::error(format!("cannot listen for signals: {cause}"))], Exit::Bug)
     })?;
-    let (prepared, told) = match partly {
-        Some(Partly { told, anew, early }) => {
-            (Prepared::anew(session, &arguments.targets, early, &anew)?, Some(told))
-        }
+    let (prepared, before) = match partly.map(|partly| *partly) {
+        Some(Partly { before, anew }) => (Prepared::anew(session, &arguments.targets, anew)?, Some(before)),
         None => (Prepared::new(session, &arguments.targets, early)?, None),
     };
-    let Round { prepared, report, result } =
-        round(session, arguments, prepared, &cancellation, told.as_ref())?;
-    let is_whole = told.is_none();
+    let told = before.as_ref().map(BeforePart::told);
+    let Round { prepared, report, result } = round(session, arguments, prepared, &cancellation, told)?;
     let result = match told {
-        Some(told) => told.renewed(result),
+        Some(told) => told.clone().renewed(result),
         None => result,
     };
     tell(session, arguments, &result, report.seconds)?;
     tell_failures(session, arguments, &prepared, &report);
-    match request {
-        Some(request) if !is_whole => request.end_part(&prepared),
-        Some(request) if report.did_nothing() => {
+    match (request, before) {
+        (Some(request), Some(before)) => {
+            request.end_part(&prepared, before, !report.did_nothing(), &result);
+        }
+        (Some(request), None) if report.did_nothing() => {
             request.keep(session, &prepared, |id| report.nodes[id].digest.clone(), &result);
         }
         _ => session.keep_index(&prepared.workspace),

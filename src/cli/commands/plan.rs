@@ -36,11 +36,16 @@ pub(crate) fn run_with(session: &Session, arguments: &arguments::Plan, forced: b
             tell(session, arguments, &Graph::default(), shown, Some(&Estimate::default()))?;
             return Ok(Exit::Done);
         }
-        Some(Before::Partly(Partly { told, anew, early })) => {
-            let prepared = Prepared::anew(session, &arguments.targets, early, &anew)?;
+        Some(Before::Partly(partly)) => {
+            let Partly { before, anew } = *partly;
+            let prepared = Prepared::anew(session, &arguments.targets, anew)?;
             let Made { plan, shown, estimate } = make(session, &prepared, arguments, &[]);
-            tell(session, arguments, &prepared.graph, renewed(told, shown), estimate.as_ref())?;
-            request.iter().for_each(|request| request.end_part(&prepared));
+            let shown = renewed(before.told(), shown);
+            let told = shown.iter().map(|shown| shown.target.clone()).collect();
+            tell(session, arguments, &prepared.graph, shown, estimate.as_ref())?;
+            if let Some(request) = request {
+                request.end_part(&prepared, before, plan.has_work(), &told);
+            }
             return Ok(how_to_end(arguments, &plan));
         }
         Some(Before::Differs(early)) => early,
@@ -107,11 +112,11 @@ fn make(session: &Session, prepared: &Prepared, arguments: &arguments::Plan, for
 }
 
 /// What was told, with what was looked at again in its place.
-fn renewed(told: Vec<PlanTarget>, anew: Vec<Shown>) -> Vec<Shown> {
+fn renewed(told: &[PlanTarget], anew: Vec<Shown>) -> Vec<Shown> {
     let key = |target: &PlanTarget| (target.label().to_owned(), target.platform().clone());
     let mut anew: HashMap<(String, Platform), Shown> =
         anew.into_iter().map(|shown| (key(&shown.target), shown)).collect();
-    told.into_iter().map(|target| anew.remove(&key(&target)).unwrap_or_else(|| target.into())).collect()
+    told.iter().map(|target| anew.remove(&key(target)).unwrap_or_else(|| target.clone().into())).collect()
 }
 
 /// Tells the plan.
