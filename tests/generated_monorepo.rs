@@ -91,20 +91,20 @@ fn a_smaller_one_is_a_part_of_a_larger_one() {
     }
 }
 
-/// Each extreme has as many targets as were asked for, all told apart; whether another seed gives other
+/// Each extreme has as many targets as were asked for, and as many images as it says; whether another seed gives other
 /// keys depends on whether there are files.
 #[test]
 fn extremes_are_what_was_asked_for() {
-    let check = |shape, targets: usize, has_files: bool| {
+    let check = |shape, targets: usize, images: usize, has_files: bool| {
         let keys = keys_of_extreme(shape, 1);
         assert_eq!(keys.len(), targets, "{shape:?}");
-        assert_eq!(keys.values().collect::<BTreeSet<_>>().len(), targets, "{shape:?}");
+        assert_eq!(keys.values().collect::<BTreeSet<_>>().len(), images, "{shape:?}");
         assert_eq!(keys, keys_of_extreme(shape, 1), "{shape:?}");
         assert_eq!(keys != keys_of_extreme(shape, 2), has_files, "{shape:?}");
     };
-    check(Shape::OneContext, 20, true);
-    check(Shape::Bare, 12 * 20, false);
-    check(Shape::Copies, 20, true);
+    check(Shape::OneContext, 20, extremes::CONTEXT_KINDS, true);
+    check(Shape::Bare, 12 * 20, 12 * 20, false);
+    check(Shape::Copies, 20, 20, true);
 }
 
 #[test]
