@@ -239,9 +239,13 @@ fn a_file_that_changes_is_seen_where_images_are_marked() {
     let scene = Scene::new("marked");
     scene.settle();
     scene.trial.write("file", "2");
-    let again = scene.trial.run("plan :app -v --format json").succeeded();
+    // The one target is looked at again, for which nobody asks the engine.
+    let again = scene.trial.run("plan :app -v --format json").succeeded().says(&[MARKED]);
     assert!(!again.stderr.contains(TOLD_AGAIN));
     assert_eq!(again.stdout, scene.trial.run("plan :app --format json --no-index").stdout);
+    // A build of it asks.
+    let built = scene.trial.run("build :app -v --format json").succeeded().says(&[MARKED]);
+    assert_eq!(built.states()[0].1, "built");
 }
 
 #[test]

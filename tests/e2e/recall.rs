@@ -272,6 +272,51 @@ fn what_was_built_in_between_is_no_longer_what_was_built_last() {
     assert!(explained.contains("app/one") && !explained.contains("FLAVOUR"), "{explained}");
 }
 
+/// Whether a plan was told again, or which part was looked at; it says what one says that reads everything.
+fn looks_of_plan(scene: &Scene) -> Looks {
+    let outcome = |more: &str| scene.trial.run(&format!("plan :app -v --format json{more}")).succeeded();
+    let (index, all) = (outcome(""), outcome(" --no-index"));
+    assert_eq!(index.stdout, all.stdout);
+    match index.stderr.as_str() {
+        said if said.contains(TOLD_AGAIN) => Nothing,
+        said if said.contains(LOOKED_AT) => Part,
+        _ => All,
+    }
+}
+
+#[test]
+fn what_was_looked_at_again_is_leaned_on_the_next_time() {
+    let scene = Scene::new(&Engine::classic());
+    scene.settle();
+    // Other facts, the same bytes: after a look at the part, nothing differs any more.
+    scene.trial.write("app/one", "1");
+    assert_eq!(looks_of_plan(&scene), Part, "too young to be written down");
+    thread::sleep(UNTIL_SETTLED);
+    assert_eq!([looks_of_plan(&scene), looks_of_plan(&scene)], [Part, Nothing]);
+    // What changes after that is seen all the same, also in what was not looked at then.
+    edit_in_secret(&scene.trial, "app/one", "2");
+    assert_eq!(looks_of_plan(&scene), Part);
+    scene.trial.write("app/one", "1");
+    edit_in_secret(&scene.trial, "lib/one", "3");
+    assert_eq!(looks_of_plan(&scene), Part);
+}
+
+#[test]
+fn what_is_cached_in_another_way_is_looked_at_as_a_whole() {
+    let scene = Scene::new(&Engine::classic());
+    scene.settle();
+    scene.trial.write("app/one", "2");
+    scene.trial.run("build :app").succeeded();
+    scene.settle();
+    // The first output is known and there, but under no name of which the recall knows.
+    scene.trial.write("app/one", "1");
+    thread::sleep(UNTIL_SETTLED);
+    assert_eq!([looks_of_plan(&scene), looks_of_plan(&scene)], [Part, All]);
+    // A build gives it its names again: from then on there is something to lean on.
+    assert_eq!(scene.trial.run("build :app --format json").succeeded().states()[0].1, "cached");
+    assert_eq!([looks_of_plan(&scene), looks_of_plan(&scene)], [All, Nothing]);
+}
+
 #[test]
 fn what_git_does_for_itself_is_no_change() {
     let scene = Scene::new(&Engine::classic());

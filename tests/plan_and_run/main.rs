@@ -11,6 +11,7 @@ mod shop;
 
 mod cache_trouble;
 mod failures;
+mod late;
 mod plans;
 mod races;
 mod runs;

@@ -18,6 +18,15 @@ use tonic::transport::{Channel, Endpoint};
 use super::address::EngineAddress;
 use crate::build::builder::BuildError;
 
+/// How many bytes an engine may send of one answer before they are read.
+pub(super) const STREAM_WINDOW: u32 = 1 << 20;
+
+/// As many of all answers of a connection. The HTTP library takes small frames that are not read yet for an
+/// attack, and ends the connection, when they are more than this window allows for. An engine that is sent
+/// files asks for each of them in a frame of some ten bytes: as many as the window of one answer lets
+/// through must be allowed.
+pub(super) const CONNECTION_WINDOW: u32 = 64 << 20;
+
 /// How long an answer of the Engine API may take, in seconds. A pull answers as soon as it begins.
 const API_TIMEOUT: u64 = 120;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -87,6 +96,8 @@ impl Connection {
             std::future::ready(stream.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected)))
         });
         let channel = Endpoint::from_static("http://docker")
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .http2_max_header_list_size(LARGEST_TRAILERS)
             .connect_with_connector(connector)
             .await

@@ -30,7 +30,7 @@ use tonic::server::{Grpc, StreamingService};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
-use super::connection::Connection;
+use super::connection::{self, Connection};
 use super::file_sync::TransferDesk;
 use super::identifier;
 use super::wire::Packet;
@@ -81,6 +81,8 @@ impl Session {
             let answer = service_fn(move |request| services.clone().answer(request));
             let mut server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
             server.timer(TokioTimer::new());
+            server.initial_stream_window_size(connection::STREAM_WINDOW);
+            server.initial_connection_window_size(connection::CONNECTION_WINDOW);
             // How a session ends says nothing: what went wrong is in the answer of the solve.
             server.serve_connection(stream, answer).await.unwrap_or_default();
         });
