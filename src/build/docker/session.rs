@@ -79,15 +79,20 @@ impl Session {
         let services = Services::new(transfers, secrets);
         let server = tokio::spawn(async move {
             let answer = service_fn(move |request| services.clone().answer(request));
-            let mut server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-            server.timer(TokioTimer::new());
-            server.initial_stream_window_size(connection::STREAM_WINDOW);
-            server.initial_connection_window_size(connection::CONNECTION_WINDOW);
             // How a session ends says nothing: what went wrong is in the answer of the solve.
-            server.serve_connection(stream, answer).await.unwrap_or_default();
+            server().serve_connection(stream, answer).await.unwrap_or_default();
         });
         Ok(Self { id, server })
     }
+}
+
+/// The HTTP side of a session.
+fn server() -> hyper::server::conn::http2::Builder<TokioExecutor> {
+    let mut server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    server.timer(TokioTimer::new());
+    server.initial_stream_window_size(connection::STREAM_WINDOW);
+    server.initial_connection_window_size(connection::CONNECTION_WINDOW);
+    server
 }
 
 #[derive(Clone)]
@@ -218,5 +223,71 @@ impl Health for Healthy {
         _request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         Err(Status::unimplemented("only a check is answered"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll};
+    use std::time::Duration;
+
+    use hyper::body::{Body, Bytes, Frame};
+    use hyper_util::rt::TokioIo;
+
+    use super::*;
+
+    /// So many frames of ten bytes.
+    struct Asks(u32);
+
+    impl Body for Asks {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            let Some(left) = self.0.checked_sub(1) else { return Poll::Ready(None) };
+            self.0 = left;
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"0123456789")))))
+        }
+    }
+
+    /// Counts the bytes of a body, after a rest.
+    async fn count_late(request: http::Request<Incoming>) -> Result<http::Response<Asks>, hyper::Error> {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let (mut body, mut count) = (request.into_body(), 0);
+        while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await
+        {
+            count += frame?.into_data().map_or(0, |data| data.len() as u32);
+        }
+        Ok(http::Response::new(Asks(count / 10)))
+    }
+
+    #[test]
+    fn an_engine_may_ask_for_many_files_before_one_is_sent() {
+        const MANY: u32 = 50_000;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (ours, theirs) = tokio::io::duplex(1 << 16);
+            let serving = server().serve_connection(TokioIo::new(ours), service_fn(count_late));
+            let client = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+            let asking = async {
+                let (mut sender, connection) = client.handshake(TokioIo::new(theirs)).await.unwrap();
+                tokio::spawn(connection);
+                let answer = sender.send_request(http::Request::new(Asks(MANY))).await.unwrap();
+                let (mut body, mut count) = (answer.into_body(), 0);
+                while let Some(frame) =
+                    std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await
+                {
+                    count += frame.unwrap().into_data().map_or(0, |data| data.len() as u32);
+                }
+                assert_eq!(count, MANY * 10);
+            };
+            tokio::select! {
+                ended = serving => panic!("the session ended: {ended:?}"),
+                () = asking => {}
+            }
+        });
     }
 }
