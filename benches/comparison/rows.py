@@ -87,9 +87,9 @@ def cold(shop):
                 needs="b3sum")
 
     def forget():
-        forget_recalls(shop)
-        for place in shop.cache().glob("v*/index"):
-            shutil.rmtree(place)
+        for folder in ["index", "recalls"]:
+            for place in shop.cache().glob(f"v*/{folder}"):
+                shutil.rmtree(place)
 
     row = Row(f"no index, {size(shop)}", [reference, walk])
     for _ in optional(row, lambda: shop.built(tree), [()]):
@@ -120,11 +120,9 @@ def one_context(shop):
     shop.built(tree)
     one = shop.imgraph_peer("plan of one target", tree, "plan", f"//:image-{targets // 2:04}")
     every = shop.imgraph_peer(f"plan of {targets:,} targets", tree, "plan", "//...")
-    anew = shop.imgraph_peer(f"plan of {targets:,} targets, no run to recall", tree, "plan", "//...",
-                             before=lambda: forget_recalls(shop))
     notes = [f"all is built, nothing is to do: of {targets:,} targets ten have outputs of their own, and the "
              "others are the same as one of those"]
-    return Row(f"one root context of {files:,} files", [one, every, anew], [Goal(every, 1.3, one)], notes)
+    return Row(f"one root context of {files:,} files", [one, every], [Goal(every, 1.3, one)], notes)
 
 
 def many_services(shop):
@@ -228,11 +226,6 @@ def optional(row, prepare, parts):
         say(f"imgraph's plans and builds: {why}; left out")
         row.notes.append(f"left out: imgraph's plans and builds ({why})")
         return []
-
-
-def forget_recalls(shop):
-    for place in shop.cache().glob("v*/recalls"):
-        shutil.rmtree(place)
 
 
 def count_files(tree):

@@ -102,7 +102,9 @@ fn make(session: &Session, prepared: &Prepared, arguments: &arguments::Plan, for
     let mut show = |(id, node, label): (NodeId, &Node, &Label)| {
         let planned = &plan.nodes[id];
         let explained = explain::explain(known, &prepared.workspace.snapshot, id, planned, &mut warnings);
-        let target = PlanTarget::new(graph, node, label, prepared.source_keys[id], planned, &explained);
+        // Of a hundred thousand targets the reasons are not written down twice.
+        let reasons = if arguments.format == Format::Json { &explained[..] } else { &[] };
+        let target = PlanTarget::new(graph, node, label, prepared.source_keys[id], planned, reasons);
         Shown { target, explained }
     };
     let shown = documents::in_order(graph).into_iter().map(&mut show).collect();
