@@ -93,10 +93,15 @@ struct Trial {
 
 impl Trial {
     fn new(folder: tempfile::TempDir) -> Self {
+        Self::of(folder, &everything()).expect("all of it is settled")
+    }
+
+    /// A look at what `patterns` name; `None` where nothing can be leaned on.
+    fn of(folder: tempfile::TempDir, patterns: &[String]) -> Option<Self> {
         let root = folder.path().join("w");
         let snapshot = Snapshot::of_disk(&root).unwrap();
-        let seen = see(&snapshot, &everything(), None).unwrap();
-        let (looks, index) = snapshot.looks().unwrap();
+        let seen = see(&snapshot, patterns, None).unwrap();
+        let (looks, index) = snapshot.looks()?;
         let parts = Parts::of(&seen.graph, &seen.views, &seen.loaded, &snapshot).unwrap();
         let cache = CacheFolder::new(&folder.path().join("cache"));
         for (id, node) in seen.graph.nodes.iter() {
@@ -105,7 +110,7 @@ impl Trial {
                 view_listing::store(&cache, &view.digest, &view.entries).unwrap();
             }
         }
-        Self { folder, index, looks, parts, before: seen.keys }
+        Some(Self { folder, index, looks, parts, before: seen.keys })
     }
 
     fn root(&self) -> PathBuf {
@@ -309,4 +314,62 @@ fn what_is_not_touched_is_as_it_was() {
         }
     }
     assert!(by_parts > TREES * 3, "only {by_parts} edits were looked at by parts");
+}
+
+/// A workspace of small services, each with a file `x` that differs.
+fn small(more: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| monorepo::write(&folder.path().join("w").join(path), text).unwrap();
+    write("BUILD.toml", "[workspace]\n");
+    for name in ["a", "b", "c", "d", "e"] {
+        write(&format!("{name}/BUILD.toml"), &format!("[image.{name}]\n"));
+        write(&format!("{name}/Dockerfile"), "FROM scratch\nCOPY x /\n");
+        write(&format!("{name}/x"), name);
+    }
+    more.iter().for_each(|(path, text)| write(path, text));
+    folder
+}
+
+#[test]
+fn what_decides_more_than_a_view_touches_everything() {
+    let keyed = "tags = [\"e.test/one:${source-key}\"]\n";
+    let clashing =
+        [("a/BUILD.toml", format!("[image.a]\n{keyed}")), ("b/BUILD.toml", format!("[image.b]\n{keyed}"))];
+    let clashing: Vec<(&str, &str)> = clashing.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    type Case<'c> = (&'c str, tempfile::TempDir, &'c str, fn(&Path), bool);
+    let cases: Vec<Case<'_>> = vec![
+        ("a file", small(&[]), "//a", |root| fs::write(root.join("a/x"), "other").unwrap(), true),
+        (
+            "a file that nobody reads",
+            small(&[]),
+            "//a",
+            |root| fs::write(root.join("a/y"), "").unwrap(),
+            true,
+        ),
+        // All targets are loaded, whatever is asked for.
+        (
+            "another target's Dockerfile is gone",
+            small(&[]),
+            "//a",
+            |root| fs::remove_file(root.join("b/Dockerfile")).unwrap(),
+            false,
+        ),
+        // Two that differ in nothing but a file may come to have one key, and so one name.
+        (
+            "a name that two may have",
+            small(&clashing),
+            "//...",
+            |root| drop(fs::copy(root.join("b/x"), root.join("a/x")).unwrap()),
+            false,
+        ),
+    ];
+    let dangling = small(&[]);
+    symlink("../shared", dangling.path().join("w/a/.dockerignore")).unwrap();
+    thread::sleep(SETTLED);
+    for (what, folder, pattern, edit, by_parts) in cases {
+        let trial = Trial::of(folder, &[pattern.to_owned()]).expect("all of it is settled");
+        edit(&trial.root());
+        assert_eq!(trial.touched().is_some(), by_parts, "{what}");
+    }
+    assert!(Trial::of(dangling, &["//a".to_owned()]).is_none(), "a link that leads nowhere may come to lead");
 }

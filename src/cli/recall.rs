@@ -218,6 +218,7 @@ impl Request {
     /// is written down here, the next run is to look at everything, so that it is.
     pub(crate) fn end_part<Told: Serialize + PartialEq>(
         &self,
+        session: &Session,
         prepared: &Prepared,
         before: BeforePart<Told>,
         has_work: bool,
@@ -228,7 +229,7 @@ impl Request {
             if snapshot.learnt() > MOST_READ_AGAIN {
                 self.file.forget();
             }
-        } else if kept.recall.told != *told {
+        } else if kept.recall.told != *told || session.has_said_something() {
             self.file.forget();
         } else if let Some((looks, index)) = snapshot.renewed(&kept.recall.looks) {
             kept.recall.looks = looks;

@@ -40,7 +40,7 @@ pub struct Parts {
     /// By label.
     targets: BTreeMap<String, Member>,
     views: Vec<Read>,
-    /// The files that were parsed.
+    /// The files that were parsed, or whose being there was asked for.
     texts: BTreeSet<String>,
     /// The packages that say something of targets of other packages.
     shared: BTreeSet<String>,
@@ -83,6 +83,8 @@ impl Read {
 
 /// The letters with which every path begins that `pattern` matches, or lies in one that it matches.
 fn letters_of(pattern: &String) -> &[u8] {
+    // As they are trimmed where they are compiled.
+    let pattern = pattern.trim();
     let plain = pattern.find(['*', '?', '[', '\\', '!']).unwrap_or(pattern.len());
     &pattern.as_bytes()[..plain]
 }
@@ -96,6 +98,8 @@ struct Member {
     needs: BTreeSet<String>,
     /// What it reads: places in the list of views.
     views: BTreeSet<usize>,
+    /// The names of its image that hold its source key, with a word in its place.
+    keyed_names: BTreeSet<String>,
 }
 
 /// The targets that a change touches.
@@ -121,7 +125,7 @@ impl Parts {
         Some(Self {
             targets: maker.targets,
             views: views.into_iter().map(|(read, _)| read).collect(),
-            texts: snapshot.texts().iter().map(text_of).collect::<Option<_>>()?,
+            texts: parsed(loaded, snapshot)?,
             shared: loaded.shared.iter().map(|folder| text_of(folder)).collect::<Option<_>>()?,
         })
     }
@@ -132,13 +136,22 @@ impl Parts {
         let own = self.targets.iter().filter(|(_, member)| !member.views.is_disjoint(&views));
         let touched = self.with_dependents(own.map(|(label, _)| label.as_str()).collect());
         // Looking at most of it by parts is more work than looking at all of it.
-        if touched.len() * 2 > self.targets.len().max(8) {
+        if touched.len() * 2 > self.targets.len().max(8) || self.may_clash(&touched) {
             return None;
         }
         let roots = touched.into_iter().filter(|label| self.targets[*label].is_root);
         let roots: Vec<String> = roots.map(str::to_owned).collect();
         let part = self.part(&roots)?;
         Some(Touched { roots, part })
+    }
+
+    /// Whether a touched target may come to have a name that one has which is not touched: what differs in
+    /// them may be nothing but their keys.
+    fn may_clash(&self, touched: &BTreeSet<&str>) -> bool {
+        let own: BTreeSet<&String> =
+            touched.iter().flat_map(|label| &self.targets[*label].keyed_names).collect();
+        let others = self.targets.iter().filter(|(label, _)| !touched.contains(label.as_str()));
+        others.flat_map(|(_, member)| &member.keyed_names).any(|name| own.contains(name))
     }
 
     fn touched_views(&self, changes: &Changes, cache: &CacheFolder) -> Option<BTreeSet<usize>> {
@@ -234,6 +247,15 @@ impl Parts {
     }
 }
 
+/// The files that were parsed, and the Dockerfiles of all targets: each must be there, whoever is wanted.
+fn parsed(loaded: &Loaded, snapshot: &Snapshot) -> Option<BTreeSet<String>> {
+    let mut texts: BTreeSet<String> = snapshot.texts().iter().map(text_of).collect::<Option<_>>()?;
+    for build in loaded.targets.values().iter().filter_map(|target| target.build()) {
+        texts.insert(text_of(&snapshot.follow(&build.dockerfile.value).ok()??)?);
+    }
+    Some(texts)
+}
+
 /// Gathers members.
 struct Maker<'m> {
     views: &'m NodeViews,
@@ -248,7 +270,11 @@ impl Maker<'_> {
         let mut views = BTreeSet::new();
         for (name, context) in node.build().iter().flat_map(|build| build.contexts()) {
             let folder = text_of(&self.snapshot.follow(&context.spec.context).ok()??)?;
-            let patterns = context.spec.patterns(self.snapshot).ok()?;
+            // A malformed pattern may be an error for whatever path comes to be compared with it.
+            let patterns = match context.spec.has_bad_patterns() {
+                true => None,
+                false => context.spec.patterns(self.snapshot).ok()?,
+            };
             let read = Read { context: folder, patterns, view: self.views.view(id, name).digest };
             let next = self.numbers.len();
             views.insert(*self.numbers.entry(read).or_insert(next));
@@ -257,6 +283,9 @@ impl Maker<'_> {
         let needs: Vec<String> = needs.map(label_text).collect::<Option<_>>()?;
         let member = self.targets.entry(label_text(label)?).or_default();
         member.is_root |= is_root;
+        let tags = node.build().into_iter().flat_map(|build| &build.definition().tags);
+        let keyed = tags.filter(|tag| tag.value.has_source_key());
+        member.keyed_names.extend(keyed.map(|tag| tag.value.fill("source-key")));
         member.views.extend(views);
         member.needs.extend(needs);
         Some(())

@@ -113,6 +113,18 @@ impl ViewSpec {
         }
     }
 
+    /// Whether a pattern is malformed in a way that shows only when it is compared with a path.
+    pub fn has_bad_patterns(&self) -> bool {
+        let sources = match &self.sources {
+            ReadSources::Paths(sources) => {
+                PathPatterns::new(sources).map_or(true, |sources| sources.any_bad())
+            }
+            ReadSources::Nothing | ReadSources::Whole => false,
+        };
+        let inputs = self.inputs.as_ref().is_some_and(|inputs| inputs.any_bad());
+        sources || inputs || self.ignore.patterns().any_bad()
+    }
+
     fn context_folder<'s>(&self, snapshot: &'s Snapshot) -> Result<FolderRef<'s>, ViewError> {
         snapshot.folder(&self.context)?.ok_or_else(|| ViewError::NoContext { context: self.context.clone() })
     }

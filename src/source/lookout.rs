@@ -76,7 +76,7 @@ impl Lookout {
     }
 
     /// Notes that an answer was given of which nobody can say later whether it would be the same: a text
-    /// that changed while it was read, or could not be read.
+    /// that changed while it was read, or could not be read; a link that leads nowhere.
     pub(super) fn lean_on_the_unsaid(&self) {
         self.unsaid.store(true, Ordering::Relaxed);
     }

@@ -252,7 +252,11 @@ impl Snapshot {
                 },
                 name => real.join_name(name),
             };
-            let Some(entry) = self.entry(&next)? else { return Ok(None) };
+            let Some(entry) = self.entry(&next)? else {
+                // What comes to be there is called otherwise than what was asked for.
+                self.0.lookout.lean_on_the_unsaid();
+                return Ok(None);
+            };
             if entry.kind() != EntryKind::Link {
                 real = next;
                 continue;

@@ -59,7 +59,7 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Build) -> Result<Exi
     tell_failures(session, arguments, &prepared, &report);
     match (request, before) {
         (Some(request), Some(before)) => {
-            request.end_part(&prepared, before, !report.did_nothing(), &result);
+            request.end_part(session, &prepared, before, !report.did_nothing(), &result);
         }
         (Some(request), None) if report.did_nothing() => {
             request.keep(session, &prepared, |id| report.nodes[id].digest.clone(), &result);

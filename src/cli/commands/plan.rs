@@ -44,7 +44,7 @@ pub(crate) fn run_with(session: &Session, arguments: &arguments::Plan, forced: b
             let told = shown.iter().map(|shown| shown.target.clone()).collect();
             tell(session, arguments, &prepared.graph, shown, estimate.as_ref())?;
             if let Some(request) = request {
-                request.end_part(&prepared, before, plan.has_work(), &told);
+                request.end_part(session, &prepared, before, plan.has_work(), &told);
             }
             return Ok(how_to_end(arguments, &plan));
         }
