@@ -77,12 +77,15 @@ impl Read {
     fn may_hold_at_or_below(&self, inner: &WorkspacePath) -> bool {
         let Some(patterns) = &self.patterns else { return true };
         let path = inner.as_bytes();
-        patterns.iter().map(letters_of).any(|letters| path.starts_with(letters) || letters.starts_with(path))
+        patterns
+            .iter()
+            .map(|pattern| letters_of(pattern))
+            .any(|letters| path.starts_with(letters) || letters.starts_with(path))
     }
 }
 
 /// The letters with which every path begins that `pattern` matches, or lies in one that it matches.
-fn letters_of(pattern: &String) -> &[u8] {
+fn letters_of(pattern: &str) -> &[u8] {
     // As they are trimmed where they are compiled.
     let pattern = pattern.trim();
     let plain = pattern.find(['*', '?', '[', '\\', '!']).unwrap_or(pattern.len());
