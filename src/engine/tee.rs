@@ -21,13 +21,14 @@ impl EventSink for Tee<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Mutex;
 
     use super::*;
 
+    /// Keeps what it is given.
     #[derive(Default)]
-    struct Kept(Mutex<Vec<Event>>);
+    pub(in crate::engine) struct Kept(pub(in crate::engine) Mutex<Vec<Event>>);
 
     impl EventSink for Kept {
         fn take(&self, event: &Event) {
