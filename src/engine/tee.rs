@@ -21,14 +21,13 @@ impl EventSink for Tee<'_> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use std::sync::Mutex;
 
     use super::*;
 
-    /// Keeps what it is given.
     #[derive(Default)]
-    pub(in crate::engine) struct Kept(pub(in crate::engine) Mutex<Vec<Event>>);
+    struct Kept(Mutex<Vec<Event>>);
 
     impl EventSink for Kept {
         fn take(&self, event: &Event) {

@@ -26,8 +26,18 @@ impl EventSink for Whole<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
-    use crate::engine::tee::tests::Kept;
+
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<Event>>);
+
+    impl EventSink for Kept {
+        fn take(&self, event: &Event) {
+            self.0.lock().unwrap().push(event.clone());
+        }
+    }
 
     #[test]
     fn the_others_are_told_when_the_run_starts() {
