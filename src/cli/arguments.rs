@@ -78,7 +78,7 @@ pub(crate) enum Command {
     Plan(Plan),
     /// List the files, arguments and bases that decide a target
     Inputs(Inputs),
-    /// Say why a target is dirty
+    /// Say why a target is dirty, who reads a file, or how one target needs another
     Explain(Explain),
     /// Draw the graph
     Graph(Graph),
@@ -220,12 +220,18 @@ pub(crate) struct Inputs {
 
 /// Arguments of `explain`.
 #[derive(Clone, Debug, Args)]
-#[command(override_usage = "imgraph explain [OPTIONS] <TARGET>")]
+#[command(
+    override_usage = "imgraph explain [OPTIONS] <TARGET>\n       imgraph explain [OPTIONS] <TARGET> <OTHER>\n       \
+                      imgraph explain [OPTIONS] --file <PATH>"
+)]
 pub(crate) struct Explain {
-    /// Which target.
-    #[arg(value_name = "TARGET")]
-    pub(crate) target: String,
-    /// Show every fact, not only as many as fit on a screen
+    /// The target; with another one, the path between the two
+    #[arg(value_name = "TARGET", num_args = 1..=2, required_unless_present = "file")]
+    pub(crate) targets: Vec<String>,
+    /// Say who reads the file, and why nobody does; `//` begins at the workspace's root
+    #[arg(long, value_name = "PATH", conflicts_with = "targets", value_hint = clap::ValueHint::AnyPath)]
+    pub(crate) file: Option<PathBuf>,
+    /// Show everything, not only as much as fits on a screen
     #[arg(long)]
     pub(crate) all: bool,
     /// The form of the result

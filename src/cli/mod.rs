@@ -17,6 +17,8 @@ mod session;
 mod prepared;
 mod recall;
 mod reasons;
+mod table;
+mod typed_path;
 mod summary;
 mod failures;
 mod signals;

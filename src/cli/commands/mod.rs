@@ -2,8 +2,10 @@
 
 pub(crate) mod cache;
 pub(crate) mod completions;
-pub(crate) mod explain;
 pub(crate) mod graph;
+mod explain_file;
+mod explain_way;
+pub(crate) mod explain;
 pub(crate) mod inputs;
 pub(crate) mod plan;
 pub(crate) mod build;
