@@ -82,6 +82,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Draw the graph
     Graph(Graph),
+    /// Tell what images will be called, from files alone
+    Refs(Refs),
     /// Look at the caches
     #[command(subcommand)]
     Cache(Cache),
@@ -262,6 +264,40 @@ pub(crate) struct Graph {
     /// The form of the picture
     #[arg(long, default_value = "text")]
     pub(crate) format: GraphFormat,
+}
+
+/// The forms in which refs are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RefsFormat {
+    /// A line for each image, for people
+    Text,
+    /// One flat object, name to ref
+    Json,
+    /// NAME=ref, a line for each image, for a shell or an env file
+    Env,
+    /// The same, to be added to $GITHUB_OUTPUT or $GITHUB_ENV
+    Github,
+}
+
+/// Arguments of `refs`.
+#[derive(Clone, Debug, Args)]
+#[command(override_usage = "imgraph refs --predict [OPTIONS] [TARGET]...")]
+pub(crate) struct Refs {
+    /// Which images; without a word all of the workspace
+    #[arg(value_name = "TARGET")]
+    pub(crate) patterns: Vec<String>,
+    /// Tell what a build of these files will call the images; needs no Docker
+    #[arg(long)]
+    pub(crate) predict: bool,
+    /// Tell images without an `export` name too, under their labels
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Predict for these platforms instead of the declared ones
+    #[arg(long, value_name = "OS/ARCH", value_delimiter = ',')]
+    pub(crate) platform: Vec<String>,
+    /// The form of the result
+    #[arg(long, default_value = "text")]
+    pub(crate) format: RefsFormat,
 }
 
 /// Commands about the caches.

@@ -10,6 +10,7 @@ pub mod log_sink;
 pub mod tee;
 pub mod whole;
 pub mod lookup;
+pub mod refs;
 pub mod parts;
 pub mod recall;
 pub mod tag_clash;

@@ -7,6 +7,7 @@ mod explain_file;
 mod explain_way;
 pub(crate) mod explain;
 pub(crate) mod inputs;
+pub(crate) mod refs;
 pub(crate) mod plan;
 pub(crate) mod build;
 pub(crate) mod watch;
