@@ -130,6 +130,10 @@ fn a_file_is_a_document_for_programs() {
     assert_eq!(document["dirties"], serde_json::json!(["//services/api:api", "//services/web:web"]));
     assert_eq!(document["unread"][0]["reason"], "inputs");
     assert_eq!(document["unread"][0]["targets"], serde_json::json!(["//library:whole"]));
+    // What needs a reader is dirtied through it, and what needs that in turn.
+    let base = run(shop.path(), 80, "explain --file builder.dockerfile --format json").json();
+    let all = ["//:builder", "//library:library", "//services/api:api", "//services/web:web"];
+    assert_eq!(base["dirties"], serde_json::json!(all));
     let secret = run(shop.path(), 80, "explain --file services/api/token.txt --format json").json();
     let reader = &secret["readers"][0];
     assert_eq!((&reader["as"], &reader["name"]), (&"secret".into(), &"npm".into()));
