@@ -39,6 +39,17 @@ impl Mode {
 }
 
 impl Mode {
+    /// As git writes it.
+    pub(in crate::source) fn as_str(self) -> &'static str {
+        match self {
+            Self::Folder => "040000",
+            Self::File => "100644",
+            Self::Executable => "100755",
+            Self::Link => "120000",
+            Self::Submodule => "160000",
+        }
+    }
+
     /// What a checkout has in its place.
     pub(in crate::source) fn kind(self) -> EntryKind {
         match self {
@@ -89,8 +100,7 @@ impl Tree {
 
     fn sorted(mut self) -> Self {
         let Self { names, entries } = &mut self;
-        let name =
-            |entry: &TreeEntry| &names[entry.start as usize..(entry.start + entry.length) as usize];
+        let name = |entry: &TreeEntry| &names[entry.start as usize..(entry.start + entry.length) as usize];
         entries.sort_unstable_by(|one, other| name(one).cmp(name(other)));
         self
     }
@@ -160,7 +170,7 @@ impl Trees {
     }
 
     /// Reads those of these blobs that are not known, all in one go.
-    pub(in crate::source) fn read_blobs(&self, ids: &[ObjectId]) -> Result<(), GitError> {
+    fn read_blobs(&self, ids: &[ObjectId]) -> Result<(), GitError> {
         let unknown: Vec<String> = {
             let known = self.lock_blobs();
             ids.iter().filter(|id| !known.contains_key(id)).map(ToString::to_string).collect()
@@ -171,15 +181,24 @@ impl Trees {
         Ok(())
     }
 
-    /// Lists the tree `id` and all trees in it, so that nobody has to ask for each.
-    pub(in crate::source) fn list_below(&self, id: ObjectId) -> Result<(), GitError> {
+    /// Lists the tree `id` and all trees in it, so that nobody has to ask for each, and reads the files whose
+    /// names are `wanted`.
+    pub(in crate::source) fn list_below(
+        &self,
+        id: ObjectId,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Result<(), GitError> {
         // Below the repository's top git would show nothing but what lies where it was started.
         let listed = self.git.ask(&["ls-tree", "-r", "-t", "-z", "--full-tree", &id.to_string()])?;
-        let trees = trees_of_listing(id, &listed).ok_or_else(|| {
-            failed(&["ls-tree"], format!("what it says of {id} cannot be understood"))
-        })?;
+        let trees = trees_of_listing(id, &listed)
+            .ok_or_else(|| failed(&["ls-tree"], format!("what it says of {id} cannot be understood")))?;
+        let mut texts = Vec::new();
+        for (_, tree) in &trees {
+            let files = tree.entries.iter().filter(|entry| entry.mode.kind() == EntryKind::File);
+            texts.extend(files.filter(|entry| wanted(tree.name(entry))).map(|entry| entry.id));
+        }
         self.known.write().unwrap_or_else(PoisonError::into_inner).extend(trees);
-        Ok(())
+        self.read_blobs(&texts)
     }
 
     fn object(&self, id: ObjectId, kind: ObjectKind) -> Result<Vec<u8>, GitError> {
@@ -253,7 +272,8 @@ mod tests {
     #[test]
     fn a_tree_object_is_sorted_by_bytes() {
         let mut bytes = Vec::new();
-        for (mode, name) in [("100644", "a.b"), ("40000", "a"), ("100755", "b"), ("120000", "c"), ("160000", "d")]
+        for (mode, name) in
+            [("100644", "a.b"), ("40000", "a"), ("100755", "b"), ("120000", "c"), ("160000", "d")]
         {
             bytes.extend(format!("{mode} {name}\0").bytes());
             bytes.extend([7; 20]);
@@ -282,7 +302,8 @@ mod tests {
         ] {
             listed.extend(format!("{mode} kind {}\t{path}\0", id(letter)).bytes());
         }
-        let trees: HashMap<ObjectId, Arc<Tree>> = trees_of_listing(id(0), &listed).unwrap().into_iter().collect();
+        let trees: HashMap<ObjectId, Arc<Tree>> =
+            trees_of_listing(id(0), &listed).unwrap().into_iter().collect();
         let shown = |letter| names(&trees[&id(letter)]);
         assert_eq!([shown(0), shown(1), shown(2), shown(3)], ["a a.x empty z", "b bc", "c", ""]);
         assert!(trees_of_listing(id(0), b"nonsense\0").is_none());
