@@ -2,5 +2,6 @@
 //!
 //! **Invariant:** nothing here prints; each function gives a text.
 
-pub mod graph_picture;
 pub mod documents;
+pub mod layered_layout;
+pub mod graph_picture;
