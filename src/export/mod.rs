@@ -3,5 +3,8 @@
 //! **Invariant:** nothing here prints; each function gives a text.
 
 pub mod documents;
+mod text_width;
 pub mod layered_layout;
+mod picture;
+mod svg;
 pub mod graph_picture;

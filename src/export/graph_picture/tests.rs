@@ -11,6 +11,13 @@ fn picture(nodes: &[Node<'_>], edges: &[Edge<'_>]) -> Picture {
         label: (*label).to_owned(),
         kind: (*kind).to_owned(),
         platform: platform.map(|platform| platform.parse().unwrap()),
+        shape: match *kind {
+            "image" => Shape::Image,
+            "stage" => Shape::Stage,
+            "base" => Shape::ExternalBase,
+            _ => Shape::Group,
+        },
+        state: None,
     };
     let id = NodeId::from_index;
     let edge =
@@ -68,8 +75,13 @@ fn awkward_names_are_escaped_in_every_format() {
     insta::assert_snapshot!("awkward_text", draw(&awkward(), PictureFormat::Text));
 }
 
-const FORMATS: [PictureFormat; 4] =
-    [PictureFormat::Dot, PictureFormat::Json, PictureFormat::Mermaid, PictureFormat::Text];
+const FORMATS: [PictureFormat; 5] = [
+    PictureFormat::Dot,
+    PictureFormat::Json,
+    PictureFormat::Mermaid,
+    PictureFormat::Svg,
+    PictureFormat::Text,
+];
 
 /// The same picture, given backwards.
 fn reversed(picture: &Picture) -> Picture {
