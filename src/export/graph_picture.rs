@@ -52,7 +52,9 @@ pub fn draw(picture: &Picture, format: PictureFormat) -> String {
 
 impl Drawing<'_> {
     fn dot(&self) -> String {
-        let mut text = "digraph imgraph {\n  rankdir=LR;\n".to_owned();
+        let mut text = "digraph imgraph {\n  rankdir=LR;\n  node [fontname=\"Helvetica\"];\n  \
+                        edge [fontname=\"Helvetica\", fontsize=10, color=\"#64748b\"];\n"
+            .to_owned();
         for (position, node) in self.nodes.iter().enumerate() {
             let label = quote_dot(&format!("{}\n{}", self.name(position), self.kind(position)));
             let look = dot_look(node);

@@ -23,6 +23,8 @@ const NARROWEST_GAP: f64 = 56.0;
 const WIDEST_GAP: f64 = 180.0;
 /// How much wider a gap is for each unit that the steepest of its lines rises.
 const GAP_FOR_RISE: f64 = 0.18;
+/// How much wider a gap is for each of its lines.
+const GAP_FOR_LINE: f64 = 1.5;
 
 /// How large a box has to be, in user units.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -144,7 +146,10 @@ impl Column {
             let rises = layer.iter().flat_map(|vertex| {
                 lattice.right[*vertex].iter().map(|next| (rows[*next] - rows[*vertex]).abs())
             });
-            let gap = (rises.fold(0.0, f64::max) * GAP_FOR_RISE).clamp(NARROWEST_GAP, WIDEST_GAP);
+            let (steepest, lines) =
+                rises.fold((0.0, 0.0), |(steepest, lines), rise| (rise.max(steepest), lines + 1.0));
+            let wanted: f64 = NARROWEST_GAP + steepest * GAP_FOR_RISE + lines * GAP_FOR_LINE;
+            let gap = wanted.min(WIDEST_GAP);
             let column = Self { left, right };
             left = right + gap;
             column

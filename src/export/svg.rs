@@ -38,6 +38,8 @@ const LEGEND_HEIGHT: f64 = 48.0;
 const SAMPLE: Size = Size { width: 36.0, height: 20.0 };
 /// How long an arrow's head is.
 const TIP: f64 = 8.0;
+/// In how many colours lines are drawn, by where they lead: those that join have one colour.
+const HUES: usize = 6;
 /// How far the tangents of a line reach that leads to the left.
 const BOW: f64 = 60.0;
 
@@ -168,7 +170,7 @@ impl Svg {
             drawing.needs[from][&to].iter().copied().filter(|why| !why.is_empty()).collect();
         let how = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join(", ")) };
         let told = format!("{} needs {}{how}", drawing.name(from), drawing.name(to));
-        self.line(&format!("<g class=\"edge\"><title>{}</title>", escaped(&told)));
+        self.line(&format!("<g class=\"edge hue-{}\"><title>{}</title>", to % HUES, escaped(&told)));
         // Further on the line may be that of others too.
         let own = &line.points[..2];
         self.line(&format!("<path class=\"reach\" d=\"{}\"/>", curve(own)));
@@ -183,7 +185,7 @@ impl Svg {
         self.line(&format!("<title>{}\n{}</title>", escaped(&name), escaped(&kind)));
         self.line(&format!("<path class=\"box\" d=\"{}\"/>", outline(node.shape, rectangle)));
         let left = rectangle.left + BESIDE_TEXT;
-        let (first, second) = (rectangle.top + 19.0, rectangle.top + 32.5);
+        let (first, second) = (rectangle.top + 20.0, rectangle.top + 33.0);
         self.text("name", Point { x: left, y: first }, &shortened(&name, NAME, WIDEST_TEXT));
         self.text("kind", Point { x: left, y: second }, &shortened(&kind, KIND, WIDEST_TEXT));
         self.line("</g>");
