@@ -3,7 +3,7 @@
 //! **Invariant:** nothing here prints; each function gives a text.
 
 pub mod documents;
-mod text_width;
+pub mod text_width;
 pub mod layered_layout;
 mod picture;
 mod svg;

@@ -47,14 +47,8 @@ pub enum Shape {
 
 impl Shape {
     /// All of them, products first.
-    pub const ALL: [Self; 6] = [
-        Self::Image,
-        Self::Stage,
-        Self::BuiltBase,
-        Self::ExternalBase,
-        Self::Undeclared,
-        Self::Group,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Image, Self::Stage, Self::BuiltBase, Self::ExternalBase, Self::Undeclared, Self::Group];
 
     /// What it stands for, in a few words.
     pub fn meaning(self) -> &'static str {

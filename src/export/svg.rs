@@ -55,7 +55,8 @@ pub(super) fn draw(drawing: &Drawing<'_>) -> String {
     let height = layout.height + LEGEND_HEIGHT + 2.0 * MARGIN;
     let mut svg = Svg(String::new());
     svg.head(width, height, drawing.nodes.len(), edges.len());
-    let states = if drawing.nodes.iter().any(|node| node.state.is_some()) { " class=\"with-states\"" } else { "" };
+    let states =
+        if drawing.nodes.iter().any(|node| node.state.is_some()) { " class=\"with-states\"" } else { "" };
     svg.line(&format!("<g{states}>"));
     svg.line(&format!("<g transform=\"translate({} {})\">", number(MARGIN), number(MARGIN)));
     svg.0.push_str(&legend);
@@ -91,7 +92,8 @@ fn legend(drawing: &Drawing<'_>) -> (String, f64) {
         format!("<path class=\"box\" d=\"{}\"/>", outline(shape, &rectangle))
     };
     let mut at = 0.0;
-    for shape in Shape::ALL.into_iter().filter(|shape| drawing.nodes.iter().any(|node| node.shape == *shape)) {
+    for shape in Shape::ALL.into_iter().filter(|shape| drawing.nodes.iter().any(|node| node.shape == *shape))
+    {
         at = entry(class_of(shape), &sample(shape, at), shape.meaning());
     }
     for state in StateWord::ALL {
@@ -101,7 +103,7 @@ fn legend(drawing: &Drawing<'_>) -> (String, f64) {
     }
     let arrow = [Point { x: at, y: middle }, Point { x: at + SAMPLE.width, y: middle }];
     let arrow = format!("<path class=\"line\" d=\"{}\"/>{}", curve(&arrow), tip(arrow[1]));
-    let right = entry("edge", &arrow, "needs; point at a line's start to see how");
+    let right = entry("edge", &arrow, "needs; point at the start of a line to see how");
     (svg.0, right)
 }
 
@@ -139,7 +141,8 @@ impl Svg {
             "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"imgraph\" width=\"{width}\" height=\"{height}\" \
              viewBox=\"0 0 {width} {height}\" role=\"img\" aria-labelledby=\"imgraph-title imgraph-description\">"
         ));
-        let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+        let plural =
+            |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
         let size = format!("{}, {}", plural(nodes, "node"), plural(edges, "edge"));
         self.line(&format!("<title id=\"imgraph-title\">Build graph: {size}</title>"));
         self.line(

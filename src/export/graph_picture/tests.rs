@@ -1,7 +1,7 @@
 //! Pictures of small graphs, as snapshots, and that the order of what is given shows in none.
 
 use super::*;
-use crate::types::ids::DenseId;
+use crate::types::ids::{DenseId, NodeId};
 
 type Node<'t> = (&'t str, &'t str, Option<&'t str>);
 type Edge<'t> = (usize, usize, &'t str);
@@ -65,6 +65,37 @@ fn a_diamond_is_drawn_in_every_format() {
     insta::assert_snapshot!("diamond_json", draw(&diamond(), PictureFormat::Json));
     insta::assert_snapshot!("diamond_mermaid", draw(&diamond(), PictureFormat::Mermaid));
     insta::assert_snapshot!("diamond_text", draw(&diamond(), PictureFormat::Text));
+}
+
+/// The diamond, with what a build would do: something is dirty, something else waits for it.
+fn planned() -> Picture {
+    let states = [StateWord::Waits, StateWord::Waits, StateWord::Dirty, StateWord::Cached];
+    let mut picture = diamond();
+    for (id, state) in picture.nodes.ids().collect::<Vec<_>>().into_iter().zip(states) {
+        picture.nodes[id].state = Some(state);
+    }
+    picture
+}
+
+#[test]
+fn states_are_drawn_in_every_format() {
+    insta::assert_snapshot!("planned_dot", draw(&planned(), PictureFormat::Dot));
+    insta::assert_snapshot!("planned_json", draw(&planned(), PictureFormat::Json));
+    insta::assert_snapshot!("planned_mermaid", draw(&planned(), PictureFormat::Mermaid));
+    insta::assert_snapshot!("planned_svg", draw(&planned(), PictureFormat::Svg));
+    insta::assert_snapshot!("planned_text", draw(&planned(), PictureFormat::Text));
+}
+
+#[test]
+fn every_drawing_is_well_formed() {
+    for picture in [diamond(), awkward(), planned(), Picture::default()] {
+        let drawn = draw(&picture, PictureFormat::Svg);
+        let document = roxmltree::Document::parse(&drawn).unwrap();
+        let root = document.root_element();
+        assert_eq!((root.tag_name().name(), root.attribute("role")), ("svg", Some("img")));
+        let boxes = document.descendants().filter(|node| node.attribute("class") == Some("name"));
+        assert_eq!(boxes.count(), picture.nodes.len());
+    }
 }
 
 #[test]

@@ -129,7 +129,8 @@ impl Sweeper<'_> {
     fn rise(&mut self, layer: usize, position: usize) {
         let vertices = &mut self.lattice.layers[layer];
         vertices.swap(position - 1, position);
-        (self.positions[vertices[position - 1]], self.positions[vertices[position]]) = (position - 1, position);
+        (self.positions[vertices[position - 1]], self.positions[vertices[position]]) =
+            (position - 1, position);
     }
 
     /// How many lines of two vertices cross when `above` stands above `below`.

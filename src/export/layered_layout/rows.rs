@@ -33,7 +33,7 @@ pub(super) fn find(lattice: &Lattice) -> Vec<f64> {
         (0..last).rev().for_each(|layer| rows.settle(layer, &[&lattice.left, &lattice.right]));
     }
     rows.level_lines();
-    rows.from_above()
+    rows.counted_from_above()
 }
 
 struct Rows<'l> {
@@ -168,8 +168,10 @@ impl Rows<'_> {
         (sum / run.len() as f64).max(from).min(to)
     }
 
-    fn from_above(self) -> Vec<f64> {
-        let tops = self.middles.iter().zip(&self.lattice.heights).map(|(middle, height)| middle - height / 2.0);
+    /// The middles, counted from what is highest.
+    fn counted_from_above(self) -> Vec<f64> {
+        let tops =
+            self.middles.iter().zip(&self.lattice.heights).map(|(middle, height)| middle - height / 2.0);
         let highest = tops.fold(f64::INFINITY, f64::min);
         self.middles.iter().map(|middle| middle - highest).collect()
     }

@@ -11,7 +11,8 @@ fn numbers_are_short() {
 
 #[test]
 fn a_path_is_level_in_each_of_its_points() {
-    let points = |points: &[(f64, f64)]| points.iter().map(|(x, y)| Point { x: *x, y: *y }).collect::<Vec<_>>();
+    let points =
+        |points: &[(f64, f64)]| points.iter().map(|(x, y)| Point { x: *x, y: *y }).collect::<Vec<_>>();
     for (given, expected) in [
         (points(&[(0.0, 5.0), (10.0, 5.0), (20.0, 5.0)]), "M0 5H20"),
         (points(&[(0.0, 5.0), (10.0, 9.0)]), "M0 5C5 5 5 9 10 9"),
