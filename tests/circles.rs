@@ -7,7 +7,6 @@ use imgraph::types::diagnostic::Diagnostic;
 use workspace::Workspace;
 
 #[path = "support/workspace.rs"]
-#[allow(dead_code, reason = "each test uses its part")]
 mod workspace;
 
 /// Packages whose images need each other, in order and back to the first.
