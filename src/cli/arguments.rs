@@ -309,6 +309,8 @@ pub(crate) enum GraphFormat {
     Dot,
     /// For Markdown
     Mermaid,
+    /// A drawing for browsers
+    Svg,
 }
 
 /// Arguments of `graph`.
@@ -318,6 +320,9 @@ pub(crate) struct Graph {
     /// Which targets.
     #[command(flatten)]
     pub(crate) targets: Targets,
+    /// Show what a build would do with each target; asks the builder, as `plan` does
+    #[arg(long)]
+    pub(crate) state: bool,
     /// The form of the picture
     #[arg(long, default_value = "text")]
     pub(crate) format: GraphFormat,
