@@ -76,6 +76,8 @@ pub(crate) enum Command {
     Watch(Watch),
     /// Show what a build would do, and why
     Plan(Plan),
+    /// Say which targets a change touches, from git's commits alone
+    Affected(Affected),
     /// List the files, arguments and bases that decide a target
     Inputs(Inputs),
     /// Say why a target is dirty, who reads a file, or how one target needs another
@@ -208,6 +210,69 @@ pub(crate) struct Plan {
     pub(crate) format: Format,
 }
 
+/// The forms in which affected targets are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AffectedFormat {
+    /// A label a line
+    Text,
+    /// A document for programs
+    Json,
+    /// `matrix` and `count` for $GITHUB_OUTPUT
+    Github,
+    /// The folders of the packages, one a line
+    Paths,
+}
+
+/// The kinds of targets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// Shared base images
+    Base,
+    /// Builder stages
+    Stage,
+    /// Products
+    Image,
+}
+
+/// Arguments of `affected`.
+#[derive(Clone, Debug, Args)]
+#[command(override_usage = "imgraph affected [OPTIONS] --base <REV> [TARGET]...")]
+pub(crate) struct Affected {
+    /// Which targets; without any, all of them
+    #[arg(value_name = "TARGET")]
+    pub(crate) patterns: Vec<String>,
+    /// Compare with this commit: a branch, a tag, an id
+    #[arg(long, value_name = "REV")]
+    pub(crate) base: String,
+    /// Compare this commit, and not the checkout
+    #[arg(long, value_name = "REV")]
+    pub(crate) head: Option<String>,
+    /// Compare with the best common ancestor of both
+    #[arg(long)]
+    pub(crate) merge_base: bool,
+    /// Tell targets of these kinds only
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) kind: Vec<Kind>,
+    /// Look at these platforms instead of the declared ones
+    #[arg(long, value_name = "OS/ARCH", value_delimiter = ',')]
+    pub(crate) platform: Vec<String>,
+    /// Say why, and tell of removed targets too
+    #[arg(long)]
+    pub(crate) why: bool,
+    /// With --why, show every reason, not only a few for each target
+    #[arg(long, requires = "why")]
+    pub(crate) all: bool,
+    /// Fail where the base cannot be looked at, instead of taking everything as affected
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Exit with 10 when a target is affected
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    /// The form of the result
+    #[arg(long, default_value = "text")]
+    pub(crate) format: AffectedFormat,
+}
+
 /// Arguments of `inputs`.
 #[derive(Clone, Debug, Args)]
 #[command(override_usage = "imgraph inputs [OPTIONS] <TARGET>...")]
@@ -252,6 +317,8 @@ pub(crate) enum GraphFormat {
     Dot,
     /// For Markdown
     Mermaid,
+    /// A drawing for browsers
+    Svg,
 }
 
 /// Arguments of `graph`.
@@ -261,6 +328,9 @@ pub(crate) struct Graph {
     /// Which targets.
     #[command(flatten)]
     pub(crate) targets: Targets,
+    /// Show what a build would do with each target; asks the builder, as `plan` does
+    #[arg(long)]
+    pub(crate) state: bool,
     /// The form of the picture
     #[arg(long, default_value = "text")]
     pub(crate) format: GraphFormat,

@@ -10,10 +10,12 @@ use crate::types::environment::Environment;
 
 mod arguments;
 mod exit;
+mod circle;
 pub mod diagnostics;
 mod terminal;
 mod progress;
 mod session;
+mod revisions;
 mod prepared;
 mod recall;
 mod reasons;
@@ -48,6 +50,7 @@ fn run(session: &Session, command: &Command) -> Result<exit::Exit, exit::Exit> {
         Command::Build(arguments) => commands::build::run(session, arguments),
         Command::Watch(arguments) => commands::watch::run(session, arguments),
         Command::Plan(arguments) => commands::plan::run(session, arguments),
+        Command::Affected(arguments) => commands::affected::run(session, arguments),
         Command::Inputs(arguments) => commands::inputs::run(session, arguments),
         Command::Explain(arguments) => commands::explain::run(session, arguments),
         Command::Graph(arguments) => commands::graph::run(session, arguments),

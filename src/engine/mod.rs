@@ -16,6 +16,7 @@ pub mod recall;
 pub mod tag_clash;
 pub mod plan;
 pub mod explain;
+pub mod affected;
 pub mod report;
 mod secrets;
 pub mod request;

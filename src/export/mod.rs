@@ -2,6 +2,11 @@
 //!
 //! **Invariant:** nothing here prints; each function gives a text.
 
-pub mod graph_picture;
 pub mod documents;
 pub mod explanations;
+pub mod text_width;
+pub mod layered_layout;
+mod picture;
+mod svg;
+pub mod graph_picture;
+pub mod affected_documents;

@@ -1,5 +1,6 @@
 //! The commands, a file each: from what was typed to what is printed, and an exit.
 
+pub(crate) mod affected;
 pub(crate) mod cache;
 pub(crate) mod completions;
 pub(crate) mod graph;
