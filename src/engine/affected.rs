@@ -51,6 +51,17 @@ pub struct Answer {
     pub everything: Option<Vec<Diagnostic>>,
     /// What is to be known, and changes nothing.
     pub warnings: Vec<Diagnostic>,
+    /// What was looked at: a great many small things, which a program that ends need not free.
+    pub looked_at: LookedAt,
+}
+
+/// Both sides, as they were read and loaded.
+#[derive(Debug, Default)]
+pub struct LookedAt {
+    /// The files, where both could be read.
+    pub files: Option<Comparison>,
+    /// The newer side, and the older one where it is another.
+    pub sides: Vec<Side>,
 }
 
 /// Why nobody can say what a change touches.
@@ -115,7 +126,7 @@ pub fn affected(
         Err(error) => return without_base(repository, head, asked, diagnostic(&error)),
     };
     let comparison = Comparison::new(repository, &base, head.as_ref())?;
-    comparison.list_all()?;
+    comparison.read_all()?;
     let newer = Side::of(&comparison.head, asked).map_err(Trouble::Wrong)?;
     let differences = comparison.differences()?;
     let older = if has_the_same_targets(&comparison, &newer, &differences)? {
@@ -130,8 +141,10 @@ pub fn affected(
     let found = Found { repository, comparison: &comparison, differences: &differences };
     match found.compare(older.as_ref(), &newer) {
         Ok(targets) => {
-            let warnings = newer.warnings;
-            Ok(Answer { base: Some(base), head, targets, everything: None, warnings })
+            let warnings = newer.warnings.clone();
+            let sides = std::iter::once(newer).chain(older).collect();
+            let looked_at = LookedAt { files: Some(comparison), sides };
+            Ok(Answer { base: Some(base), head, targets, everything: None, warnings, looked_at })
         }
         Err(Unviewable::Head(wrong)) => Err(Trouble::Wrong(wrong)),
         Err(Unviewable::Base(wrong)) => Ok(broken(base, head, newer, wrong)),
@@ -154,7 +167,7 @@ fn without_base(
     let newer = match &head {
         Some(commit) => {
             let comparison = Comparison::new(repository, commit, Some(commit))?;
-            comparison.list_all()?;
+            comparison.read_all()?;
             Side::of(&comparison.head, asked)
         }
         None => Side::of(&Snapshot::of_disk(repository.root())?, asked),
@@ -168,7 +181,9 @@ fn all_of(head: Option<Commit>, newer: Side, why: Vec<Diagnostic>) -> Answer {
     let new = Some("it could not be looked at".to_owned());
     let reason = Reason { fact: "base".to_owned(), change: Change::Changed, old: None, new };
     let targets = affected::everything(&newer.graph, &reason);
-    Answer { base: None, head, targets, everything: Some(why), warnings: newer.warnings }
+    let warnings = newer.warnings.clone();
+    let looked_at = LookedAt { files: None, sides: vec![newer] };
+    Answer { base: None, head, targets, everything: Some(why), warnings, looked_at }
 }
 
 /// A pattern must name something on one side.

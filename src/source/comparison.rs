@@ -23,7 +23,7 @@ use super::stat::EntryKind;
 use crate::types::workspace_path::WorkspacePath;
 
 /// The files of a workspace at two moments.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Comparison {
     /// The files before.
     pub base: Snapshot,
@@ -95,12 +95,13 @@ impl Comparison {
         Ok(Self { base: of_commit(base, &base_files), head, base_files, head_files, changed: places })
     }
 
-    /// Makes ready for somebody who loads the head: every folder is listed, and what will be parsed is read.
+    /// Makes ready for somebody who loads the head: every folder, and what will be parsed, is
+    /// read in one go.
     ///
     /// # Errors
     /// When git does not answer.
-    pub fn list_all(&self) -> Result<(), GitError> {
-        self.head_files.as_ref().map_or(Ok(()), CommitFiles::list_all)
+    pub fn read_all(&self) -> Result<(), GitError> {
+        self.head_files.as_ref().map_or(Ok(()), CommitFiles::read_all)
     }
 
     /// Whether the head is the checkout.

@@ -4,7 +4,7 @@
 //! removed ones.
 
 use crate::cli::arguments::{self, AffectedFormat, Kind};
-use crate::cli::exit::Exit;
+use crate::cli::exit::{self, Exit};
 use crate::cli::reasons;
 use crate::cli::revisions::{self, Question};
 use crate::cli::session::Session;
@@ -46,6 +46,7 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Affected) -> Result<
         }
     })?;
     let has_work = !found.is_empty();
+    exit::leave(answer);
     Ok(if arguments.detailed_exitcode && has_work { Exit::WorkToDo } else { Exit::Done })
 }
 

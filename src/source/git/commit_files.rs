@@ -8,6 +8,7 @@
 //! with no other: such a hash is no hash of bytes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -71,10 +72,10 @@ impl CommitFiles {
         }))
     }
 
-    /// Makes ready for somebody who looks into every folder and parses what is there: all trees are listed by
-    /// one process, and what looks like a text for us is read in one go.
-    pub(in crate::source) fn list_all(&self) -> Result<(), GitError> {
-        self.0.trees.list_below(self.0.root, is_parsed)
+    /// Makes ready for somebody who looks into every folder and parses what is there: all trees and
+    /// what looks like a text for us are read in one go.
+    pub(in crate::source) fn read_all(&self) -> Result<(), GitError> {
+        self.0.trees.read_below(self.0.root, is_parsed)
     }
 
     /// The submodules that somebody looked into and that cannot be read here, with their commits.
@@ -171,6 +172,12 @@ impl CommitFiles {
     fn bytes(&self, place: Place<'_>) -> Result<Arc<[u8]>, ReadError> {
         let (found, entry) = self.present(place)?;
         found.trees.blob(entry.id).map_err(|error| unreadable(&place, &error))
+    }
+}
+
+impl fmt::Debug for CommitFiles {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("CommitFiles").field(&self.0.root).finish()
     }
 }
 

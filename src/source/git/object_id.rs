@@ -8,6 +8,8 @@ const LONGEST: usize = 32;
 /// How many letters of an id are enough for people.
 const SHORT: usize = 10;
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 /// The id of a commit, tree or blob.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId {
@@ -50,7 +52,12 @@ impl ObjectId {
 
 impl fmt::Display for ObjectId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_bytes().iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        let mut letters = [0; 2 * LONGEST];
+        for (byte, pair) in self.as_bytes().iter().zip(letters.chunks_exact_mut(2)) {
+            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        let letters = &letters[..2 * self.as_bytes().len()];
+        formatter.write_str(std::str::from_utf8(letters).expect("digits are ASCII"))
     }
 }
 

@@ -4,6 +4,7 @@
 //! wanted, and several lines are written before the answers are read, so that neither side waits for
 //! the other at each object; never so many that both would wait for room.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -13,8 +14,9 @@ use super::object_id::ObjectId;
 
 const ARGUMENTS: [&str; 2] = ["cat-file", "--batch"];
 
-/// So many names are written at once. With 65 letters each they have room in a pipe of Linux and of macOS.
-const AT_ONCE: usize = 200;
+/// So many names are written at once, and as many may wait for their answers meanwhile. With 65 letters each
+/// they have room in a pipe, so that git can read them while its answers wait to be read.
+const AT_ONCE: usize = 100;
 
 /// An object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,24 +59,31 @@ impl Objects {
         if name.contains('\n') {
             return Ok(None);
         }
-        let mut found = self.find_all(&[name.to_owned()])?;
-        Ok(found.pop().flatten())
+        let mut found = None;
+        self.find_each([name.to_owned()], |object| {
+            found = object;
+            Vec::new()
+        })?;
+        Ok(found)
     }
 
-    /// As [`Self::find`] for each of `names`, none of which has more than one line, in their order.
-    pub(super) fn find_all(&self, names: &[String]) -> Result<Vec<Option<Object>>, GitError> {
+    /// As [`Self::find`] for each of `names`, none of which has more than one line, in their order. For each
+    /// object `visit` gives the names of more that are wanted.
+    pub(super) fn find_each(
+        &self,
+        names: impl IntoIterator<Item = String>,
+        visit: impl FnMut(Option<Object>) -> Vec<String>,
+    ) -> Result<(), GitError> {
         let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-        let running = match process.take() {
+        let mut running = match process.take() {
             Some(running) => running,
             None => self.start()?,
         };
         // A process that failed has said something that belongs to no question: it is not asked again.
-        let mut running = running;
-        let found = names.chunks(AT_ONCE).map(|names| running.ask(names)).collect::<io::Result<Vec<_>>>();
-        match found {
-            Ok(found) => {
+        match running.ask(names.into_iter().collect(), visit) {
+            Ok(()) => {
                 *process = Some(running);
-                Ok(found.into_iter().flatten().collect())
+                Ok(())
             }
             Err(cause) => Err(running.why_it_failed(&cause)),
         }
@@ -91,11 +100,25 @@ impl Objects {
 }
 
 impl Process {
-    fn ask(&mut self, names: &[String]) -> io::Result<Vec<Option<Object>>> {
-        let mut lines = names.join("\n");
-        lines.push('\n');
-        self.questions.write_all(lines.as_bytes())?;
-        names.iter().map(|_| self.answer()).collect()
+    fn ask(
+        &mut self,
+        mut wanted: VecDeque<String>,
+        mut visit: impl FnMut(Option<Object>) -> Vec<String>,
+    ) -> io::Result<()> {
+        let mut unanswered = 0;
+        loop {
+            if unanswered <= AT_ONCE && !wanted.is_empty() {
+                let count = wanted.len().min(AT_ONCE);
+                let lines: String = wanted.drain(..count).flat_map(|name| [name, "\n".to_owned()]).collect();
+                self.questions.write_all(lines.as_bytes())?;
+                unanswered += count;
+            }
+            if unanswered == 0 {
+                return Ok(());
+            }
+            wanted.extend(visit(self.answer()?));
+            unanswered -= 1;
+        }
     }
 
     fn answer(&mut self) -> io::Result<Option<Object>> {

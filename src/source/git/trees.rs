@@ -1,14 +1,14 @@
 //! The trees of a repository, each read once, whoever has it: two commits share most of theirs.
 //!
 //! A tree is read by its id when somebody looks into it. Who is going to look into all of them has them
-//! listed by one process before.
+//! read before, one level while the one above it is looked at.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::command::{Git, GitError, failed};
 use super::object_id::ObjectId;
-use super::objects::{ObjectKind, Objects};
+use super::objects::{Object, ObjectKind, Objects};
 use crate::source::stat::EntryKind;
 
 /// What a name in a tree stands for.
@@ -169,36 +169,44 @@ impl Trees {
         Ok(blob)
     }
 
-    /// Reads those of these blobs that are not known, all in one go.
-    fn read_blobs(&self, ids: &[ObjectId]) -> Result<(), GitError> {
-        let unknown: Vec<String> = {
-            let known = self.lock_blobs();
-            ids.iter().filter(|id| !known.contains_key(id)).map(ToString::to_string).collect()
-        };
-        let found = self.objects.find_all(&unknown)?;
-        let found = found.into_iter().flatten().filter(|object| object.kind == ObjectKind::Blob);
-        self.lock_blobs().extend(found.map(|object| (object.id, object.bytes.into())));
-        Ok(())
-    }
-
-    /// Lists the tree `id` and all trees in it, so that nobody has to ask for each, and reads the files whose
-    /// names are `wanted`.
-    pub(in crate::source) fn list_below(
+    /// Reads the tree `id`, all trees in it, and the files in them whose names are `wanted`, so that nobody
+    /// has to ask for each.
+    pub(in crate::source) fn read_below(
         &self,
         id: ObjectId,
         wanted: impl Fn(&[u8]) -> bool,
     ) -> Result<(), GitError> {
-        // Below the repository's top git would show nothing but what lies where it was started.
-        let listed = self.git.ask(&["ls-tree", "-r", "-t", "-z", "--full-tree", &id.to_string()])?;
-        let trees = trees_of_listing(id, &listed)
-            .ok_or_else(|| failed(&["ls-tree"], format!("what it says of {id} cannot be understood")))?;
-        let mut texts = Vec::new();
-        for (_, tree) in &trees {
-            let files = tree.entries.iter().filter(|entry| entry.mode.kind() == EntryKind::File);
-            texts.extend(files.filter(|entry| wanted(tree.name(entry))).map(|entry| entry.id));
-        }
+        let (mut trees, mut blobs, mut problem) = (HashMap::new(), HashMap::new(), None);
+        // Equal folders are one tree: each is asked for once.
+        let mut asked = HashSet::from([id]);
+        self.objects.find_each([id.to_string()], |object| {
+            let mut more = Vec::new();
+            match object {
+                Some(Object { id, kind: ObjectKind::Tree, bytes }) => match parsed(id, &bytes) {
+                    Ok(tree) => {
+                        for entry in &tree.entries {
+                            let is_wanted = match entry.mode {
+                                Mode::Folder => true,
+                                Mode::File | Mode::Executable => wanted(tree.name(entry)),
+                                Mode::Link | Mode::Submodule => false,
+                            };
+                            if is_wanted && asked.insert(entry.id) {
+                                more.push(entry.id.to_string());
+                            }
+                        }
+                        trees.insert(id, Arc::new(tree));
+                    }
+                    Err(error) => problem = Some(error),
+                },
+                Some(Object { id, kind: ObjectKind::Blob, bytes }) => drop(blobs.insert(id, bytes.into())),
+                // What is missing is missed by whoever looks for it.
+                _ => {}
+            }
+            more
+        })?;
         self.known.write().unwrap_or_else(PoisonError::into_inner).extend(trees);
-        self.read_blobs(&texts)
+        self.lock_blobs().extend(blobs);
+        problem.map_or(Ok(()), Err)
     }
 
     fn object(&self, id: ObjectId, kind: ObjectKind) -> Result<Vec<u8>, GitError> {
@@ -222,47 +230,9 @@ fn parsed(id: ObjectId, bytes: &[u8]) -> Result<Tree, GitError> {
     tree.ok_or_else(|| failed(&["cat-file"], format!("the tree {id} is malformed")))
 }
 
-/// A tree whose listing has begun: how its path ends in the listing, and what it holds.
-struct Open {
-    id: ObjectId,
-    /// The path with a slash at its end; empty for the one that was asked for.
-    prefix: Vec<u8>,
-    tree: Tree,
-}
-
-/// The trees of a listing, in which each folder stands before what is in it: `MODE KIND ID`, a tab, a path
-/// and a zero for each entry.
-fn trees_of_listing(root: ObjectId, listed: &[u8]) -> Option<Vec<(ObjectId, Arc<Tree>)>> {
-    let mut done = Vec::new();
-    let mut open = vec![Open { id: root, prefix: Vec::new(), tree: Tree::default() }];
-    let close = |open: Open| (open.id, Arc::new(open.tree.sorted()));
-    for line in listed.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
-        let tab = line.iter().position(|byte| *byte == b'\t')?;
-        let (facts, path) = (&line[..tab], &line[tab + 1..]);
-        let mut words = facts.split(|byte| *byte == b' ');
-        let mode = Mode::of(words.next()?)?;
-        let id = ObjectId::of_hex(words.nth(1)?)?;
-        while !open.last().is_some_and(|open| path.starts_with(&open.prefix)) {
-            done.push(close(open.pop()?));
-        }
-        let folder = open.last_mut()?;
-        folder.tree.push(&path[folder.prefix.len()..], mode, id);
-        if mode == Mode::Folder {
-            let prefix = [path, b"/"].concat();
-            open.push(Open { id, prefix, tree: Tree::default() });
-        }
-    }
-    done.extend(open.into_iter().map(close));
-    Some(done)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn id(letter: u8) -> ObjectId {
-        ObjectId::of_bytes(&[letter; 20]).unwrap()
-    }
 
     fn names(tree: &Tree) -> String {
         let name = |entry| String::from_utf8_lossy(tree.name(entry)).into_owned();
@@ -286,26 +256,5 @@ mod tests {
         for cut in [1, 7, 15, bytes.len() - 1] {
             assert!(Tree::of_object(&bytes[..cut], 20).is_none(), "{cut}");
         }
-    }
-
-    #[test]
-    fn a_listing_gives_each_folder_its_own() {
-        let mut listed = Vec::new();
-        for (mode, letter, path) in [
-            ("040000", 1, "a"),
-            ("040000", 2, "a/b"),
-            ("100644", 9, "a/b/c"),
-            ("100644", 9, "a/bc"),
-            ("100644", 9, "a.x"),
-            ("040000", 3, "empty"),
-            ("100644", 9, "z"),
-        ] {
-            listed.extend(format!("{mode} kind {}\t{path}\0", id(letter)).bytes());
-        }
-        let trees: HashMap<ObjectId, Arc<Tree>> =
-            trees_of_listing(id(0), &listed).unwrap().into_iter().collect();
-        let shown = |letter| names(&trees[&id(letter)]);
-        assert_eq!([shown(0), shown(1), shown(2), shown(3)], ["a a.x empty z", "b bc", "c", ""]);
-        assert!(trees_of_listing(id(0), b"nonsense\0").is_none());
     }
 }
