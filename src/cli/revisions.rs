@@ -26,6 +26,10 @@ pub(crate) struct Question<'q> {
 /// The targets that differ. What is to be known of them is said here.
 pub(crate) fn affected(session: &Session, question: Question<'_>) -> Result<Answer, Exit> {
     let (repository, current) = place(session)?;
+    if repository.is_bare() && question.revisions.head.is_none() {
+        let problem = Diagnostic::error("this repository has no checkout that could be compared");
+        return Err(session.fail(&[problem.help("name the newer commit with --head")], Exit::Usage));
+    }
     let set: BTreeMap<String, String> = session.everywhere.set.iter().cloned().collect();
     let options =
         Options { set: &set, environment: &session.environment, version: env!("CARGO_PKG_VERSION") };
@@ -47,10 +51,8 @@ pub(crate) fn affected(session: &Session, question: Question<'_>) -> Result<Answ
         if question.strict {
             return Err(session.fail(why, Exit::Usage));
         }
-        session.show(&as_warnings(why));
-        session.show(&[
-            Diagnostic::warning("everything counts as affected").help("with --strict this is an error")
-        ]);
+        let said = Diagnostic::warning("everything counts as affected").help("with --strict this is an error");
+        session.show(&as_warnings(why).into_iter().chain([said]).collect::<Vec<_>>());
     }
     say_apart(session, &answer.targets);
     Ok(answer)

@@ -95,7 +95,7 @@ fn explained(cause: &Cause) -> Explained {
     let mut reason = cause.reason.clone();
     let way: Vec<String> = cause.through.iter().map(ToString::to_string).collect();
     if !way.is_empty() {
-        reason.new = Some(way.join(" → "));
+        reason.new = Some(format!("through {}", way.join(" → ")));
     }
     Explained { reason, place: cause.place.clone() }
 }
