@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use annotate_snippets::renderer::DEFAULT_TERM_WIDTH;
 use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Renderer, Snippet};
 
 use crate::types::diagnostic::{Diagnostic, Severity};
@@ -13,6 +14,11 @@ use crate::types::span::{SourceText, Span};
 /// All of `diagnostics`, each once, sorted by file and place, and a line that counts them. Ends in a newline,
 /// unless there is none.
 pub fn draw(diagnostics: &[Diagnostic], colour: bool) -> String {
+    draw_within(diagnostics, colour, DEFAULT_TERM_WIDTH)
+}
+
+/// As [`draw`], with lines of source that are cut to fit into `columns`.
+pub fn draw_within(diagnostics: &[Diagnostic], colour: bool, columns: usize) -> String {
     if diagnostics.is_empty() {
         return String::new();
     }
@@ -20,6 +26,7 @@ pub fn draw(diagnostics: &[Diagnostic], colour: bool) -> String {
     sorted.sort_by_cached_key(|diagnostic| diagnostic.order());
     sorted.dedup();
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let renderer = renderer.term_width(columns.min(DEFAULT_TERM_WIDTH));
     let drawn: Vec<String> = sorted.iter().map(|diagnostic| renderer.render(&[group(diagnostic)])).collect();
     format!("{}\n\n{}\n", drawn.join("\n\n"), count(&sorted))
 }
@@ -38,9 +45,14 @@ fn group(diagnostic: &Diagnostic) -> Group<'_> {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
+    let notes = diagnostic.notes.iter().map(|note| Element::from(Level::NOTE.message(note)));
     let helps = diagnostic.help.iter().map(|help| Element::from(Level::HELP.message(help)));
     let title = level.primary_title(&diagnostic.message);
-    title.elements(snippets(diagnostic).into_iter().map(Element::from).chain(helps))
+    let title = match diagnostic.code {
+        Some(code) => title.id(code),
+        None => title,
+    };
+    title.elements(snippets(diagnostic).into_iter().map(Element::from).chain(notes).chain(helps))
 }
 
 /// One snippet per text, the primary one's first.

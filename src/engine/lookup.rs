@@ -30,7 +30,7 @@ pub fn names(
     let mut names = BTreeSet::new();
     for (id, node) in graph.nodes.iter() {
         let Some(build) = node.build() else { continue };
-        names.extend(tags(build, &source_keys[id]));
+        names.extend(build.tags(&source_keys[id]));
         let subject = node.subject();
         // Damage is told by who needs the record; here it is a question that is not asked.
         let last = subject.and_then(|subject| last_builds.load(&subject).value(&mut Vec::new()));
@@ -56,18 +56,6 @@ fn pin(reference: &str) -> Option<OutputDigest> {
 /// The name by which the output `digest` of `label` is linked into other builds.
 pub fn link_name(label: &Label, digest: &OutputDigest) -> String {
     format!("imgraph.local/{}:{}", label.slug(), digest.hex())
-}
-
-/// The names that a target's image is to have, each once.
-pub fn tags(build: &Build, source_key: &SourceKey) -> Vec<String> {
-    let key = source_key.short();
-    let mut tags: Vec<String> = Vec::new();
-    for tag in build.definition().tags.iter().map(|tag| tag.value.fill(&key)) {
-        if !tags.contains(&tag) {
-            tags.push(tag);
-        }
-    }
-    tags
 }
 
 /// What is known before anything runs.

@@ -12,7 +12,6 @@ pub mod whole;
 pub mod lookup;
 pub mod parts;
 pub mod recall;
-pub mod tag_clash;
 pub mod plan;
 pub mod explain;
 pub mod report;

@@ -4,3 +4,6 @@
 
 pub mod graph_picture;
 pub mod documents;
+mod finding_place;
+pub mod findings;
+pub mod sarif;

@@ -1,5 +1,6 @@
 //! Pure over a snapshot: load, slice, view, graph, keys, comparison of manifests.
 
+pub mod lint;
 pub mod manifest;
 pub mod target;
 mod cycles;
@@ -30,3 +31,5 @@ pub mod expand;
 pub mod node_views;
 pub mod missing_sources;
 pub mod key;
+pub mod tag_clash;
+pub mod check;

@@ -12,7 +12,8 @@ use super::slice::Slice;
 use super::target::{BuildDefinition, Target, TargetKind};
 use super::view::ViewSpec;
 use crate::syntax::dockerfile::Dockerfile;
-use crate::types::digest::ContentHash;
+use crate::types::diagnostic::Diagnostic;
+use crate::types::digest::{ContentHash, SourceKey};
 use crate::types::event::Subject;
 use crate::types::ids::{DenseMap, NodeId, TargetId};
 use crate::types::label::Label;
@@ -109,6 +110,8 @@ pub struct Build {
     pub context: Option<Context>,
     /// What is read of folders that are named contexts, by name.
     pub folders: BTreeMap<String, Context>,
+    /// What lints say of it, errors among it: what the target allows, too.
+    pub remarks: Vec<Diagnostic>,
 }
 
 /// A folder that a build reads.
@@ -205,6 +208,18 @@ impl Build {
     /// Never: only targets with a definition become builds.
     pub fn definition(&self) -> &BuildDefinition {
         self.target.build().expect("a build is made from a target that is built")
+    }
+
+    /// The names that the image is to have, each once.
+    pub fn tags(&self, source_key: &SourceKey) -> Vec<String> {
+        let key = source_key.short();
+        let mut tags: Vec<String> = Vec::new();
+        for tag in self.definition().tags.iter().map(|tag| tag.value.fill(&key)) {
+            if !tags.contains(&tag) {
+                tags.push(tag);
+            }
+        }
+        tags
     }
 
     /// Whether it is built each time, and the builder's own cache is left aside.

@@ -32,10 +32,14 @@ pub struct Annotation {
 pub struct Diagnostic {
     /// How much it weighs.
     pub severity: Severity,
+    /// The code of the lint that says so, a kebab-case word; `None` for what no lint is about.
+    pub code: Option<&'static str>,
     /// One sentence, lower case, without a full stop.
     pub message: String,
     /// The places, the primary one first. Empty when no text is to blame.
     pub annotations: Vec<Annotation>,
+    /// What else is worth knowing, a sentence each.
+    pub notes: Vec<String>,
     /// How to put it right, a sentence each.
     pub help: Vec<String>,
 }
@@ -43,7 +47,14 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error that says `message`.
     pub fn error(message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, message: message.into(), annotations: Vec::new(), help: Vec::new() }
+        Self {
+            severity: Severity::Error,
+            code: None,
+            message: message.into(),
+            annotations: Vec::new(),
+            notes: Vec::new(),
+            help: Vec::new(),
+        }
     }
 
     /// A warning that says `message`.
@@ -75,6 +86,13 @@ impl Diagnostic {
         self.see(&location.source, location.span, message)
     }
 
+    /// Says what else is worth knowing.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
     /// Says how to put it right.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
@@ -83,7 +101,7 @@ impl Diagnostic {
     }
 
     /// What to sort by: the file and the place, then what is said. Those without a place come first.
-    pub fn order(&self) -> impl Ord {
+    pub fn order(&self) -> impl Ord + use<> {
         let place = self.annotations.first().map(|first| &first.location);
         let place = place.map(|location| (location.source.path.clone(), location.span));
         (place, std::cmp::Reverse(self.severity), self.message.clone())

@@ -1,0 +1,105 @@
+//! What comes from elsewhere: images by name only, and what `ADD` fetches.
+
+use std::collections::BTreeSet;
+
+use crate::graph::lint::{LATEST_TAG, MISSPELT_NAME, UNPINNED_BASE, UNPINNED_REMOTE};
+use crate::graph::node::{Build, Dependency, External, Graph, Node, Role, Work};
+use crate::graph::published::Published;
+use crate::graph::slice::Reference;
+use crate::graph::target::{Definition, Target};
+use crate::syntax::image_reference::ImageReference;
+use crate::types::diagnostic::{Diagnostic, nearest};
+use crate::types::span::Location;
+
+/// What is to be said of the images that `node` takes from elsewhere and no target declares, and of what it
+/// fetches.
+pub(super) fn of_build(graph: &Graph, node: &Node, build: &Build, published: &Published) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for dependency in &node.dependencies {
+        if let Work::External(External { reference, target: None, .. }) = &graph.nodes[dependency.node].work {
+            let place = place(build, dependency);
+            let misspelt = misspelt(build, reference, dependency, published);
+            let misspelt =
+                misspelt.map(|found| found.at_location(&place, "taken for an image from elsewhere"));
+            found.extend(misspelt.or_else(|| pin(reference, &place)));
+        }
+    }
+    found.extend(build.slice.remotes.iter().map(|remote| {
+        UNPINNED_REMOTE
+            .says(format!("nothing says what is behind `{}`", remote.value))
+            .at(&build.dockerfile.source, remote.span, "fetched at each build")
+            .help("add `--checksum=sha256:…`")
+    }));
+    found
+}
+
+/// What is to be said of the image that `base` declares.
+pub(super) fn of_base(base: &Target) -> Option<Diagnostic> {
+    let Definition::External(image) = &base.definition else { return None };
+    pin(&image.value, &image.location)
+}
+
+fn pin(reference: &str, place: &Location) -> Option<Diagnostic> {
+    let parsed: ImageReference =
+        reference.parse().ok().filter(|image: &ImageReference| image.digest.is_none())?;
+    let name = parsed.familiar();
+    Some(match parsed.tag.as_deref() {
+        None => LATEST_TAG
+            .says(format!("`{name}` has no tag, which means `latest`"))
+            .at_location(place, "whatever that is")
+            .help(format!("name a version and its digest: `{name}:…@sha256:…`")),
+        Some("latest") => LATEST_TAG
+            .says(format!("`{name}` may be any version"))
+            .at_location(place, "whatever that is")
+            .help(format!("name a version and its digest: `{}:…@sha256:…`", parsed.familiar_repository())),
+        Some(_) => UNPINNED_BASE
+            .says(format!("`{name}` may be another image tomorrow"))
+            .at_location(place, "no digest pins it")
+            .help(format!("write `{name}@sha256:…`")),
+    })
+}
+
+/// The reference of `build` through which `dependency` comes in.
+fn reference_of<'b>(build: &'b Build, dependency: &Dependency) -> Option<&'b Reference> {
+    let Role::Reference { name, platform } = &dependency.role else { return None };
+    build.slice.references.iter().find(|found| found.name == *name && found.platform == *platform)
+}
+
+/// Where the image is named: in the `BUILD.toml` when it is a named context.
+fn place(build: &Build, dependency: &Dependency) -> Location {
+    let context = reference_of(build, dependency).and_then(|reference| reference.context.as_ref());
+    let context = context.and_then(|name| build.definition().contexts.get(name));
+    context.map_or(&dependency.location, |context| &context.location).clone()
+}
+
+fn misspelt(
+    build: &Build,
+    image: &str,
+    dependency: &Dependency,
+    published: &Published,
+) -> Option<Diagnostic> {
+    if reference_of(build, dependency)?.context.is_some() {
+        return None;
+    }
+    let say = |near: &str| {
+        let found = MISSPELT_NAME.says(format!("`{image}` is nearly `{near}`"));
+        found.help(format!("did you mean `{near}`?"))
+    };
+    if !image.contains(['/', ':', '@']) {
+        let stages = build.dockerfile.stages.iter().filter_map(|stage| stage.name.as_ref());
+        let known: BTreeSet<&str> = stages
+            .map(|name| name.value.as_str())
+            .chain(build.definition().contexts.keys().map(String::as_str))
+            .collect();
+        return near(image, known).map(say);
+    }
+    let parsed: ImageReference = image.parse().ok()?;
+    near(&parsed.repository(), published.repositories()).map(say)
+}
+
+/// The one of `known` that differs from `name` by a letter, or two of a long name.
+fn near<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let near = nearest(name, known)?;
+    let farthest = if name.len() < 8 { 1 } else { 2 };
+    (1..=farthest).contains(&strsim::damerau_levenshtein(name, near)).then_some(near)
+}
