@@ -1,4 +1,4 @@
-//! Pure over a snapshot: load, slice, view, graph, keys, comparison of manifests.
+//! Pure over a snapshot: load, slice, view, graph, keys, comparison of manifests, lints.
 
 pub mod lint;
 pub mod manifest;

@@ -9,7 +9,7 @@ use crate::graph::slice::Reference;
 use crate::graph::target::{Definition, Target};
 use crate::syntax::image_reference::ImageReference;
 use crate::types::diagnostic::{Diagnostic, nearest};
-use crate::types::span::Location;
+use crate::types::span::{Location, Spanned};
 
 /// What is to be said of the images that `node` takes from elsewhere and no target declares, and of what it
 /// fetches.
@@ -86,7 +86,9 @@ fn misspelt(
         found.help(format!("did you mean `{near}`?"))
     };
     if !image.contains(['/', ':', '@']) {
-        let stages = build.dockerfile.stages.iter().filter_map(|stage| stage.name.as_ref());
+        // A stage may well be called nearly as the image that it is based on.
+        let is_above = |name: &&Spanned<String>| name.span.start < dependency.location.span.start;
+        let stages = build.dockerfile.stages.iter().filter_map(|stage| stage.name.as_ref()).filter(is_above);
         let known: BTreeSet<&str> = stages
             .map(|name| name.value.as_str())
             .chain(build.definition().contexts.keys().map(String::as_str))
@@ -97,9 +99,10 @@ fn misspelt(
     near(&parsed.repository(), published.repositories()).map(say)
 }
 
-/// The one of `known` that differs from `name` by a letter, or two of a long name.
+/// The one of `known` that differs from `name` by a letter, or by two of a long name. Short names are all
+/// near to each other.
 fn near<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let near = nearest(name, known)?;
+    let near = nearest(name, known).filter(|_| name.len() > 3)?;
     let farthest = if name.len() < 8 { 1 } else { 2 };
     (1..=farthest).contains(&strsim::damerau_levenshtein(name, near)).then_some(near)
 }
