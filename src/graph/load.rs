@@ -232,7 +232,7 @@ fn check_publications(targets: &DenseMap<TargetId, Arc<Target>>) -> Vec<Diagnost
 /// Sorted by file and place, each thing once: a default that is wrong is wrong for every target that
 /// takes it.
 fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    diagnostics.sort_by(|one, other| one.order().cmp(&other.order()));
+    diagnostics.sort_by_cached_key(Diagnostic::order);
     diagnostics.dedup();
     diagnostics
 }

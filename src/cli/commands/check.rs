@@ -181,7 +181,7 @@ fn explained(lint: &Lint, columns: usize) -> String {
     let buildkit = lint.buildkit.map(|name| {
         format!("BuildKit's name of it is {name}; a directive `# check=skip={name}` of the Dockerfile is honoured.")
     });
-    let finds = format!("Finds {}.", lint.meaning);
+    let finds = format!("It finds: {}.", lint.meaning);
     let paragraphs = [Some(finds), Some(lint.help.to_owned()), buildkit, Some(allow)];
     let wrapped = paragraphs.into_iter().flatten().map(|paragraph| wrap(&paragraph, columns));
     text.push_str(&wrapped.collect::<Vec<_>>().join("\n"));

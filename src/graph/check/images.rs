@@ -1,6 +1,6 @@
 //! What comes from elsewhere: images by name only, and what `ADD` fetches.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::graph::lint::{LATEST_TAG, MISSPELT_NAME, UNPINNED_BASE, UNPINNED_REMOTE};
 use crate::graph::node::{Build, Dependency, External, Graph, Node, Role, Work};
@@ -9,16 +9,32 @@ use crate::graph::slice::Reference;
 use crate::graph::target::{Definition, Target};
 use crate::syntax::image_reference::ImageReference;
 use crate::types::diagnostic::{Diagnostic, nearest};
+use crate::types::ids::NodeId;
 use crate::types::span::{Location, Spanned};
+
+/// The images that no target declares and whose repositories are nearly ones that a target publishes.
+pub(super) type Nearly = BTreeMap<NodeId, String>;
+
+/// Compares each image of `graph` once, however many targets name it.
+pub(super) fn nearly_published(graph: &Graph, published: &Published) -> Nearly {
+    let near = |(id, node): (NodeId, &Node)| {
+        let Work::External(External { reference, target: None, .. }) = &node.work else { return None };
+        let parsed: ImageReference = reference.parse().ok()?;
+        let repository = parsed.repository();
+        let is_as_long = |known: &&str| known.len().abs_diff(repository.len()) <= 2;
+        Some((id, near(&repository, published.repositories().filter(is_as_long))?.to_owned()))
+    };
+    graph.nodes.iter().filter_map(near).collect()
+}
 
 /// What is to be said of the images that `node` takes from elsewhere and no target declares, and of what it
 /// fetches.
-pub(super) fn of_build(graph: &Graph, node: &Node, build: &Build, published: &Published) -> Vec<Diagnostic> {
+pub(super) fn of_build(graph: &Graph, node: &Node, build: &Build, nearly: &Nearly) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for dependency in &node.dependencies {
         if let Work::External(External { reference, target: None, .. }) = &graph.nodes[dependency.node].work {
             let place = place(build, dependency);
-            let misspelt = misspelt(build, reference, dependency, published);
+            let misspelt = misspelt(build, reference, dependency, nearly);
             let misspelt =
                 misspelt.map(|found| found.at_location(&place, "taken for an image from elsewhere"));
             found.extend(misspelt.or_else(|| pin(reference, &place)));
@@ -72,12 +88,7 @@ fn place(build: &Build, dependency: &Dependency) -> Location {
     context.map_or(&dependency.location, |context| &context.location).clone()
 }
 
-fn misspelt(
-    build: &Build,
-    image: &str,
-    dependency: &Dependency,
-    published: &Published,
-) -> Option<Diagnostic> {
+fn misspelt(build: &Build, image: &str, dependency: &Dependency, nearly: &Nearly) -> Option<Diagnostic> {
     if reference_of(build, dependency)?.context.is_some() {
         return None;
     }
@@ -95,8 +106,7 @@ fn misspelt(
             .collect();
         return near(image, known).map(say);
     }
-    let parsed: ImageReference = image.parse().ok()?;
-    near(&parsed.repository(), published.repositories()).map(say)
+    nearly.get(&dependency.node).map(|repository| say(repository))
 }
 
 /// The one of `known` that differs from `name` by a letter, or by two of a long name. Short names are all

@@ -101,11 +101,11 @@ fn of_files(dockerfiles: &Dockerfiles<'_>) -> Found {
 }
 
 fn of_builds(checked: Checked<'_>, builds: &[(NodeId, &Node, &Build)]) -> Found {
-    let published = Published::new(&checked.loaded.targets);
+    let nearly = images::nearly_published(checked.graph, &Published::new(&checked.loaded.targets));
     let inputs = Inputs::new(checked.snapshot, &checked.loaded.names);
     let of_build = |(id, node, build): &(NodeId, &Node, &Build)| -> Found {
         let mut found = build.remarks.clone();
-        found.extend(images::of_build(checked.graph, node, build, &published));
+        found.extend(images::of_build(checked.graph, node, build, &nearly));
         found.extend(secret_names::of_target(build.definition()));
         found.extend(fields::check(build));
         found.extend(missing_sources::of_build(*id, build, checked.views, checked.snapshot));

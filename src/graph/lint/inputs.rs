@@ -16,7 +16,7 @@ pub static IGNORED_SOURCE: Lint = Lint::error(
     "The file is there, but the builder does not get it, and the build fails. Take the pattern out, or bring \
      the file back with a line `!path` below it.",
 )
-.as_in_buildkit("CopyIgnoredFile");
+.called_by_buildkit("CopyIgnoredFile");
 
 /// A whole context that nothing narrows.
 pub static MISSING_IGNORE_FILE: Lint = Lint::warning(

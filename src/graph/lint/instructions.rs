@@ -8,7 +8,7 @@ pub static AS_CASING: Lint = Lint::warning(
     "an `AS` in another case than its `FROM`",
     "Both words belong together. Write `FROM … AS …` or `from … as …`.",
 )
-.as_in_buildkit("FromAsCasing");
+.called_by_buildkit("FromAsCasing");
 
 /// Keywords in several cases.
 pub static INSTRUCTION_CASING: Lint = Lint::warning(
@@ -16,7 +16,7 @@ pub static INSTRUCTION_CASING: Lint = Lint::warning(
     "a keyword in another case than most of the file's",
     "Case means nothing here, so one is enough: upper case, or lower case where most keywords are.",
 )
-.as_in_buildkit("ConsistentInstructionCasing");
+.called_by_buildkit("ConsistentInstructionCasing");
 
 /// `EXPOSE 53/UDP`.
 pub static PROTOCOL_CASING: Lint = Lint::warning(
@@ -24,7 +24,7 @@ pub static PROTOCOL_CASING: Lint = Lint::warning(
     "a protocol of `EXPOSE` with upper-case letters",
     "Write `tcp`, `udp` or `sctp`.",
 )
-.as_in_buildkit("ExposeProtoCasing");
+.called_by_buildkit("ExposeProtoCasing");
 
 /// `EXPOSE 127.0.0.1:80:80`.
 pub static EXPOSED_ADDRESS: Lint = Lint::warning(
@@ -32,7 +32,7 @@ pub static EXPOSED_ADDRESS: Lint = Lint::warning(
     "an address or a port of the host in `EXPOSE`",
     "`EXPOSE` speaks of the container's port alone; the rest is dropped. Say it where the container is run.",
 )
-.as_in_buildkit("ExposeInvalidFormat");
+.called_by_buildkit("ExposeInvalidFormat");
 
 /// An empty line in an instruction.
 pub static EMPTY_CONTINUATION: Lint = Lint::warning(
@@ -41,7 +41,7 @@ pub static EMPTY_CONTINUATION: Lint = Lint::warning(
     "The line before it ends with the escape character, so the instruction goes on after it. Builders mean to \
      refuse that one day. Take the line out, or the escape character.",
 )
-.as_in_buildkit("NoEmptyContinuation");
+.called_by_buildkit("NoEmptyContinuation");
 
 /// `ENV name value`.
 pub static LEGACY_KEY_VALUE: Lint = Lint::warning(
@@ -49,7 +49,7 @@ pub static LEGACY_KEY_VALUE: Lint = Lint::warning(
     "an `ENV` or a `LABEL` without `=`",
     "The form is old and takes one name only, with the rest of the line as its value. Write `name=value`.",
 )
-.as_in_buildkit("LegacyKeyValueFormat");
+.called_by_buildkit("LegacyKeyValueFormat");
 
 /// `MAINTAINER`.
 pub static DEPRECATED_MAINTAINER: Lint = Lint::warning(
@@ -57,7 +57,7 @@ pub static DEPRECATED_MAINTAINER: Lint = Lint::warning(
     "a `MAINTAINER`",
     "It is deprecated. Write `LABEL org.opencontainers.image.authors=\"…\"`.",
 )
-.as_in_buildkit("MaintainerDeprecated");
+.called_by_buildkit("MaintainerDeprecated");
 
 /// `CMD program`.
 pub static SHELL_FORM: Lint = Lint::warning(
@@ -66,7 +66,7 @@ pub static SHELL_FORM: Lint = Lint::warning(
     "A shell then runs the program and keeps signals from it, so that it is killed instead of stopped. Write \
      `[\"program\", \"argument\"]`; where a shell is wanted, say which with `SHELL`.",
 )
-.as_in_buildkit("JSONArgsRecommended");
+.called_by_buildkit("JSONArgsRecommended");
 
 /// Two `CMD`s.
 pub static REPEATED_INSTRUCTION: Lint = Lint::warning(
@@ -74,7 +74,7 @@ pub static REPEATED_INSTRUCTION: Lint = Lint::warning(
     "a `CMD`, an `ENTRYPOINT` or a `HEALTHCHECK` that a later one of its stage replaces",
     "The last one counts. Take the others out.",
 )
-.as_in_buildkit("MultipleInstructionsDisallowed");
+.called_by_buildkit("MultipleInstructionsDisallowed");
 
 /// `WORKDIR app`.
 pub static RELATIVE_WORKDIR: Lint = Lint::warning(
@@ -82,7 +82,7 @@ pub static RELATIVE_WORKDIR: Lint = Lint::warning(
     "a relative `WORKDIR` with no absolute one above it",
     "The base image then decides where that is, and may decide otherwise tomorrow. Write an absolute path.",
 )
-.as_in_buildkit("WorkdirRelativePath");
+.called_by_buildkit("WorkdirRelativePath");
 
 /// `$VERSOIN`.
 pub static UNDEFINED_VARIABLE: Lint = Lint::warning(
@@ -92,4 +92,4 @@ pub static UNDEFINED_VARIABLE: Lint = Lint::warning(
      from before the first `FROM` has to be declared again. Where the base is an image from elsewhere, which \
      may set variables, only names are told that are nearly a known one.",
 )
-.as_in_buildkit("UndefinedVar");
+.called_by_buildkit("UndefinedVar");

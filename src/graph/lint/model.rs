@@ -32,7 +32,7 @@ impl Lint {
     }
 
     /// The same lint, which BuildKit calls `name`.
-    pub(super) const fn as_in_buildkit(self, name: &'static str) -> Self {
+    pub(super) const fn called_by_buildkit(self, name: &'static str) -> Self {
         Self { buildkit: Some(name), ..self }
     }
 

@@ -11,7 +11,7 @@ pub static SECRET_IN_ARGUMENT: Lint = Lint::warning(
      when one of its words is `token`, `password`, `secret`, `key`, `credential` or the like, and none is \
      `public`.",
 )
-.as_in_buildkit("SecretsUsedInArgOrEnv");
+.called_by_buildkit("SecretsUsedInArgOrEnv");
 
 /// A mount that is left out.
 pub static SECRET_NOT_GIVEN: Lint = Lint::warning(

@@ -8,7 +8,7 @@ pub static STAGE_NAME_CASING: Lint = Lint::warning(
     "the name of a stage with upper-case letters",
     "Names of stages are compared in lower case. Write them so.",
 )
-.as_in_buildkit("StageNameCasing");
+.called_by_buildkit("StageNameCasing");
 
 /// Two stages of one name.
 pub static DUPLICATE_STAGE: Lint = Lint::warning(
@@ -16,7 +16,7 @@ pub static DUPLICATE_STAGE: Lint = Lint::warning(
     "two stages of one name",
     "Whoever names it gets the later one, or the one above, as the line stands. Give each a name of its own.",
 )
-.as_in_buildkit("DuplicateStageName");
+.called_by_buildkit("DuplicateStageName");
 
 /// A name that means something already.
 pub static RESERVED_STAGE: Lint = Lint::warning(
@@ -24,7 +24,7 @@ pub static RESERVED_STAGE: Lint = Lint::warning(
     "a stage called `scratch` or `context`",
     "`scratch` is the empty image and `context` the build's files. Choose another name.",
 )
-.as_in_buildkit("ReservedStageName");
+.called_by_buildkit("ReservedStageName");
 
 /// A base made of nothing.
 pub static UNDEFINED_BASE_ARGUMENT: Lint = Lint::warning(
@@ -32,7 +32,7 @@ pub static UNDEFINED_BASE_ARGUMENT: Lint = Lint::warning(
     "a `FROM` that uses an argument which nothing above declares",
     "A `FROM` sees the `ARG`s that stand before the first `FROM`, and the platform's. Anything else is empty there.",
 )
-.as_in_buildkit("UndefinedArgInFrom");
+.called_by_buildkit("UndefinedArgInFrom");
 
 /// A base that needs an argument.
 pub static INVALID_DEFAULT_BASE: Lint = Lint::warning(
@@ -40,7 +40,7 @@ pub static INVALID_DEFAULT_BASE: Lint = Lint::warning(
     "a `FROM` that names no image when no argument is given",
     "A plain `docker build` of the file fails. Give the `ARG` a default with which the name is whole.",
 )
-.as_in_buildkit("InvalidDefaultArgInFrom");
+.called_by_buildkit("InvalidDefaultArgInFrom");
 
 /// A platform that nobody can choose.
 pub static CONSTANT_PLATFORM: Lint = Lint::warning(
@@ -49,7 +49,7 @@ pub static CONSTANT_PLATFORM: Lint = Lint::warning(
     "The stage is for that platform whatever is built. Leave the flag out, or write `$BUILDPLATFORM`. A stage \
      whose name holds the system or the architecture is meant so, and not told.",
 )
-.as_in_buildkit("FromPlatformFlagConstDisallowed");
+.called_by_buildkit("FromPlatformFlagConstDisallowed");
 
 /// A platform that is understood.
 pub static REDUNDANT_PLATFORM: Lint = Lint::warning(
@@ -57,4 +57,4 @@ pub static REDUNDANT_PLATFORM: Lint = Lint::warning(
     "a `FROM --platform=$TARGETPLATFORM`",
     "That is the platform without the flag, too. Leave it out.",
 )
-.as_in_buildkit("RedundantTargetPlatform");
+.called_by_buildkit("RedundantTargetPlatform");
