@@ -151,6 +151,13 @@ fn wrong_usage_is_told() {
 }
 
 #[test]
+fn there_may_be_nothing_to_look_at() {
+    let shop = Shop(Workspace::of("[workspace]\n").on_disk(), tempfile::tempdir().unwrap());
+    let nothing = (0, "nothing found in 0 targets\n".to_owned(), String::new());
+    assert_eq!(shop.run(&[], &[]), nothing);
+}
+
+#[test]
 fn annotations_name_files_from_the_checkout() {
     let shop = Shop::new();
     let checkout = shop.0.path().parent().unwrap().to_str().unwrap().to_owned();

@@ -13,13 +13,12 @@ use crate::graph::check::{self, Checked, Finding, Levels};
 use crate::graph::expand::{self, Wanted};
 use crate::graph::lint::{self, Lint};
 use crate::graph::node_views::NodeViews;
+use crate::graph::target::TargetKind;
 use crate::types::diagnostic::{Diagnostic, Severity};
+use crate::types::ids::TargetId;
 
 /// So many labels are named with a finding; the others are counted.
 const MOST_LABELS: usize = 3;
-
-/// Everything, for whoever names nothing.
-const EVERYTHING: &str = "//...";
 
 /// Runs the command.
 pub(crate) fn run(session: &Session, arguments: &arguments::Check) -> Result<Exit, Exit> {
@@ -52,9 +51,8 @@ fn findings(
     workspace: &Workspace,
     patterns: &[String],
 ) -> Result<(Vec<Finding>, usize), Exit> {
-    let everything = [EVERYTHING.to_owned()];
-    let patterns = if patterns.is_empty() { &everything } else { patterns };
-    let targets = session.select(workspace, patterns)?;
+    let targets =
+        if patterns.is_empty() { everything(workspace) } else { session.select(workspace, patterns)? };
     let platform = Session::local_platform();
     let wanted = Wanted { targets: &targets, platforms: &[], build_platform: &platform };
     let (graph, problems) = expand::expand_to_look_at(&workspace.snapshot, &workspace.loaded, wanted);
@@ -69,6 +67,12 @@ fn findings(
     let found = check::check(Checked { snapshot, loaded, graph: &graph, views: &views });
     exit::leave((graph, views));
     Ok((found, targets.len()))
+}
+
+/// All targets but groups, in order of labels. A workspace without any is fine.
+fn everything(workspace: &Workspace) -> Vec<TargetId> {
+    let all = workspace.loaded.targets.iter();
+    all.filter(|(_, target)| target.kind != TargetKind::Group).map(|(id, _)| id).collect()
 }
 
 /// What `--deny` and `--allow` say.
