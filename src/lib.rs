@@ -35,7 +35,7 @@
 //! - [`types`]: labels, workspace paths, digests, dense ids, diagnostics, events. No I/O.
 //! - [`syntax`]: text to values, pure: `BUILD.toml`, interpolation, Dockerfiles, ignore files, image references.
 //! - [`source`]: the only reader of workspace bytes: walk, snapshot, stat index, package discovery, git facts.
-//! - [`graph`]: pure over a snapshot: load, slice, view, graph, keys, comparison of manifests.
+//! - [`graph`]: pure over a snapshot: load, slice, view, graph, keys, comparison of manifests, lints.
 //! - [`cache`]: action records, listings of views, logs; damage is a miss.
 //! - [`build`]: the builder trait and the builders behind it.
 //! - [`engine`]: scheduler, estimate, plan, runner, recall, parts.

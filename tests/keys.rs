@@ -347,6 +347,7 @@ fn these_never_enter() {
         (Replace("BUILD.toml", "UNSEEN_STAMP = \"1\"", "UNSEEN_STAMP = \"2\""), "", ""),
         (Replace("BUILD.toml", "unseen = { dir = \"other\" }", "unseen = { dir = \"lib\" }"), "", ""),
         (Replace("BUILD.toml", "acme/app:1", "acme/app:2"), "", ""),
+        (Replace("BUILD.toml", "[image.app]", "[image.app]\nallow = [\"latest-tag\"]"), "", ""),
         (Replace("BUILD.toml", "env = \"TOKEN\"", "env = \"OTHER\", optional = true"), "", ""),
         (Set("SHA", "1"), "", ""),
         (Replace("BUILD.toml", "EMPTY = \"1\"", "EMPTY = \"2\""), "", ""),

@@ -7,7 +7,6 @@ mod program;
 #[path = "support/workspace.rs"]
 mod workspace;
 
-use imgraph::engine::lookup;
 use imgraph::engine::refs::{PredictedName, predict};
 use imgraph::graph::key::Keyed;
 use imgraph::graph::node_views::NodeViews;
@@ -55,7 +54,7 @@ fn a_prediction_is_a_name_that_a_build_gives() {
         let PredictedName::Known(name) = &one.name else { continue };
         let (id, node) =
             shop.graph.nodes.iter().find(|(_, node)| node.label() == Some(&one.target.label)).unwrap();
-        let tags = lookup::tags(node.build().unwrap(), &keys[id]);
+        let tags = node.build().unwrap().tags(&keys[id]);
         assert!(tags.contains(name), "{name} is none of {tags:?}");
         assert!(name.contains(&keys[id].short().to_string()), "{name}");
         known += 1;

@@ -86,6 +86,8 @@ pub(crate) enum Command {
     Graph(Graph),
     /// Tell what images will be called, from files alone
     Refs(Refs),
+    /// Look for what is likely wrong, without building anything
+    Check(Check),
     /// Look at the caches
     #[command(subcommand)]
     Cache(Cache),
@@ -368,6 +370,43 @@ pub(crate) struct Refs {
     /// The form of the result
     #[arg(long, default_value = "text")]
     pub(crate) format: RefsFormat,
+}
+
+/// The forms of findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// SARIF 2.1.0, for code scanners
+    Sarif,
+    /// Workflow commands, for annotations on GitHub
+    Github,
+}
+
+/// Arguments of `check`.
+#[derive(Clone, Debug, Args)]
+#[command(override_usage = "imgraph check [OPTIONS] [TARGET]...")]
+pub(crate) struct Check {
+    /// Which targets, as for other commands; without any: all
+    #[arg(value_name = "TARGET")]
+    pub(crate) patterns: Vec<String>,
+    /// Make findings of these codes errors; `warnings` stands for all
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub(crate) deny: Vec<String>,
+    /// Leave findings of these codes out
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub(crate) allow: Vec<String>,
+    /// List all codes
+    #[arg(long, conflicts_with_all = ["explain", "patterns", "deny", "allow"])]
+    pub(crate) list: bool,
+    /// Say what a code means, why it matters, and what to do
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["patterns", "deny", "allow"])]
+    pub(crate) explain: Option<String>,
+    /// The form of the result
+    #[arg(long, default_value = "text")]
+    pub(crate) format: CheckFormat,
 }
 
 /// Commands about the caches.

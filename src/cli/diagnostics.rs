@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use annotate_snippets::renderer::DEFAULT_TERM_WIDTH;
 use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Renderer, Snippet};
 
 use super::circle;
@@ -17,10 +18,10 @@ const INDENT: usize = 14;
 /// All of `diagnostics`, each once, sorted by file and place, and a line that counts them. Ends in a newline,
 /// unless there is none.
 pub fn draw(diagnostics: &[Diagnostic], colour: bool) -> String {
-    draw_within(diagnostics, colour, usize::MAX)
+    draw_within(diagnostics, colour, DEFAULT_TERM_WIDTH)
 }
 
-/// As [`draw`], for a terminal of so many columns.
+/// As [`draw`], for a terminal of so many columns: lines of source are cut to fit into them.
 pub fn draw_within(diagnostics: &[Diagnostic], colour: bool, columns: usize) -> String {
     if diagnostics.is_empty() {
         return String::new();
@@ -29,6 +30,7 @@ pub fn draw_within(diagnostics: &[Diagnostic], colour: bool, columns: usize) -> 
     sorted.sort_by_cached_key(|diagnostic| diagnostic.order());
     sorted.dedup();
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let renderer = renderer.term_width(columns.min(DEFAULT_TERM_WIDTH));
     let drawn: Vec<String> = sorted.iter().map(|diagnostic| one(diagnostic, &renderer, columns)).collect();
     format!("{}\n\n{}\n", drawn.join("\n\n"), count(&sorted))
 }
@@ -52,10 +54,15 @@ fn group<'d>(diagnostic: &'d Diagnostic, circle: &'d str) -> Group<'d> {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
+    let notes = diagnostic.notes.iter().map(|note| Element::from(Level::NOTE.message(note)));
     let helps = diagnostic.help.iter().map(|help| Element::from(Level::HELP.message(help)));
     let circle = (!circle.is_empty()).then(|| Element::from(Level::NOTE.message(circle)));
     let title = level.primary_title(&diagnostic.message);
-    title.elements(snippets(diagnostic).into_iter().map(Element::from).chain(circle).chain(helps))
+    let title = match diagnostic.code {
+        Some(code) => title.id(code),
+        None => title,
+    };
+    title.elements(snippets(diagnostic).into_iter().map(Element::from).chain(circle).chain(notes).chain(helps))
 }
 
 /// One snippet per text, the primary one's first.

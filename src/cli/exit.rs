@@ -5,7 +5,7 @@
 pub(crate) enum Exit {
     /// Everything that was asked for is done.
     Done,
-    /// A target failed.
+    /// A target failed, or something is wrong with what was looked at.
     TargetFailed,
     /// Wrong usage or configuration.
     Usage,

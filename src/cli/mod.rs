@@ -55,6 +55,7 @@ fn run(session: &Session, command: &Command) -> Result<exit::Exit, exit::Exit> {
         Command::Explain(arguments) => commands::explain::run(session, arguments),
         Command::Graph(arguments) => commands::graph::run(session, arguments),
         Command::Refs(arguments) => commands::refs::run(session, arguments),
+        Command::Check(arguments) => commands::check::run(session, arguments),
         Command::Cache(arguments) => commands::cache::run(session, arguments),
         Command::Completions(arguments) => commands::completions::run(arguments),
     }

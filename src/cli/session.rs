@@ -16,12 +16,12 @@ use crate::build::builder::BuildError;
 use crate::build::docker::{AddressError, DockerBuilder, EngineAddress, NamesMark};
 use crate::cache::folder::CacheFolder;
 use crate::cache::index_file::IndexFile;
-use crate::engine::tag_clash;
 use crate::graph::expand::{self, Wanted};
 use crate::graph::load::{self, Loaded, Options, Part};
 use crate::graph::missing_sources;
 use crate::graph::node::Graph;
 use crate::graph::node_views::NodeViews;
+use crate::graph::tag_clash;
 use crate::source::read_error::ReadError;
 use crate::source::snapshot::Snapshot;
 use crate::source::workspace_root;
@@ -143,12 +143,20 @@ impl Session {
     pub(crate) fn workspace(&self) -> Result<Workspace, Exit> {
         let (_directory, root) = self.place()?;
         let snapshot = self.snapshot(&root, self.index_file(&root).as_ref())?;
-        self.load(snapshot, load::load)
+        self.load(snapshot, load::load, |_| true)
+    }
+
+    /// As [`Session::workspace`], without a word of what lints say: it is there to be looked at.
+    pub(crate) fn workspace_to_look_at(&self) -> Result<Workspace, Exit> {
+        let (_directory, root) = self.place()?;
+        let snapshot = self.snapshot(&root, self.index_file(&root).as_ref())?;
+        self.load(snapshot, load::load, |diagnostic| diagnostic.code.is_none())
     }
 
     /// Reads a part of the workspace around the folder in which the user stands.
     pub(crate) fn part(&self, snapshot: Snapshot, part: &Part) -> Result<Workspace, Exit> {
-        let part = self.load(snapshot, |snapshot, options| load::load_part(snapshot, options, part))?;
+        let load = |snapshot: &Snapshot, options: &Options<'_>| load::load_part(snapshot, options, part);
+        let part = self.load(snapshot, load, |_| true)?;
         // An index of a part must not take the place of one of all.
         Ok(Workspace { index: None, ..part })
     }
@@ -157,6 +165,7 @@ impl Session {
         &self,
         snapshot: Snapshot,
         load: impl FnOnce(&Snapshot, &Options<'_>) -> Loaded,
+        is_told: impl Fn(&Diagnostic) -> bool,
     ) -> Result<Workspace, Exit> {
         let (directory, root) = self.place()?;
         *self.last_snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot.clone());
@@ -166,7 +175,7 @@ impl Session {
         let environment = self.environment.unasked();
         let options = Options { set: &set, environment: &environment, version };
         let loaded = load(&snapshot, &options);
-        self.show(&loaded.diagnostics);
+        self.show(&loaded.diagnostics.iter().filter(|found| is_told(found)).cloned().collect::<Vec<_>>());
         if loaded.has_errors() {
             return Err(Exit::Usage);
         }

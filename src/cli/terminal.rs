@@ -14,6 +14,8 @@ use crate::types::environment::Environment;
 pub(crate) struct Terminal {
     /// Whether messages may be coloured.
     pub(crate) colour_err: bool,
+    /// Whether results may be coloured.
+    pub(crate) colour_out: bool,
     /// Whether standard error can be redrawn.
     pub(crate) redraw: bool,
     /// Whether a person looks at results as they come.
@@ -36,6 +38,7 @@ impl Terminal {
         let columns = environment.get("COLUMNS").and_then(|columns| columns.parse().ok());
         Self {
             colour_err: allowed(error_is_terminal),
+            colour_out: allowed(std::io::stdout().is_terminal()),
             redraw: error_is_terminal && !dumb,
             shows_results: std::io::stdout().is_terminal(),
             columns: columns.or_else(measured_columns).map_or(usize::MAX, |columns: usize| columns.max(40)),

@@ -12,7 +12,6 @@ use crate::graph::key::{Keyed, Outputs};
 use crate::graph::manifest::Fact;
 use crate::graph::node::{Build, External, Graph, Node, Work};
 use crate::graph::node_views::NodeViews;
-use crate::graph::target::Tag;
 use crate::syntax::image_reference::ImageReference;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::digest::{ActionKey, OutputDigest, SourceKey};
@@ -31,7 +30,7 @@ pub fn names(
     let mut names = BTreeSet::new();
     for (id, node) in graph.nodes.iter() {
         let Some(build) = node.build() else { continue };
-        names.extend(tags(build, &source_keys[id]));
+        names.extend(build.tags(&source_keys[id]));
         let subject = node.subject();
         // Damage is told by who needs the record; here it is a question that is not asked.
         let last = subject.and_then(|subject| last_builds.load(&subject).value(&mut Vec::new()));
@@ -57,29 +56,6 @@ fn pin(reference: &str) -> Option<OutputDigest> {
 /// The name by which the output `digest` of `label` is linked into other builds.
 pub fn link_name(label: &Label, digest: &OutputDigest) -> String {
     format!("imgraph.local/{}:{}", label.slug(), digest.hex())
-}
-
-/// The names that a target's image is to have, each once.
-pub fn tags(build: &Build, source_key: &SourceKey) -> Vec<String> {
-    let mut tags: Vec<String> = Vec::new();
-    for tag in build.definition().tags.iter().map(|tag| filled(&tag.value, source_key)) {
-        if !tags.contains(&tag) {
-            tags.push(tag);
-        }
-    }
-    tags
-}
-
-/// The first of a target's names that tells what is in the image, for the source key is part of it; `None`
-/// when none does.
-pub fn content_tag(build: &Build, source_key: &SourceKey) -> Option<String> {
-    let tag = build.definition().tags.iter().find(|tag| tag.value.has_source_key())?;
-    Some(filled(&tag.value, source_key))
-}
-
-/// The one way in which a source key is written into a tag.
-fn filled(tag: &Tag, source_key: &SourceKey) -> String {
-    tag.fill(&source_key.short())
 }
 
 /// What is known before anything runs.

@@ -13,7 +13,6 @@ pub mod lookup;
 pub mod refs;
 pub mod parts;
 pub mod recall;
-pub mod tag_clash;
 pub mod plan;
 pub mod explain;
 pub mod affected;

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::lookup::{self, Known, link_name, tags};
+use super::lookup::{self, Known, link_name};
 use crate::build::builder::{Bases, Builder, Inventory};
 use crate::build::late_builder::Expected;
 use crate::source::git_facts::GitQuestion;
@@ -68,7 +68,7 @@ impl StoreFacts {
             let Some(build) = node.build() else { continue };
             let digest = output(id)?;
             let link = link_name(&build.target.label, &digest);
-            for name in tags(build, &source_keys[id]).into_iter().chain([link]) {
+            for name in build.tags(&source_keys[id]).into_iter().chain([link]) {
                 if known.inventory.references.get(&name) != Some(&digest) {
                     return None;
                 }

@@ -8,7 +8,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::lookup::content_tag;
 use crate::graph::node::{Build, Graph, Node};
 use crate::graph::target::{Target, TargetKind};
 use crate::types::digest::SourceKey;
@@ -54,7 +53,7 @@ pub fn predict(graph: &Graph, source_keys: &DenseMap<NodeId, SourceKey>) -> Vec<
 
 /// The name of a target that has these nodes. Their tags are the same but for the source key.
 fn name(nodes: &[(&Node, &Build, NodeId)], source_keys: &DenseMap<NodeId, SourceKey>) -> PredictedName {
-    let names = nodes.iter().map(|(_, build, id)| content_tag(build, &source_keys[*id]));
+    let names = nodes.iter().map(|(_, build, id)| build.content_tag(&source_keys[*id]));
     let names: BTreeSet<String> = names.flatten().collect();
     match (names.first(), names.len()) {
         (None, _) => PredictedName::NoContentTag,

@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use super::lookup::{Found, Known, link_name, tags};
+use super::lookup::{Found, Known, link_name};
 use super::prediction::Prediction;
 use super::report::{Ended, Ending, Report};
 use super::scheduler::{self, Effects, OnFailure, Scheduler, Skip, State};
@@ -178,7 +178,7 @@ impl<'r> Foreman<'r> {
             source_key,
             subject: node.subject().expect("what is built is a target"),
             outputs: node.dependencies.iter().map(|d| (d.node, output(d.node))).collect(),
-            tags: tags(build, &source_key),
+            tags: build.tags(&source_key),
         };
         // What is to be built whatever the cache knows does not join what may be taken from it.
         let leader = self.leaders.get(&key).copied();
@@ -279,7 +279,7 @@ impl<'r> Foreman<'r> {
         if let (Work::Build(build), Some(digest)) = (&node.work, &ended.digest)
             && ended.ending == Ending::Cached
         {
-            ended.tags = tags(build, &self.run.source_keys[id]);
+            ended.tags = build.tags(&self.run.source_keys[id]);
             named = self.name(digest, &ended.tags, &build.target.label);
         }
         let is_named = named.is_ok();

@@ -10,3 +10,6 @@ mod picture;
 mod svg;
 pub mod graph_picture;
 pub mod affected_documents;
+mod finding_place;
+pub mod findings;
+pub mod sarif;

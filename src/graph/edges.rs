@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::dockerfiles::{Dockerfiles, ParsedDockerfile};
 use super::keyed_arguments::keyed_arguments;
+use super::lint;
 use super::load::Loaded;
 use super::mounted;
 use super::node::{Build, Context, ContextSource, Role};
@@ -59,7 +60,6 @@ pub(super) struct Need {
 pub(super) struct Draft {
     pub(super) build: Box<Build>,
     pub(super) needs: Vec<Need>,
-    pub(super) warnings: Vec<Diagnostic>,
 }
 
 /// The reference that stands for the output of `label` wherever an argument's value is that output.
@@ -107,11 +107,10 @@ pub(super) fn draft(
     let slice = slice::slice(&parsed.dockerfile, &request)
         .map_err(|diagnostics| wanted_by(diagnostics, definition, target))?;
     let arguments = keyed_arguments(&parsed.dockerfile, &request, definition, &slice);
-    let (problems, mut warnings) = mounted::check(&parsed.dockerfile, &slice, target, definition);
-    let source = &parsed.dockerfile.source;
-    let maker = Maker { problems, ..Maker::new(surroundings, target, definition, platform, source) };
+    let mut remarks = mounted::check(&parsed.dockerfile, &slice, target, definition);
+    let maker = Maker::new(surroundings, target, definition, platform, &parsed.dockerfile.source);
     let Gathered { needs, context, folders } = maker.gather(&slice)?;
-    warnings.extend(unused_arguments(&slice, definition, target));
+    remarks.extend(unused_arguments(&slice, definition, target));
     let dockerfile_bytes = needs_bytes(&parsed, &slice).then(|| content_hash(&parsed.bytes));
     let (target, dockerfile) = (Arc::clone(target), parsed.dockerfile);
     let build = Box::new(Build {
@@ -124,8 +123,9 @@ pub(super) fn draft(
         given,
         context,
         folders,
+        remarks,
     });
-    Ok(Draft { build, needs, warnings })
+    Ok(Draft { build, needs })
 }
 
 /// Lets `build` read all of its main context and see all of its arguments and stamps, for the reason at
@@ -195,15 +195,12 @@ fn unused_arguments(slice: &Slice, definition: &BuildDefinition, target: &Target
         let argument = definition.args.get(name).map(|argument| &argument.location);
         argument.or_else(|| definition.stamp.get(name).map(|stamp| &stamp.location))
     };
-    let own = |name: &str| {
-        place(name).is_some_and(|place| {
-            place.source.path == target.location.source.path && place.span.start > target.location.span.start
-        })
-    };
+    let own = |name: &str| place(name).is_some_and(|place| target.writes(place));
     let warn = |name: &String| {
         let message =
             format!("{} gives the argument `{name}`, which its Dockerfile does not declare", target.label);
-        let warning = Diagnostic::warning(message)
+        let warning = lint::UNUSED_ARGUMENT
+            .says(message)
             .help(format!("add `ARG {name}` to the Dockerfile, or remove it here"));
         match place(name) {
             Some(location) => warning.at(&location.source, location.span, ""),

@@ -45,6 +45,17 @@ struct Expansion<'e> {
 /// The graph of `wanted`, and everything that is wrong with it. With an error among the diagnostics
 /// the graph is empty.
 pub fn expand(snapshot: &Snapshot, loaded: &Loaded, wanted: Wanted<'_>) -> (Graph, Vec<Diagnostic>) {
+    let (graph, diagnostics) = expand_to_look_at(snapshot, loaded, wanted);
+    let is_wrong = diagnostics.iter().any(|problem| problem.severity == Severity::Error);
+    (if is_wrong { Graph::default() } else { graph }, diagnostics)
+}
+
+/// As [`expand`], but what lints say empties no graph: it is there to be looked at, not to be built.
+pub fn expand_to_look_at(
+    snapshot: &Snapshot,
+    loaded: &Loaded,
+    wanted: Wanted<'_>,
+) -> (Graph, Vec<Diagnostic>) {
     let dockerfiles = Dockerfiles::new(snapshot);
     let published = Published::new(&loaded.targets);
     let surroundings = Surroundings {
@@ -122,7 +133,9 @@ impl Expansion<'_> {
                 Some(Node { platform, work: Work::External(external), dependencies: Vec::new() })
             }
             Ok(Drafted::Build(draft, platform)) => {
-                self.diagnostics.extend(draft.warnings);
+                let target = &draft.build.target;
+                let told = draft.build.remarks.iter().filter(|remark| !target.allows(remark));
+                self.diagnostics.extend(told.cloned());
                 let mut dependencies = Vec::new();
                 for need in draft.needs {
                     let node = self.intern((need.needed, need.platform));
@@ -185,9 +198,8 @@ impl Expansion<'_> {
         dedup(&mut self.diagnostics);
         let complete: Option<DenseMap<NodeId, Node>> =
             self.nodes.into_iter().collect::<Option<Vec<_>>>().map(DenseMap::from_iter);
-        let Some(nodes) =
-            complete.filter(|_| !self.diagnostics.iter().any(|problem| problem.severity == Severity::Error))
-        else {
+        let is_wrong = |problem: &Diagnostic| problem.severity == Severity::Error && problem.code.is_none();
+        let Some(nodes) = complete.filter(|_| !self.diagnostics.iter().any(is_wrong)) else {
             return (Graph::default(), self.diagnostics);
         };
         match order::order(&nodes) {

@@ -1,5 +1,6 @@
 //! Single values of fields, once variables are put in: platforms, networks, tags, repositories.
 
+use crate::graph::lint::{self, Lint};
 use crate::graph::target::{Network, Tag, TagPart};
 use crate::syntax::interpolation::Piece;
 use crate::types::diagnostic::{Diagnostic, nearest};
@@ -34,6 +35,19 @@ pub(super) fn network(text: &Located<String>) -> Result<Located<Network>, Diagno
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None => diagnostic,
     })
+}
+
+/// A lint that is not to be told.
+pub(super) fn allowed_lint(code: &Located<String>) -> Result<Located<&'static Lint>, Diagnostic> {
+    let lint = lint::find(&code.value).map_err(|error| {
+        let said = "expected the code of a lint";
+        Diagnostic::error(error.to_string()).at_location(&code.location, said).help(error.help())
+    })?;
+    if lint.can_be_allowed() {
+        return Ok(code.with(lint));
+    }
+    let message = format!("`{lint}` cannot be allowed");
+    Err(Diagnostic::error(message).at_location(&code.location, "a build refuses what it finds"))
 }
 
 /// An image that others build: a repository, and perhaps a tag and a digest.

@@ -21,6 +21,7 @@
 //! | never enters | why |
 //! |---|---|
 //! | tags, export names, cache locations | they say where an output goes, not what it is |
+//! | `allow` | it is about what is told |
 //! | values of stamps | that is their purpose |
 //! | values of secrets | a key is public |
 //! | arguments and contexts that no reached stage sees | the output cannot show them |

@@ -66,6 +66,9 @@ pub struct Loaded {
     pub names: Names,
     /// Everything that is wrong, sorted by file and place, each thing once.
     pub diagnostics: Vec<Diagnostic>,
+    /// What lints say of single targets, sorted by label. What a target does not allow is among
+    /// [`Self::diagnostics`] too.
+    pub remarks: Vec<(Label, Diagnostic)>,
 }
 
 impl Loaded {
@@ -115,8 +118,13 @@ fn load_some(snapshot: &Snapshot, options: &Options<'_>, part: Option<&Part>) ->
     // Of a part, an alias may stand for what is left out.
     diagnostics.extend(wrong.into_iter().filter(|_| part.is_none()));
     let resolutions = resolve_all(&packages, part, Surroundings { snapshot, names: &names }, &variables);
-    let mut targets = DenseMap::default();
-    for (target, wrong) in resolutions {
+    let (mut targets, mut remarks) = (DenseMap::default(), Vec::new());
+    for (target, mut wrong) in resolutions {
+        if let Some(target) = &target {
+            let coded = wrong.iter().filter(|diagnostic| diagnostic.code.is_some()).cloned();
+            remarks.extend(coded.map(|diagnostic| (target.label.clone(), diagnostic)));
+            wrong.retain(|diagnostic| !target.allows(diagnostic));
+        }
         diagnostics.extend(wrong);
         if let Some(target) = target {
             let label = target.label.clone();
@@ -130,7 +138,7 @@ fn load_some(snapshot: &Snapshot, options: &Options<'_>, part: Option<&Part>) ->
     let shared = shared.map(|package| Arc::clone(&package.folder)).collect();
     diagnostics.extend(packages.into_iter().flat_map(|package| package.diagnostics));
     let git = git.asked();
-    Loaded { workspace_name, git, shared, targets, names, diagnostics: in_order(diagnostics) }
+    Loaded { workspace_name, git, shared, targets, names, diagnostics: in_order(diagnostics), remarks }
 }
 
 fn concerns_others(file: &BuildFile) -> bool {
@@ -251,7 +259,7 @@ fn check_exports(targets: &DenseMap<TargetId, Arc<Target>>) -> Vec<Diagnostic> {
 /// Sorted by file and place, each thing once: a default that is wrong is wrong for every target that
 /// takes it.
 fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    diagnostics.sort_by(|one, other| one.order().cmp(&other.order()));
+    diagnostics.sort_by_cached_key(Diagnostic::order);
     diagnostics.dedup();
     diagnostics
 }

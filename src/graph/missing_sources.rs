@@ -9,12 +9,14 @@
 
 use std::collections::VecDeque;
 
+use super::lint::{self, Lint};
 use super::node::{Build, Context, ContextSource, Graph};
 use super::node_views::NodeViews;
 use super::view::View;
 use crate::source::snapshot::{EntryRef, FolderRef, Snapshot};
 use crate::types::diagnostic::{Diagnostic, nearest};
 use crate::types::file_entry::FileKind;
+use crate::types::ids::NodeId;
 use crate::types::workspace_path::WorkspacePath;
 
 /// More links than this on the way to one source are for the builder to judge.
@@ -25,14 +27,23 @@ pub fn check(graph: &Graph, views: &NodeViews, snapshot: &Snapshot) -> Vec<Diagn
     let mut problems: Vec<Diagnostic> = Vec::new();
     for (id, node) in graph.nodes.iter() {
         let Some(build) = node.build() else { continue };
-        for (name, context) in build.contexts() {
-            let view = views.view(id, name);
-            for source in &context.required {
-                let Err(missing) = find(&source.pattern, |path| in_view(view, path)) else { continue };
-                let problem = tell(build, context, source, &missing, snapshot);
-                if !problems.contains(&problem) {
-                    problems.push(problem);
-                }
+        for problem in of_build(id, build, views, snapshot) {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+    }
+    problems
+}
+
+/// A diagnostic for each source that `build`, which is the node `id`, needs and does not have.
+pub fn of_build(id: NodeId, build: &Build, views: &NodeViews, snapshot: &Snapshot) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    for (name, context) in build.contexts() {
+        let view = views.view(id, name);
+        for source in &context.required {
+            if let Err(missing) = find(&source.pattern, |path| in_view(view, path)) {
+                problems.push(tell(build, context, source, &missing, snapshot));
             }
         }
     }
@@ -141,15 +152,15 @@ fn tell(
     let place = &context.spec.context;
     let place =
         if place.is_root() { ", which is the workspace's root".to_owned() } else { format!(" `{place}`") };
-    let begin = |why: String| {
+    let begin = |lint: &Lint, why: String| {
         let message = format!("the source `{read}` {why}");
-        Diagnostic::error(message).at(&build.dockerfile.source, source.span, "read here")
+        lint.says(message).at(&build.dockerfile.source, source.span, "read here")
     };
     match (absent, folder) {
         (Some(absent), Some(folder)) => {
             let leads = lossy(absent.path.as_bytes());
             let link = if leads == read { String::new() } else { format!("leads to `{leads}`, which ") };
-            let problem = begin(format!("{link}does not exist in the context{place}"));
+            let problem = begin(&lint::MISSING_SOURCE, format!("{link}does not exist in the context{place}"));
             match near(folder, &absent) {
                 Some(near) => problem.help(format!("did you mean `{near}`?")),
                 None => problem.help("paths are looked for in the context, wherever the Dockerfile lies"),
@@ -164,13 +175,13 @@ fn left_out(
     build: &Build,
     context: &Context,
     missing: &Missing,
-    begin: impl Fn(String) -> Diagnostic,
+    begin: impl Fn(&Lint, String) -> Diagnostic,
 ) -> Diagnostic {
     let ignore = &context.spec.ignore;
     let path = lossy(missing.path.as_bytes());
     if let (Some(file), Ok(true)) = (&context.ignore_file, ignore.patterns().matches_or_parent(&missing.path))
     {
-        let problem = begin(format!("exists, but `{file}` leaves it out"));
+        let problem = begin(&lint::IGNORED_SOURCE, format!("exists, but `{file}` leaves it out"));
         let problem = match (ignore.source(), ignore.span_that_ignores(&missing.path)) {
             (Some(source), Some(span)) => problem.see(source, span, "left out here"),
             _ => problem,
@@ -179,10 +190,13 @@ fn left_out(
     }
     let inputs = build.definition().inputs.as_deref().filter(|_| context.spec.inputs.is_some());
     match inputs.and_then(<[_]>::first) {
-        Some(first) => begin(format!("exists, but `inputs` of {} leave it out", build.target.label))
-            .see_location(&first.location, "only what matches is read")
-            .help(format!("add `{path}` to `inputs`")),
-        None => begin("is not among the files that are read".to_owned()),
+        Some(first) => begin(
+            &lint::IGNORED_SOURCE,
+            format!("exists, but `inputs` of {} leave it out", build.target.label),
+        )
+        .see_location(&first.location, "only what matches is read")
+        .help(format!("add `{path}` to `inputs`")),
+        None => begin(&lint::IGNORED_SOURCE, "is not among the files that are read".to_owned()),
     }
 }
 

@@ -1,5 +1,6 @@
-//! Pure over a snapshot: load, slice, view, graph, keys, comparison of manifests.
+//! Pure over a snapshot: load, slice, view, graph, keys, comparison of manifests, lints.
 
+pub mod lint;
 pub mod manifest;
 pub mod target;
 mod cycles;
@@ -41,3 +42,5 @@ pub mod key;
 pub mod reasons;
 pub mod side;
 pub mod affected;
+pub mod tag_clash;
+pub mod check;

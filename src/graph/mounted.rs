@@ -3,10 +3,11 @@
 //! The builder leaves such a mount out, or fails when it is `required` (`solver/llbsolver/mounts` in
 //! BuildKit). Both are known before the build. What a foreign frontend makes of a mount is not.
 
+use super::lint::{self, Lint};
 use super::slice::{Demand, Mounted, Slice};
 use super::target::{BuildDefinition, Target};
 use crate::syntax::dockerfile::Dockerfile;
-use crate::types::diagnostic::{Diagnostic, Severity, nearest};
+use crate::types::diagnostic::{Diagnostic, nearest};
 
 /// What is to be said of the mounts of `slice`: errors of those that are required, and warnings of the
 /// others.
@@ -15,35 +16,36 @@ pub(super) fn check(
     slice: &Slice,
     target: &Target,
     definition: &BuildDefinition,
-) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
+) -> Vec<Diagnostic> {
     if slice.is_foreign {
-        return (Vec::new(), Vec::new());
+        return Vec::new();
     }
     let undeclared = slice.secrets.iter().filter(|(id, _)| !definition.secrets.contains_key(*id));
     let secrets = undeclared.filter_map(|(id, mounted)| {
-        let said = begin(dockerfile, mounted, target, &format!("the secret `{id}`"))?;
+        let (optional, required) = (&lint::SECRET_NOT_GIVEN, &lint::SECRET_REQUIRED);
+        let what = format!("the secret `{id}` is not given to {}", target.label);
+        let said = begin(dockerfile, mounted, [optional, required], &what)?;
         let may_be_absent = mounted.demand == Demand::Optional;
         Some(about_secret(said, id, may_be_absent, target, definition))
     });
     let agents = slice.ssh.iter().filter_map(|(id, mounted)| {
-        let said = begin(dockerfile, mounted, target, &format!("the SSH agent `{id}`"))?;
-        Some(about_agent(said, target))
+        let (optional, required) = (&lint::AGENT_NOT_GIVEN, &lint::AGENT_REQUIRED);
+        let what = format!("the SSH agent `{id}` is not given to {}", target.label);
+        Some(about_agent(begin(dockerfile, mounted, [optional, required], &what)?, target))
     });
-    secrets.chain(agents).partition(|said| said.severity == Severity::Error)
+    secrets.chain(agents).collect()
 }
 
-fn begin(dockerfile: &Dockerfile, mounted: &Mounted, target: &Target, what: &str) -> Option<Diagnostic> {
-    let label = &target.label;
+fn begin(
+    dockerfile: &Dockerfile,
+    mounted: &Mounted,
+    [optional, required]: [&Lint; 2],
+    what: &str,
+) -> Option<Diagnostic> {
     let (diagnostic, said) = match mounted.demand {
         Demand::Unknown => return None,
-        Demand::Optional => {
-            let message = format!("{what} is not given to {label}: its mount is left out");
-            (Diagnostic::warning(message), "mounted here")
-        }
-        Demand::Required => {
-            let message = format!("{what} is not given to {label}, whose Dockerfile requires it");
-            (Diagnostic::error(message), "required here")
-        }
+        Demand::Optional => (optional.says(format!("{what}: its mount is left out")), "mounted here"),
+        Demand::Required => (required.says(format!("{what}, whose Dockerfile requires it")), "required here"),
     };
     Some(diagnostic.at(&dockerfile.source, mounted.span, said))
 }

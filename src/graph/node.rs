@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::slice::Slice;
-use super::target::{BuildDefinition, Target, TargetKind};
+use super::target::{BuildDefinition, Tag, Target, TargetKind};
 use super::view::ViewSpec;
 use crate::syntax::dockerfile::Dockerfile;
 use crate::syntax::path_text::lossy_text;
-use crate::types::digest::ContentHash;
+use crate::types::diagnostic::Diagnostic;
+use crate::types::digest::{ContentHash, SourceKey};
 use crate::types::event::Subject;
 use crate::types::ids::{DenseMap, NodeId, TargetId};
 use crate::types::label::Label;
@@ -110,6 +111,8 @@ pub struct Build {
     pub context: Option<Context>,
     /// What is read of folders that are named contexts, by name.
     pub folders: BTreeMap<String, Context>,
+    /// What lints say of it, errors among it: what the target allows, too.
+    pub remarks: Vec<Diagnostic>,
 }
 
 /// A folder that a build reads.
@@ -208,6 +211,24 @@ impl Build {
         self.target.build().expect("a build is made from a target that is built")
     }
 
+    /// The names that the image is to have, each once.
+    pub fn tags(&self, source_key: &SourceKey) -> Vec<String> {
+        let mut tags: Vec<String> = Vec::new();
+        for tag in self.definition().tags.iter().map(|tag| filled(&tag.value, source_key)) {
+            if !tags.contains(&tag) {
+                tags.push(tag);
+            }
+        }
+        tags
+    }
+
+    /// The first of its names that tells what is in the image, for the source key is part of it; `None` when
+    /// none does.
+    pub fn content_tag(&self, source_key: &SourceKey) -> Option<String> {
+        let tag = self.definition().tags.iter().find(|tag| tag.value.has_source_key())?;
+        Some(filled(&tag.value, source_key))
+    }
+
     /// Whether it is built each time, and the builder's own cache is left aside.
     pub fn no_cache(&self) -> bool {
         self.definition().no_cache.as_ref().is_some_and(|no_cache| no_cache.value)
@@ -241,4 +262,9 @@ impl Build {
         let main = self.context.iter().map(|context| ("", context));
         main.chain(self.folders.iter().map(|(name, context)| (name.as_str(), context)))
     }
+}
+
+/// The one way in which a source key is written into a tag.
+fn filled(tag: &Tag, source_key: &SourceKey) -> String {
+    tag.fill(&source_key.short())
 }

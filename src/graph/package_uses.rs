@@ -99,7 +99,7 @@ fn uses(
     }
     let mut templates: Vec<&Template> = Vec::new();
     match &table.content {
-        Some(TargetContent::External(image)) => templates.push(image),
+        Some(TargetContent::External { image, .. }) => templates.push(image),
         Some(TargetContent::Built(fields)) => {
             templates.extend(fields.templates());
             for fields in defaults(files, kind) {

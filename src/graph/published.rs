@@ -81,6 +81,11 @@ impl Published {
         }
     }
 
+    /// The repositories that targets publish or tag, in their full form.
+    pub fn repositories(&self) -> impl Iterator<Item = &str> {
+        self.repositories.keys().map(String::as_str)
+    }
+
     /// What `reference` stands for.
     pub fn meaning(&self, reference: &ImageReference) -> Meaning {
         let claims = self.repositories.get(&reference.repository()).filter(|_| reference.digest.is_none());

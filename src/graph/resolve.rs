@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::graph::defaults::Layers;
 use crate::graph::field_values;
+use crate::graph::lint::{self, Lint};
 use crate::graph::names::{self, Meaning, Names};
 use crate::graph::paths::{self, Wanted};
 use crate::graph::target::{
@@ -66,13 +67,23 @@ pub(super) fn resolve<'l>(
         table_is_whole: table.whole,
         diagnostics: RefCell::default(),
     };
+    let layers = match content {
+        TargetContent::Built(fields) => Some(Layers::new(fields, defaults.iter().copied())),
+        TargetContent::External { .. } | TargetContent::Group(_) => None,
+    };
+    let allow = match content {
+        TargetContent::External { allow, .. } => resolver.allow(allow.as_ref()),
+        _ => {
+            resolver.allow(layers.as_ref().and_then(|layers| layers.nearest(|fields| fields.allow.as_ref())))
+        }
+    };
     let definition = match content {
-        TargetContent::External(image) => resolver.image(image, "image").map(Definition::External),
+        TargetContent::External { image, .. } => resolver.image(image, "image").map(Definition::External),
         TargetContent::Group(members) => Some(Definition::Group(resolver.members(members))),
-        TargetContent::Built(fields) => resolver
-            .build(&Layers::new(fields, defaults.iter().copied()))
-            .map(Box::new)
-            .map(Definition::Built),
+        TargetContent::Built(_) => {
+            let build = layers.as_ref().and_then(|layers| resolver.build(layers));
+            build.map(Box::new).map(Definition::Built)
+        }
     };
     let diagnostics = resolver.diagnostics.into_inner();
     let wrong = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
@@ -82,6 +93,7 @@ pub(super) fn resolve<'l>(
         kind: table.kind,
         location: table.name.location.clone(),
         definition,
+        allow,
     });
     (target, diagnostics)
 }
@@ -137,7 +149,8 @@ impl Resolver<'_> {
         if let Some((location, name)) = &evaluated.git {
             let message = format!("`{name}` in `{field}` makes the target dirty at every commit");
             self.report(
-                Diagnostic::warning(message)
+                lint::GIT_IN_KEY
+                    .says(message)
                     .at_location(location, "this field enters the key")
                     .help("`stamp` gives it to the build without entering the key"),
             );
@@ -338,6 +351,14 @@ impl Resolver<'_> {
             diagnostic.help("a secret outside the workspace is named by its absolute path")
         }))
         .map(SecretSource::WorkspaceFile)
+    }
+
+    fn allow(&self, codes: Option<&Vec<Template>>) -> Vec<Located<&'static Lint>> {
+        let lint = |code: &Template| {
+            let code = self.plain(code, Purpose::NoKey)?;
+            self.accept(field_values::allowed_lint(&code))
+        };
+        codes.into_iter().flatten().filter_map(lint).collect()
     }
 
     fn members(&self, members: &[Located<String>]) -> Vec<Located<TargetPattern>> {

@@ -9,7 +9,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::graph::lint::Lint;
 pub use crate::syntax::build_toml::targets::TargetKind;
+use crate::types::diagnostic::Diagnostic;
 use crate::types::label::Label;
 use crate::types::platform::Platform;
 pub use crate::types::span::Located;
@@ -28,6 +30,8 @@ pub struct Target {
     pub location: Location,
     /// What it is.
     pub definition: Definition,
+    /// Lints that are not to be told of it. They never enter a key.
+    pub allow: Vec<Located<&'static Lint>>,
 }
 
 /// What stands behind a target.
@@ -167,6 +171,16 @@ impl Tag {
 }
 
 impl Target {
+    /// Whether `diagnostic` is one that the target allows.
+    pub fn allows(&self, diagnostic: &Diagnostic) -> bool {
+        self.allow.iter().any(|allowed| diagnostic.code == Some(allowed.value.code))
+    }
+
+    /// Whether `location` is below the target's own header, not in a default for many.
+    pub fn writes(&self, location: &Location) -> bool {
+        location.source.path == self.location.source.path && location.span.start > self.location.span.start
+    }
+
     /// What is built, when the target is built here.
     pub fn build(&self) -> Option<&BuildDefinition> {
         match &self.definition {

@@ -71,6 +71,15 @@ impl IgnoreRules {
         self.source.as_ref()
     }
 
+    /// The patterns that bring something back, without their `!`, and where each is written.
+    pub fn exceptions(&self) -> impl Iterator<Item = (&str, Span)> {
+        let written = self.patterns.patterns().iter().zip(&self.spans);
+        written.filter(|(pattern, _)| pattern.is_exception()).map(|(pattern, span)| {
+            let text = pattern.text();
+            (text.strip_prefix('!').unwrap_or(text), *span)
+        })
+    }
+
     /// Where the last line is written that leaves `path` or a folder above it out.
     pub fn span_that_ignores(&self, path: &WorkspacePath) -> Option<Span> {
         let ignores = |pattern: &PathPattern| {

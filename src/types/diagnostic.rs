@@ -41,12 +41,16 @@ pub struct CircleStep {
 pub struct Diagnostic {
     /// How much it weighs.
     pub severity: Severity,
+    /// The code of the lint that says so, a kebab-case word; `None` for what no lint is about.
+    pub code: Option<&'static str>,
     /// One sentence, lower case, without a full stop.
     pub message: String,
     /// The places, the primary one first. Empty when no text is to blame.
     pub annotations: Vec<Annotation>,
     /// The things that lead back to themselves, when that is what is wrong: it is drawn.
     pub circle: Vec<CircleStep>,
+    /// What else is worth knowing, a sentence each.
+    pub notes: Vec<String>,
     /// How to put it right, a sentence each.
     pub help: Vec<String>,
 }
@@ -56,9 +60,11 @@ impl Diagnostic {
     pub fn error(message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
+            code: None,
             message: message.into(),
             annotations: Vec::new(),
             circle: Vec::new(),
+            notes: Vec::new(),
             help: Vec::new(),
         }
     }
@@ -99,6 +105,13 @@ impl Diagnostic {
         self
     }
 
+    /// Says what else is worth knowing.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
     /// Says how to put it right.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
@@ -107,7 +120,7 @@ impl Diagnostic {
     }
 
     /// What to sort by: the file and the place, then what is said. Those without a place come first.
-    pub fn order(&self) -> impl Ord {
+    pub fn order(&self) -> impl Ord + use<> {
         let place = self.annotations.first().map(|first| &first.location);
         let place = place.map(|location| (location.source.path.clone(), location.span));
         (place, std::cmp::Reverse(self.severity), self.message.clone())

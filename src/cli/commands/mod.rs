@@ -7,6 +7,7 @@ pub(crate) mod graph;
 mod explain_file;
 mod explain_way;
 pub(crate) mod explain;
+pub(crate) mod check;
 pub(crate) mod inputs;
 pub(crate) mod refs;
 pub(crate) mod plan;

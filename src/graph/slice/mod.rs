@@ -26,3 +26,4 @@ pub use model::{
     ArgumentUse, Demand, Mounted, Reference, ReferenceKind, Slice, SliceRequest, SlicedInstruction,
     SourcePath, Sources, Widening,
 };
+pub(in crate::graph) use scope::is_platform_argument;

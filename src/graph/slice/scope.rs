@@ -21,6 +21,11 @@ const OF_BUILD: [&str; 5] = ["BUILDPLATFORM", "BUILDOS", "BUILDOSVERSION", "BUIL
 /// The arguments that tell what is built for.
 const OF_TARGET: [&str; 5] = ["TARGETPLATFORM", "TARGETOS", "TARGETOSVERSION", "TARGETARCH", "TARGETVARIANT"];
 
+/// Whether the argument tells of the platform that is built on or for, or of the wanted stage.
+pub(in crate::graph) fn is_platform_argument(name: &str) -> bool {
+    OF_BUILD.contains(&name) || OF_TARGET.contains(&name) || name == "TARGETSTAGE"
+}
+
 /// Whether BuildKit gives this argument to every `RUN` without a declaration.
 pub(super) fn is_proxy(name: &str) -> bool {
     PROXIES.contains(&name.to_lowercase().as_str())

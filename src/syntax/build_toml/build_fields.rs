@@ -46,6 +46,8 @@ pub struct BuildFields {
     pub network: Option<Template>,
     /// Whether the builder leaves its cache aside.
     pub no_cache: Option<Located<bool>>,
+    /// Codes of lints that are not to be told.
+    pub allow: Option<Vec<Template>>,
 }
 
 /// The value of a build argument.
@@ -176,7 +178,13 @@ pub(super) fn read(table: &mut Table<'_, '_>) -> BuildFields {
         export: table.template("export"),
         network: table.template("network"),
         no_cache: table.boolean("no-cache"),
+        allow: allow(table),
     }
+}
+
+/// The field that every target may have which is looked at by lints.
+pub(super) fn allow(table: &mut Table<'_, '_>) -> Option<Vec<Template>> {
+    table.templates("allow").map(|list| list.value)
 }
 
 /// Whether `name` can be the name of a build argument or a label: builders are given `NAME=VALUE`.

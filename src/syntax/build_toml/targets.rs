@@ -62,8 +62,13 @@ pub struct TargetTable {
 /// What a target's table says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetContent {
-    /// `image` of a base: built by somebody else.
-    External(Template),
+    /// A base that somebody else builds.
+    External {
+        /// The reference.
+        image: Template,
+        /// Codes of lints that are not to be told.
+        allow: Option<Vec<Template>>,
+    },
     /// Built from a Dockerfile.
     Built(Box<BuildFields>),
     /// The targets of a group.
@@ -118,7 +123,8 @@ fn base(table: &mut Table<'_, '_>) -> Option<TargetContent> {
             table.reader.report(diagnostic.help("leave out one of the two"));
         }
     }
-    table.template("image").map(TargetContent::External)
+    let allow = build_fields::allow(table);
+    table.template("image").map(|image| TargetContent::External { image, allow })
 }
 
 fn group(table: &mut Table<'_, '_>) -> Option<TargetContent> {

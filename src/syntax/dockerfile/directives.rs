@@ -7,13 +7,22 @@ use std::sync::Arc;
 
 use super::go_numbers;
 use super::lines::{Lines, PhysicalLine};
+use super::model::Checks;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::span::{SourceText, Span, Spanned};
 
 const KNOWN: [&str; 3] = ["syntax", "check", "escape"];
 
-/// Reads the directives, gives the escape character and adds what is wrong to `diagnostics`.
-pub(super) fn read(source: &Arc<SourceText>, diagnostics: &mut Vec<Diagnostic>) -> char {
+/// What the directives say of how to read the file.
+pub(super) struct Directives {
+    /// The escape character.
+    pub(super) escape: char,
+    /// What `# check=` says.
+    pub(super) checks: Checks,
+}
+
+/// Reads the directives and adds what is wrong to `diagnostics`.
+pub(super) fn read(source: &Arc<SourceText>, diagnostics: &mut Vec<Diagnostic>) -> Directives {
     let mut escape = '\\';
     let mut seen: Vec<String> = Vec::new();
     let mut lines = Lines::new(&source.text);
@@ -31,10 +40,26 @@ pub(super) fn read(source: &Arc<SourceText>, diagnostics: &mut Vec<Diagnostic>) 
         }
         seen.push(name);
     }
+    let mut checks = Checks::default();
     if let Some(check) = first_word_of("check", &source.text) {
         diagnostics.extend(wrong_check(source, &check));
+        checks = checks_of(&check.value);
     }
-    escape
+    Directives { escape, checks }
+}
+
+/// What the value of `# check=` says, as far as it can be read.
+fn checks_of(value: &str) -> Checks {
+    let mut checks = Checks::default();
+    for (name, value) in value.trim().splitn(3, ';').filter_map(|option| option.split_once('=')) {
+        match name.trim() {
+            "skip" if value.trim().eq_ignore_ascii_case("all") => checks.skips_all = true,
+            "skip" => checks.skips = value.split(',').map(|name| name.trim().to_owned()).collect(),
+            "error" => checks.are_errors = go_numbers::truth(value.trim()).unwrap_or(false),
+            _ => {}
+        }
+    }
+    checks
 }
 
 /// The first word of a directive that tools read without a parser: its line begins with the `#`, and

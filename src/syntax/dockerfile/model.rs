@@ -15,12 +15,25 @@ pub struct Dockerfile {
     pub source: Arc<SourceText>,
     /// The escape character: `\`, or `` ` `` where `# escape=` says so.
     pub escape: char,
+    /// What `# check=` says of BuildKit's checks.
+    pub checks: Checks,
     /// The frontend image that the file asks for, without its command line.
     pub frontend: Option<Spanned<String>>,
     /// The `ARG`s before the first `FROM`: they are visible in `FROM` lines.
     pub arguments: Vec<Argument>,
     /// The stages, in file order.
     pub stages: Vec<Stage>,
+}
+
+/// What a directive `# check=` says.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Checks {
+    /// The checks to leave out, by BuildKit's names.
+    pub skips: Vec<String>,
+    /// Whether to leave all out.
+    pub skips_all: bool,
+    /// Whether what they find is an error.
+    pub are_errors: bool,
 }
 
 /// What one `FROM` begins.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::arguments::{self, Arguments};
 use super::commands::{self, Draft};
-use super::directives;
+use super::directives::{self, Directives};
 use super::frontend::{self, Frontend};
 use super::heredoc;
 use super::keyword::Keyword;
@@ -22,7 +22,7 @@ use crate::types::span::{SourceText, Span, Spanned};
 /// Every mistake of the file that BuildKit refuses before it looks at a stage, in file order.
 pub fn parse(source: &Arc<SourceText>) -> Result<Dockerfile, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
-    let escape = directives::read(source, &mut diagnostics);
+    let Directives { escape, checks } = directives::read(source, &mut diagnostics);
     let frontend = frontend::asked_for(&source.text);
     check_line_lengths(source, &mut diagnostics);
     let mut file = File {
@@ -32,6 +32,7 @@ pub fn parse(source: &Arc<SourceText>) -> Result<Dockerfile, Vec<Diagnostic>> {
         dockerfile: Dockerfile {
             source: Arc::clone(source),
             escape,
+            checks,
             frontend: frontend.as_ref().map(|frontend| frontend.image.clone()),
             arguments: Vec::new(),
             stages: Vec::new(),
