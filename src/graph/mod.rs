@@ -30,3 +30,4 @@ pub mod expand;
 pub mod node_views;
 pub mod missing_sources;
 pub mod key;
+pub mod query;
