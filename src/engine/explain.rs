@@ -5,16 +5,13 @@
 //!
 //! **Invariant:** details never decide. A listing that is lost leaves the plain reason.
 
-use std::collections::BTreeMap;
-
 use super::lookup::Known;
 use super::plan::{Planned, State};
 use crate::cache::view_listing;
 use crate::graph::key::{self, FILES};
 use crate::graph::manifest::{Change, INSTRUCTION, Reason};
-use crate::graph::node::{Build, Context, Node};
+use crate::graph::node::{Build, Node};
 use crate::graph::node_views;
-use crate::graph::view::SourceFinder;
 use crate::source::snapshot::Snapshot;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::digest::TreeDigest;
@@ -132,7 +129,7 @@ fn files_reasons(
     let finder = context.spec.source_finder(snapshot).unwrap_or_default();
     let explain = |path: &WorkspacePath| {
         let (before, after) = (entry(&old, path), entry(new, path));
-        let place = source_place(build, context, &finder, path);
+        let place = build.source_place(context, finder.source_of(path));
         let line = place.as_ref().map(|place| format!(" ({})", place.path_line())).unwrap_or_default();
         let change = match (before, after) {
             (None, _) => Change::Added,
@@ -158,18 +155,4 @@ fn described(entry: &FileEntry) -> String {
         FileKind::File { size, content } => format!("{permissions:04o} {} ({size} bytes)", content.short()),
         FileKind::Link { target } => format!("link to {}", String::from_utf8_lossy(target)),
     }
-}
-
-/// The line of the Dockerfile through which `path` comes into the view.
-fn source_place(
-    build: &Build,
-    context: &Context,
-    finder: &SourceFinder,
-    path: &WorkspacePath,
-) -> Option<Location> {
-    let spans: BTreeMap<&[u8], _> =
-        context.sources.iter().map(|source| (source.pattern.as_slice(), source.span)).collect();
-    let span = finder.source_of(path).and_then(|source| spans.get(source.as_bytes()).copied());
-    let span = span.or_else(|| context.sources.first().map(|source| source.span))?;
-    Some(build.location(span))
 }

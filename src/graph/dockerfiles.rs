@@ -70,11 +70,7 @@ impl<'s> Dockerfiles<'s> {
         context: &WorkspacePath,
         dockerfile: Option<&WorkspacePath>,
     ) -> Result<IgnoreFile, Vec<Diagnostic>> {
-        let beside = dockerfile.and_then(|dockerfile| {
-            let name = [dockerfile.file_name()?, b".dockerignore"].concat();
-            Some(dockerfile.parent()?.join_name(&name))
-        });
-        for path in beside.into_iter().chain([context.join_name(b".dockerignore")]) {
+        for path in ignore_file_places(context, dockerfile) {
             if let Some(rules) = self.ignore_rules(&path)? {
                 return Ok(IgnoreFile { path: Some(path), rules });
             }
@@ -96,6 +92,18 @@ impl<'s> Dockerfiles<'s> {
         let rules = IgnoreRules::parse(&Arc::new(SourceText { path: path.clone(), text }));
         rules.map(|rules| Some(Arc::new(rules))).map_err(|problem| vec![problem])
     }
+}
+
+/// Where an ignore file of `context` may lie when `dockerfile` is built: the first that is there applies.
+pub fn ignore_file_places(
+    context: &WorkspacePath,
+    dockerfile: Option<&WorkspacePath>,
+) -> impl Iterator<Item = WorkspacePath> {
+    let beside = dockerfile.and_then(|dockerfile| {
+        let name = [dockerfile.file_name()?, b".dockerignore"].concat();
+        Some(dockerfile.parent()?.join_name(&name))
+    });
+    beside.into_iter().chain([context.join_name(b".dockerignore")])
 }
 
 fn cell<Value>(cells: &Mutex<HashMap<WorkspacePath, Parsed<Value>>>, path: &WorkspacePath) -> Parsed<Value> {

@@ -29,5 +29,7 @@ pub mod edges;
 pub mod expand;
 pub mod node_views;
 pub mod missing_sources;
+mod package_uses;
+pub mod readers;
 pub mod key;
 pub mod query;

@@ -12,6 +12,7 @@ use super::slice::Slice;
 use super::target::{BuildDefinition, Target, TargetKind};
 use super::view::ViewSpec;
 use crate::syntax::dockerfile::Dockerfile;
+use crate::syntax::path_text::lossy_text;
 use crate::types::digest::ContentHash;
 use crate::types::event::Subject;
 use crate::types::ids::{DenseMap, NodeId, TargetId};
@@ -225,6 +226,14 @@ impl Build {
     /// A place in the Dockerfile.
     pub fn location(&self, span: Span) -> Location {
         Location { source: Arc::clone(&self.dockerfile.source), span }
+    }
+
+    /// The line through which what `source` leads to comes into the view of `context`; without a source, or
+    /// where it is of no line, the first line that reads anything.
+    pub fn source_place(&self, context: &Context, source: Option<&str>) -> Option<Location> {
+        let mut sources = context.sources.iter();
+        let named = source.and_then(|source| sources.find(|place| lossy_text(&place.pattern) == source));
+        named.or(context.sources.first()).map(|place| self.location(place.span))
     }
 
     /// The main context and the named folders, by name; the main one has the empty name.

@@ -88,7 +88,8 @@ fn of_build(build: Option<&Build>, views: &Views) -> Result<ByContext, Vec<Diagn
     if problems.is_empty() { Ok(made) } else { Err(problems) }
 }
 
-fn diagnostic(error: &ViewError, build: &Build, context: &Context) -> Diagnostic {
+/// Says why a view of `context`, which `build` reads, cannot be made.
+pub(super) fn diagnostic(error: &ViewError, build: &Build, context: &Context) -> Diagnostic {
     match error {
         ViewError::Pattern { error: pattern, origin: PatternOrigin::IgnoreFile } => {
             context.spec.ignore.diagnostic(pattern)

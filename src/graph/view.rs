@@ -94,6 +94,21 @@ impl ViewSpec {
         self.select(snapshot, |inside| Ok(list(inside.entries, |kept| kept.inside.is_none())))
     }
 
+    /// Whether `path`, relative to the context, is in the view if it is there and is no folder. Nothing but
+    /// what the sources lead through is looked at.
+    ///
+    /// # Errors
+    /// When the context is not there, a pattern is malformed, or a folder cannot be listed.
+    pub fn holds(&self, snapshot: &Snapshot, path: &WorkspacePath) -> Result<bool, ViewError> {
+        let context = self.context_folder(snapshot)?;
+        let sources = match &self.sources {
+            ReadSources::Nothing => return Ok(false),
+            ReadSources::Whole => None,
+            ReadSources::Paths(sources) => followed_patterns(context, sources.iter().map(String::as_str))?,
+        };
+        Filter::new(sources.as_ref(), self.inputs.as_deref(), self.ignore.patterns()).keeps(path)
+    }
+
     /// What can say which source brings a path in.
     ///
     /// # Errors

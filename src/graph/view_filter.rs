@@ -76,6 +76,23 @@ impl<'v> Filter<'v> {
         Ok(Inside { folder: context, entries, whole })
     }
 
+    /// Whether what is no folder is in the view, if it is at `path`. It is asked what a walk would ask.
+    pub(super) fn keeps(&self, path: &WorkspacePath) -> Result<bool, ViewError> {
+        let mut said = Said::default();
+        let mut folder = WorkspacePath::root();
+        let mut names = path.names();
+        let Some(last) = names.next_back() else { return Ok(false) };
+        for name in names {
+            folder = folder.join_name(name);
+            let fate = self.fate(folder.as_bytes(), &said)?;
+            if fate.closed {
+                return Ok(false);
+            }
+            said = fate.said;
+        }
+        self.keeps_leaf(folder.join_name(last).as_bytes(), &said)
+    }
+
     fn some<'s>(
         &self,
         folder: FolderRef<'s>,

@@ -234,12 +234,35 @@ impl Snapshot {
     /// # Errors
     /// When a link leaves the workspace, links form a loop, or a folder cannot be listed.
     pub fn follow(&self, path: &WorkspacePath) -> Result<Option<WorkspacePath>, ReadError> {
-        if let Some(is_there) = self.has_without_links(path)? {
-            return Ok(is_there.then(|| path.clone()));
+        match self.has_without_links(path)? {
+            Some(is_there) => Ok(is_there.then(|| path.clone())),
+            None => self.walk(path, &mut Vec::new()),
         }
+    }
+
+    /// The links that are followed on the way to `path`, and last what it leads to, with no link left in
+    /// any of these paths; without the last when nothing is there.
+    ///
+    /// # Errors
+    /// When a link leaves the workspace, links form a loop, or a folder cannot be listed.
+    pub fn way(&self, path: &WorkspacePath) -> Result<Vec<WorkspacePath>, ReadError> {
+        let mut way = Vec::new();
+        let end = match self.has_without_links(path)? {
+            Some(is_there) => is_there.then(|| path.clone()),
+            None => self.walk(path, &mut way)?,
+        };
+        way.extend(end);
+        Ok(way)
+    }
+
+    /// Follows `path` name by name; the links that are followed go to `links`.
+    fn walk(
+        &self,
+        path: &WorkspacePath,
+        links: &mut Vec<WorkspacePath>,
+    ) -> Result<Option<WorkspacePath>, ReadError> {
         let mut pending: Vec<Vec<u8>> = path.names().rev().map(<[u8]>::to_vec).collect();
         let mut real = WorkspacePath::root();
-        let mut links = 0;
         while let Some(name) = pending.pop() {
             let next = match &*name {
                 b"" | b"." => continue,
@@ -261,10 +284,10 @@ impl Snapshot {
                 real = next;
                 continue;
             }
-            links += 1;
-            if links > MOST_LINKS {
+            if links.len() == MOST_LINKS {
                 return Err(ReadError::LinkLoop { path: path.clone() });
             }
+            links.push(next.clone());
             let target = entry.link_target()?;
             if target.starts_with(b"/") {
                 return Err(self.leaves(&next));

@@ -6,7 +6,7 @@
 use toml::de::DeValue;
 
 use crate::syntax::interpolation::Template;
-use crate::types::span::Located;
+use crate::types::span::{Located, Location};
 
 use super::table::{Entry, Reader, Table};
 
@@ -93,6 +93,38 @@ pub struct TagField {
     pub tag: Template,
     /// When to give it; `None`: always.
     pub when: Option<Template>,
+}
+
+impl BuildFields {
+    /// Every string in the fields that may hold variables.
+    pub fn templates(&self) -> Vec<&Template> {
+        let single = [&self.dockerfile, &self.context, &self.target, &self.publishes, &self.network];
+        let lists = [&self.platforms, &self.inputs];
+        let args = self.args.iter().map(|(_, field)| match field {
+            ArgumentField::Text(template) | ArgumentField::Target(template) => template,
+        });
+        let contexts = self.contexts.iter().map(|(_, field)| match field {
+            ContextField::Target(template)
+            | ContextField::Folder(template)
+            | ContextField::Image(template) => template,
+        });
+        let keyed = self.stamp.iter().chain(&self.labels).map(|(_, template)| template);
+        let secrets = self.secrets.iter().flatten().filter_map(|secret| match &secret.source {
+            SecretFieldSource::Environment(_) => None,
+            SecretFieldSource::File(template) => Some(template),
+        });
+        let tags = self.tags.iter().flatten().flat_map(|tag| tag.when.iter().chain([&tag.tag]));
+        let listed = lists.into_iter().flatten().flatten();
+        let templates = single.into_iter().flatten().chain(args).chain(contexts).chain(keyed);
+        templates.chain(secrets).chain(tags).chain(listed).collect()
+    }
+
+    /// The first place at which a value is written; `None` where none is.
+    pub fn first_place(&self) -> Option<&Location> {
+        let templates = self.templates().into_iter().map(|template| &template.location);
+        let other = self.no_cache.iter().map(|no_cache| &no_cache.location);
+        templates.chain(other).min_by_key(|location| location.span)
+    }
 }
 
 /// The keys of [`BuildFields`], for messages about fields that go with nothing.
