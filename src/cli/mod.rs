@@ -49,6 +49,7 @@ fn run(session: &Session, command: &Command) -> Result<exit::Exit, exit::Exit> {
         Command::Inputs(arguments) => commands::inputs::run(session, arguments),
         Command::Explain(arguments) => commands::explain::run(session, arguments),
         Command::Graph(arguments) => commands::graph::run(session, arguments),
+        Command::Query(arguments) => commands::query::run(session, arguments),
         Command::Cache(arguments) => commands::cache::run(session, arguments),
         Command::Completions(arguments) => commands::completions::run(arguments),
     }

@@ -4,3 +4,4 @@
 
 pub mod graph_picture;
 pub mod documents;
+pub mod query_answer;

@@ -45,7 +45,7 @@ fn picture(graph: &Graph) -> Picture {
 
 /// How a node uses another. A reference that stands for an argument's value is written nowhere: the
 /// argument is.
-fn why(build: Option<&Build>, role: &Role) -> String {
+pub(crate) fn why(build: Option<&Build>, role: &Role) -> String {
     match role {
         Role::Reference { name, .. } => {
             let argument = build.and_then(|build| {

@@ -4,6 +4,7 @@ pub(crate) mod cache;
 pub(crate) mod completions;
 pub(crate) mod explain;
 pub(crate) mod graph;
+pub(crate) mod query;
 pub(crate) mod inputs;
 pub(crate) mod plan;
 pub(crate) mod build;

@@ -98,14 +98,38 @@ impl<'e> Evaluation<'e> {
             Ok(targets) => return Ok(targets.into_iter().map(of_target).map(Item::Vertex).collect()),
             Err(problem) => problem,
         };
-        if let Some(vertex) = vertices.undeclared(&word.value) {
-            return Ok(BTreeSet::from([Item::Vertex(vertex)]));
+        match vertices.image(&word.value) {
+            Some(vertex) => Ok(BTreeSet::from([Item::Vertex(vertex)])),
+            None => Err(self.names_nothing(word, problem)),
         }
-        let near = patterns::may_be_image(&word.value).then(|| nearest(&word.value, vertices.references()));
-        Err(match near.flatten() {
-            Some(near) => problem.help(format!("or the image `{near}`?")),
-            None => problem,
-        })
+    }
+
+    /// What is wrong with a word that is no target, for the reason that is said, and no image.
+    fn names_nothing(&self, word: &Spanned<String>, no_target: Diagnostic) -> Diagnostic {
+        let Surroundings { snapshot, vertices, current, source, .. } = self.surroundings;
+        let text = word.value.as_str();
+        if !patterns::may_be_image(text) {
+            return no_target;
+        }
+        let near = nearest(text, vertices.references());
+        if !text.contains(['/', ':', '@']) {
+            return match near {
+                Some(near) => no_target.help(format!("or the image `{near}`?")),
+                None => no_target,
+            };
+        }
+        let problem = Diagnostic::error(format!(
+            "`{text}` is neither a target nor an image that one stands on"
+        ))
+        .at(source, word.span, "expected a target or several");
+        let file = current.resolve(text.as_bytes()).ok().filter(|path| files::exists(path, snapshot));
+        match (near, file) {
+            (Some(near), _) => problem.help(format!("did you mean `{near}`?")),
+            (None, Some(_)) => {
+                problem.help(format!("`owner(\"{text}\")` are the targets that read this file"))
+            }
+            (None, None) => problem.help("a target is `//folder:name` or `:name`"),
+        }
     }
 
     fn call(&mut self, call: &'e Call) -> Answer {
@@ -135,7 +159,9 @@ impl<'e> Evaluation<'e> {
                 Ok(of_mask(&walk::reached(vertices_of(&to), None, self.needed_by(), Some(&below))))
             }
             Call::Kind { pattern, of } => self.kept(of, |vertices, item| pattern.is_in(vertices.kind(item))),
-            Call::Filter { pattern, of } => self.kept(of, |vertices, item| pattern.is_in(&vertices.name(item))),
+            Call::Filter { pattern, of } => {
+                self.kept(of, |vertices, item| pattern.is_in(&vertices.name(item)))
+            }
             Call::Attr { field, pattern, of } => self.attr(field, pattern, of),
             Call::Labels { field, of } => self.labels(field, of),
             Call::Siblings { of } => self.siblings(of),
@@ -175,11 +201,7 @@ impl<'e> Evaluation<'e> {
         reached
     }
 
-    fn kept(
-        &mut self,
-        of: &'e Expression,
-        is_kept: impl Fn(&Vertices<'_>, &Item) -> bool,
-    ) -> Answer {
+    fn kept(&mut self, of: &'e Expression, is_kept: impl Fn(&Vertices<'_>, &Item) -> bool) -> Answer {
         let mut of = self.of(of)?;
         of.retain(|item| is_kept(self.surroundings.vertices, item));
         Ok(of)
@@ -309,7 +331,12 @@ impl<'e> Evaluation<'e> {
         };
         let labels = affected(&commit.value, commit.span)?;
         // What the commit has and the workspace has no more is no vertex.
-        Ok(labels.iter().filter_map(|label| loaded.names.target(label)).map(of_target).map(Item::Vertex).collect())
+        Ok(labels
+            .iter()
+            .filter_map(|label| loaded.names.target(label))
+            .map(of_target)
+            .map(Item::Vertex)
+            .collect())
     }
 }
 
@@ -327,7 +354,11 @@ fn combined(mut left: BTreeSet<Item>, operator: Operator, mut right: BTreeSet<It
             return right;
         }
         Operator::Except if left_is_smaller => left.retain(|item| !right.contains(item)),
-        Operator::Except => right.iter().for_each(|item| drop(left.remove(item))),
+        Operator::Except => {
+            for item in &right {
+                left.remove(item);
+            }
+        }
     }
     left
 }

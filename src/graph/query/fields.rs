@@ -85,7 +85,10 @@ impl<'f> Field<'f> {
     ///
     /// # Errors
     /// When no target has such a field, or it holds something else.
-    pub(super) fn that_names(word: &'f Spanned<String>, source: &Arc<SourceText>) -> Result<Self, Diagnostic> {
+    pub(super) fn that_names(
+        word: &'f Spanned<String>,
+        source: &Arc<SourceText>,
+    ) -> Result<Self, Diagnostic> {
         let field = Self::of_word(word, source)?;
         if NAMING.contains(&field.name) {
             return Ok(field);
@@ -102,7 +105,9 @@ impl<'f> Field<'f> {
         }
         match &target.definition {
             Definition::External(image) => (self.name == "image").then(|| image.value.clone()),
-            Definition::Group(members) => (self.name == "targets").then(|| list(members, ToString::to_string)),
+            Definition::Group(members) => {
+                (self.name == "targets").then(|| list(members, ToString::to_string))
+            }
             Definition::Built(build) => self.of_build(build),
         }
     }

@@ -10,12 +10,10 @@ use crate::graph::load::Loaded;
 use crate::graph::node::Build;
 use crate::graph::view::{ViewError, ViewSpec};
 use crate::source::snapshot::Snapshot;
+use crate::syntax::build_toml::file::FILE_NAME;
 use crate::syntax::path_text::lossy_text;
 use crate::types::diagnostic::{Diagnostic, nearest};
 use crate::types::workspace_path::WorkspacePath;
-
-/// The name of the file that makes a folder a package.
-const BUILD_FILE: &[u8] = b"BUILD.toml";
 
 /// The files that `builds` read: what is in their views, their Dockerfiles, and the ignore files that apply.
 /// Each view is listed once, and no file is opened.
@@ -58,7 +56,12 @@ pub(super) fn declaring(items: &BTreeSet<Item>, vertices: &Vertices<'_>, loaded:
         folders.extend(above.filter(|folder| shared.contains(folder)));
         folders.insert((*package).clone());
     }
-    folders.iter().map(|folder| Item::File(Arc::new(folder.join_name(BUILD_FILE)))).collect()
+    folders.iter().map(|folder| Item::File(Arc::new(folder.join_name(FILE_NAME.as_bytes())))).collect()
+}
+
+/// Whether something is at `path`.
+pub(super) fn exists(path: &WorkspacePath, snapshot: &Snapshot) -> bool {
+    path.is_root() || snapshot.entry(path).is_ok_and(|entry| entry.is_some())
 }
 
 /// Checks that something is at `path`. What is wrong begins as `wrong` says it.
@@ -70,7 +73,7 @@ pub(super) fn check_that_it_exists(
     snapshot: &Snapshot,
     wrong: impl Fn(String) -> Diagnostic,
 ) -> Result<(), Diagnostic> {
-    if path.is_root() || snapshot.entry(path).ok().flatten().is_some() {
+    if exists(path, snapshot) {
         return Ok(());
     }
     let problem = wrong(format!("there is no file `{path}`, and no target would read it"));

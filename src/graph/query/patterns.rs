@@ -42,7 +42,8 @@ fn parse(word: &Spanned<String>, current: &Arc<WorkspacePath>) -> Result<Selecti
         }
         match text.strip_prefix('/') {
             Some(rest) if !rest.starts_with('/') => problem.help(format!("did you mean `//{rest}`?")),
-            _ => problem.help("a target is `//folder:name` or `:name`; several are `//folder:all`, `//folder/...`"),
+            _ => problem
+                .help("a target is `//folder:name` or `:name`; several are `//folder:all`, `//folder/...`"),
         }
     })?;
     Ok(parsed.selection)

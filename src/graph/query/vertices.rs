@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::scope::Scope;
 use crate::graph::load::Loaded;
 use crate::graph::node::{Graph, Node};
-use crate::graph::target::Target;
+use crate::graph::target::{Definition, Target};
 use crate::types::ids::{DenseId, DenseMap, NodeId, TargetId, VertexId};
 use crate::types::span::Location;
 use crate::types::workspace_path::WorkspacePath;
@@ -123,15 +123,23 @@ impl<'v> Vertices<'v> {
         Item::Vertex(self.vertex_of[node])
     }
 
-    /// The image that no target declares and whose reference is `reference`.
-    pub(super) fn undeclared(&self, reference: &str) -> Option<VertexId> {
+    /// The image from elsewhere whose reference is `reference`, whether a target declares it or not. Of
+    /// several that declare it, the first.
+    pub(super) fn image(&self, reference: &str) -> Option<VertexId> {
         let found = self.undeclared.binary_search_by(|(name, _)| name.as_str().cmp(reference));
-        found.ok().map(|at| VertexId::from_index(self.loaded.targets.len() + at))
+        let undeclared = found.ok().map(|at| VertexId::from_index(self.loaded.targets.len() + at));
+        undeclared.or_else(|| {
+            let mut targets = self.loaded.targets.iter();
+            targets
+                .find(|(_, target)| declared_reference(target) == Some(reference))
+                .map(|(id, _)| of_target(id))
+        })
     }
 
-    /// The references of the images that no target declares, sorted.
+    /// The references of the images from elsewhere.
     pub(super) fn references(&self) -> impl Iterator<Item = &str> {
-        self.undeclared.iter().map(|(name, _)| name.as_str())
+        let declared = self.loaded.targets.values().iter().filter_map(|target| declared_reference(target));
+        self.undeclared.iter().map(|(name, _)| name.as_str()).chain(declared)
     }
 
     /// The target that `item` is.
@@ -146,7 +154,9 @@ impl<'v> Vertices<'v> {
     pub fn name(&self, item: &Item) -> String {
         match (item, self.target(item)) {
             (_, Some(target)) => target.label.to_string(),
-            (Item::Vertex(vertex), None) => self.undeclared[vertex.index() - self.loaded.targets.len()].0.clone(),
+            (Item::Vertex(vertex), None) => {
+                self.undeclared[vertex.index() - self.loaded.targets.len()].0.clone()
+            }
             (Item::File(path), None) => path.to_string(),
         }
     }
@@ -184,6 +194,13 @@ impl<'v> Vertices<'v> {
         };
         let place = location.source.line_column(location.span.start);
         Some(format!("{}:{}:{}", location.source.path, place.line, place.column))
+    }
+}
+
+fn declared_reference(target: &Target) -> Option<&str> {
+    match &target.definition {
+        Definition::External(image) => Some(&image.value),
+        Definition::Built(_) | Definition::Group(_) => None,
     }
 }
 

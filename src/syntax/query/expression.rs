@@ -52,24 +52,71 @@ pub enum Operator {
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "`Function` says what each is; arguments are named as in its usage")]
 pub enum Call {
-    Deps { of: Expression, depth: Option<usize> },
-    Rdeps { universe: Expression, of: Expression, depth: Option<usize> },
-    Allrdeps { of: Expression, depth: Option<usize> },
-    Somepath { from: Expression, to: Expression },
-    Allpaths { from: Expression, to: Expression },
-    Kind { pattern: Pattern, of: Expression },
-    Filter { pattern: Pattern, of: Expression },
-    Attr { field: Spanned<String>, pattern: Pattern, of: Expression },
-    Labels { field: Spanned<String>, of: Expression },
-    Siblings { of: Expression },
-    SamePkgDirectRdeps { of: Expression },
+    Deps {
+        of: Expression,
+        depth: Option<usize>,
+    },
+    Rdeps {
+        universe: Expression,
+        of: Expression,
+        depth: Option<usize>,
+    },
+    Allrdeps {
+        of: Expression,
+        depth: Option<usize>,
+    },
+    Somepath {
+        from: Expression,
+        to: Expression,
+    },
+    Allpaths {
+        from: Expression,
+        to: Expression,
+    },
+    Kind {
+        pattern: Pattern,
+        of: Expression,
+    },
+    Filter {
+        pattern: Pattern,
+        of: Expression,
+    },
+    Attr {
+        field: Spanned<String>,
+        pattern: Pattern,
+        of: Expression,
+    },
+    Labels {
+        field: Spanned<String>,
+        of: Expression,
+    },
+    Siblings {
+        of: Expression,
+    },
+    SamePkgDirectRdeps {
+        of: Expression,
+    },
     /// The span is that of the argument.
-    Some { of: Expression, span: Span, count: Option<usize> },
-    Buildfiles { of: Expression },
-    Owner { file: Spanned<String> },
-    Inputs { of: Expression },
-    Bases { of: Expression },
-    Affected { commit: Spanned<String> },
+    Some {
+        of: Expression,
+        span: Span,
+        count: Option<usize>,
+    },
+    Buildfiles {
+        of: Expression,
+    },
+    Owner {
+        file: Spanned<String>,
+    },
+    Inputs {
+        of: Expression,
+    },
+    Bases {
+        of: Expression,
+    },
+    Affected {
+        commit: Spanned<String>,
+    },
 }
 
 /// A regular expression. It matches where it is found anywhere in a text.

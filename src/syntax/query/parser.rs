@@ -98,8 +98,11 @@ impl Parser<'_> {
         if self.variables.iter().any(|known| known == name) {
             return Ok(Expression::Variable(Spanned::new(name.to_owned(), span)));
         }
-        let problem = Diagnostic::error(format!("nothing is called `${name}` here"))
-            .at(self.source, span, "expected a variable of a `let` around it");
+        let problem = Diagnostic::error(format!("nothing is called `${name}` here")).at(
+            self.source,
+            span,
+            "expected a variable of a `let` around it",
+        );
         Err(match nearest(name, self.variables.iter().map(String::as_str)) {
             Some(near) => problem.help(format!("did you mean `${near}`?")),
             None => problem.help("`let name = expression in …` gives `$name` a value"),
@@ -126,8 +129,11 @@ impl Parser<'_> {
             self.next += 1;
             return Ok(name);
         }
-        let problem = Diagnostic::error(format!("`{name}` is not the name of a variable"))
-            .at(self.source, self.span(), "expected letters, digits and `_`, no digit first");
+        let problem = Diagnostic::error(format!("`{name}` is not the name of a variable")).at(
+            self.source,
+            self.span(),
+            "expected letters, digits and `_`, no digit first",
+        );
         Err(match name.strip_prefix('$') {
             Some(bare) => problem.help(format!("the `$` stands where a variable is used: `let {bare} = …`")),
             None => problem.help("for example `let all = //... in $all`"),
@@ -162,8 +168,11 @@ impl Parser<'_> {
 
     fn no_function(&self, name: &Spanned<String>) -> Diagnostic {
         let names: Vec<&str> = self.offered.iter().map(|function| function.name()).collect();
-        let problem = Diagnostic::error(format!("there is no function `{}`", name.value))
-            .at(self.source, name.span, "expected a function");
+        let problem = Diagnostic::error(format!("there is no function `{}`", name.value)).at(
+            self.source,
+            name.span,
+            "expected a function",
+        );
         match nearest(&name.value, names.iter().copied()) {
             Some(near) => problem.help(format!("did you mean `{near}`?")),
             None => problem.help(format!("the functions are {}", names.join(", "))),
@@ -207,9 +216,8 @@ impl Parser<'_> {
     fn after_the_end(&self) -> Diagnostic {
         let problem = self.unexpected("an operator or the end");
         match self.peek() {
-            TokenKind::Word(_) => {
-                problem.help("join expressions with `+`, `-` or `^`; `set(//a:b //c:d)` takes several patterns")
-            }
+            TokenKind::Word(_) => problem
+                .help("join expressions with `+`, `-` or `^`; `set(//a:b //c:d)` takes several patterns"),
             TokenKind::Close => problem.help("no `(` is open here"),
             _ => problem,
         }

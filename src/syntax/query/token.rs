@@ -86,8 +86,7 @@ pub(super) fn tokens(source: &Arc<SourceText>) -> Result<Vec<Token>, Diagnostic>
                 while letters.next_if(|(_, letter)| in_word(*letter)).is_some() {}
                 let end = letters.peek().map_or(text.len(), |(at, _)| *at);
                 let word = &text[start..end];
-                Keyword::of(word)
-                    .map_or_else(|| TokenKind::Word(word.to_owned()), TokenKind::Keyword)
+                Keyword::of(word).map_or_else(|| TokenKind::Word(word.to_owned()), TokenKind::Keyword)
             }
             letter => return Err(foreign(source, start, letter)),
         };
