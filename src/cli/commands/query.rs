@@ -46,7 +46,13 @@ fn answer(
     expression: &Expression,
 ) -> Result<String, Exit> {
     let Workspace { snapshot, loaded, current, .. } = workspace;
-    let scope = Scope::new(expression, loaded, current, source);
+    let users_first = match arguments.order {
+        QueryOrder::Auto => expression.functions().contains(&Function::Somepath),
+        QueryOrder::Label => false,
+        QueryOrder::Deps => true,
+    };
+    let edges_are_shown = users_first || shows_edges(arguments.format);
+    let scope = Scope::new(expression, loaded, current, source, edges_are_shown);
     let scope = scope.map_err(|problems| session.fail(&problems, Exit::Usage))?;
     let graph = session.graph(workspace, &scope.targets, &[], &Session::local_platform())?;
     let vertices = Vertices::new(loaded, &graph, &scope);
@@ -54,13 +60,20 @@ fn answer(
         Surroundings { snapshot, loaded, vertices: &vertices, current, source, affected: None };
     let members = evaluate(expression, surroundings);
     let members = members.map_err(|problem| session.fail(&[problem], Exit::Usage))?;
-    let users_first = match arguments.order {
-        QueryOrder::Auto => expression.functions().contains(&Function::Somepath),
-        QueryOrder::Label => false,
-        QueryOrder::Deps => true,
-    };
     let answer = Answer { vertices: &vertices, members: &members, users_first };
     Ok(written(&answer, arguments.format))
+}
+
+fn shows_edges(format: QueryFormat) -> bool {
+    match format {
+        QueryFormat::Text | QueryFormat::LabelKind | QueryFormat::Location | QueryFormat::Package => false,
+        QueryFormat::Minrank
+        | QueryFormat::Maxrank
+        | QueryFormat::Tree
+        | QueryFormat::Json
+        | QueryFormat::Dot
+        | QueryFormat::Mermaid => true,
+    }
 }
 
 fn written(answer: &Answer<'_>, format: QueryFormat) -> String {

@@ -65,7 +65,9 @@ impl<'e> Evaluation<'e> {
             Expression::Variable(name) => Ok(self.variable(&name.value)),
             Expression::Set(words) => {
                 let mut all = BTreeSet::new();
-                words.iter().try_for_each(|word| Ok(all.extend(self.word(word)?)))?;
+                for word in words {
+                    all.extend(self.word(word)?);
+                }
                 Ok(all)
             }
             Expression::Let { name, value, body } => {
@@ -121,7 +123,7 @@ impl<'e> Evaluation<'e> {
         let problem = Diagnostic::error(format!(
             "`{text}` is neither a target nor an image that one stands on"
         ))
-        .at(source, word.span, "expected a target or several");
+        .at(source, word.span, "expected a target pattern");
         let file = current.resolve(text.as_bytes()).ok().filter(|path| files::exists(path, snapshot));
         match (near, file) {
             (Some(near), _) => problem.help(format!("did you mean `{near}`?")),
@@ -285,14 +287,11 @@ impl<'e> Evaluation<'e> {
     }
 
     fn inputs(&mut self, of: &'e Expression) -> Answer {
-        let Surroundings { snapshot, vertices, source, .. } = self.surroundings;
+        let Surroundings { snapshot, vertices, .. } = self.surroundings;
         let of = self.of(of)?;
         let all = self.with_members(of);
         let builds = all.iter().flat_map(|item| vertices.nodes_of(item)).filter_map(|(_, node)| node.build());
-        files::read_by(builds, snapshot).map_err(|error| {
-            let span = Span::new(0, source.text.len());
-            Diagnostic::error(error.to_string()).at(source, span, "a file that this asks for")
-        })
+        files::read_by(builds, snapshot)
     }
 
     /// `items`, with what the groups among them hold.

@@ -7,8 +7,9 @@ use rayon::prelude::*;
 
 use super::vertices::{Item, Vertices};
 use crate::graph::load::Loaded;
-use crate::graph::node::Build;
-use crate::graph::view::{ViewError, ViewSpec};
+use crate::graph::node::{Build, Context};
+use crate::graph::node_views;
+use crate::graph::view::ViewSpec;
 use crate::source::snapshot::Snapshot;
 use crate::syntax::build_toml::file::FILE_NAME;
 use crate::syntax::path_text::lossy_text;
@@ -19,29 +20,38 @@ use crate::types::workspace_path::WorkspacePath;
 /// Each view is listed once, and no file is opened.
 ///
 /// # Errors
-/// The first view that cannot be listed.
+/// What is wrong with the first view that cannot be listed.
 pub(super) fn read_by<'b>(
     builds: impl Iterator<Item = &'b Build>,
     snapshot: &Snapshot,
-) -> Result<BTreeSet<Item>, ViewError> {
+) -> Result<BTreeSet<Item>, Diagnostic> {
     let mut files = BTreeSet::new();
-    let mut specs: HashMap<&ViewSpec, ()> = HashMap::new();
+    let mut readers: HashMap<&ViewSpec, (&Build, &Context)> = HashMap::new();
     for build in builds {
         files.insert(build.definition().dockerfile.value.clone());
         for (_, context) in build.contexts() {
             files.extend(context.ignore_file.clone());
-            specs.insert(&context.spec, ());
+            readers.entry(&context.spec).or_insert((build, context));
         }
     }
-    let specs: Vec<&ViewSpec> = specs.into_keys().collect();
-    let listed: Vec<Result<Vec<WorkspacePath>, ViewError>> = specs
-        .par_iter()
-        .map(|spec| Ok(spec.files(snapshot)?.iter().map(|path| spec.context.join(path)).collect()))
-        .collect();
+    let readers: Vec<(&Build, &Context)> = readers.into_values().collect();
+    let list = |(build, context): &(&Build, &Context)| {
+        let spec = &context.spec;
+        let files = spec.files(snapshot).map_err(|error| node_views::diagnostic(&error, build, context))?;
+        Ok(files.iter().map(|path| spec.context.join(path)).collect())
+    };
+    let listed: Vec<Result<Vec<WorkspacePath>, Diagnostic>> = readers.par_iter().map(list).collect();
+    let mut problems = Vec::new();
     for paths in listed {
-        files.extend(paths?);
+        match paths {
+            Ok(paths) => files.extend(paths),
+            Err(problem) => problems.push(problem),
+        }
     }
-    Ok(files.into_iter().map(|path| Item::File(Arc::new(path))).collect())
+    match problems.into_iter().min_by(|one, other| one.order().cmp(&other.order())) {
+        Some(first) => Err(first),
+        None => Ok(files.into_iter().map(|path| Item::File(Arc::new(path))).collect()),
+    }
 }
 
 /// The `BUILD.toml` files that say what `items` are: that of the package, and those of the folders above it

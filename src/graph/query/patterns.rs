@@ -21,7 +21,7 @@ pub(super) fn select(
     source: &Arc<SourceText>,
 ) -> Result<BTreeSet<TargetId>, Diagnostic> {
     let selected = parse(word, current).and_then(|selection| of_selection(&selection, loaded));
-    selected.map_err(|problem| problem.at(source, word.span, "expected a target or several"))
+    selected.map_err(|problem| problem.at(source, word.span, "expected a target pattern"))
 }
 
 /// Whether `word` is written as a reference of an image may be: as no pattern of a folder.
@@ -31,6 +31,9 @@ pub(super) fn may_be_image(word: &str) -> bool {
 
 fn parse(word: &Spanned<String>, current: &Arc<WorkspacePath>) -> Result<Selection, Diagnostic> {
     let text = word.value.as_str();
+    if text.is_empty() {
+        return Err(Diagnostic::error("an empty word names nothing"));
+    }
     if text.starts_with('-') && TargetPattern::parse(text, current).is_ok() {
         let problem = Diagnostic::error(format!("`{text}` takes away, and there is nothing before it"));
         return Err(problem.help("write `expression - pattern`"));

@@ -160,7 +160,7 @@ impl Parser<'_> {
         let Some(function) = self.offered.iter().find(|function| function.name() == name.value) else {
             return Err(self.no_function(name));
         };
-        let mut arguments = Arguments { parser: self, function: *function, taken: 0 };
+        let mut arguments = Arguments { parser: self, function: *function, taken: 0, may_go_on: false };
         let call = arguments.call()?;
         arguments.close()?;
         Ok(Expression::Call(Box::new(call)))
@@ -209,7 +209,18 @@ impl Parser<'_> {
             TokenKind::Keyword(_) => Diagnostic::error(format!("`{found}` is a word of the language"))
                 .at(self.source, self.span(), expected)
                 .help(format!("a target or a field of that name stands in quotes: \"{found}\"")),
-            _ => Diagnostic::error(format!("unexpected `{found}`")).at(self.source, self.span(), expected),
+            kind => {
+                let problem = Diagnostic::error(format!("unexpected `{found}`"));
+                let problem = problem.at(self.source, self.span(), expected);
+                let touches_a_word =
+                    self.next > 0 && self.tokens[self.next - 1].span.end == self.span().start;
+                match kind {
+                    TokenKind::Plus | TokenKind::Equals if touches_a_word => {
+                        problem.help("a word that holds a `+` or a `=` stands in quotes")
+                    }
+                    _ => problem,
+                }
+            }
         }
     }
 
@@ -230,6 +241,8 @@ struct Arguments<'a, 'p> {
     function: Function,
     /// How many were read.
     taken: usize,
+    /// Whether the last one is an expression, which an operator would continue.
+    may_go_on: bool,
 }
 
 impl Arguments<'_, '_> {
@@ -263,6 +276,7 @@ impl Arguments<'_, '_> {
         self.begin("an expression")?;
         let start = self.parser.span().start;
         let of = self.parser.expression()?;
+        self.may_go_on = true;
         let end = self.parser.tokens[self.parser.next.saturating_sub(1)].span.end;
         let count = self.number()?;
         if count == Some(0) {
@@ -276,6 +290,7 @@ impl Arguments<'_, '_> {
 
     fn expression(&mut self) -> Result<Expression, Diagnostic> {
         self.begin("an expression")?;
+        self.may_go_on = true;
         self.parser.expression()
     }
 
@@ -283,7 +298,7 @@ impl Arguments<'_, '_> {
         self.begin("a word")?;
         let span = self.parser.span();
         match self.parser.peek().clone() {
-            TokenKind::Word(word) => {
+            TokenKind::Word(word) if self.parser.tokens[self.parser.next + 1].kind != TokenKind::Open => {
                 self.parser.next += 1;
                 Ok(Spanned::new(word, span))
             }
@@ -294,7 +309,10 @@ impl Arguments<'_, '_> {
     fn pattern(&mut self) -> Result<Pattern, Diagnostic> {
         let word = self.word()?;
         Regex::new(&word.value).map(Pattern::new).map_err(|error| {
-            let text = error.to_string();
+            let text = match &error {
+                regex::Error::CompiledTooBig(_) => "it is too large".to_owned(),
+                error => error.to_string(),
+            };
             let last = text.lines().last().unwrap_or_default();
             let why = last.strip_prefix("error: ").unwrap_or(last);
             Diagnostic::error(format!("`{}` is not a regular expression: {why}", word.value))
@@ -329,20 +347,27 @@ impl Arguments<'_, '_> {
             self.parser.next += usize::from(is_empty);
             return Err(self.wrong_count(self.taken, &format!("expected {expected}")));
         }
-        let expected = if self.taken == 0 { "`(`" } else { "`,` or an operator" };
+        let expected = if self.may_go_on { "`,` or an operator" } else { "`,`" };
         self.parser.expect(&separator, expected).map_err(|problem| self.with_usage(problem))?;
         self.taken += 1;
+        self.may_go_on = false;
         Ok(())
     }
 
     /// Ends the call.
     fn close(mut self) -> Result<(), Diagnostic> {
+        let (_least, most) = self.function.arguments();
         if *self.parser.peek() != TokenKind::Comma {
-            let closed = self.parser.expect(&TokenKind::Close, "`)`, `,` or an operator");
+            let expected = match (self.taken < most, self.may_go_on) {
+                (true, true) => "`)`, `,` or an operator",
+                (true, false) => "`)` or `,`",
+                (false, true) => "`)` or an operator",
+                (false, false) => "`)`",
+            };
+            let closed = self.parser.expect(&TokenKind::Close, expected);
             return closed.map_err(|problem| self.with_usage(problem));
         }
         self.parser.next += 1;
-        let (_least, most) = self.function.arguments();
         Err(self.wrong_count(most + 1, "one too many"))
     }
 
