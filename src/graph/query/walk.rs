@@ -94,3 +94,91 @@ pub(super) fn users_first(needs: &Edges) -> Vec<VertexId> {
     finished.reverse();
     finished
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::types::ids::DenseId;
+
+    type Vertices = BTreeSet<VertexId>;
+
+    /// How many vertices the graphs have.
+    const COUNT: usize = 12;
+
+    /// Graphs without circles, and two sets of their vertices.
+    fn graphs() -> impl Strategy<Value = (Edges, Vertices, Vertices)> {
+        let pairs = proptest::collection::vec((0..COUNT, 0..COUNT), 0..40);
+        let some = || proptest::collection::btree_set((0..COUNT).prop_map(VertexId::from_index), 0..4);
+        (pairs, some(), some()).prop_map(|(pairs, one, other)| {
+            let mut edges = DenseMap::filled(COUNT, Vec::new());
+            for (from, to) in pairs {
+                // Upwards and downwards in the order of ids, by turns.
+                let (from, to) = ((from * 5) % COUNT, (to * 5) % COUNT);
+                if (from * 7) % COUNT < (to * 7) % COUNT {
+                    edges[VertexId::from_index(from)].push(VertexId::from_index(to));
+                }
+            }
+            edges.ids().for_each(|vertex| edges[vertex].sort_unstable());
+            edges.ids().for_each(|vertex| edges[vertex].dedup());
+            (edges, one, other)
+        })
+    }
+
+    fn members(mask: &Mask) -> Vertices {
+        mask.iter().filter(|(_, is_in)| **is_in).map(|(vertex, _)| vertex).collect()
+    }
+
+    /// What is reached, by the words of the definition.
+    fn expected(start: &Vertices, depth: usize, edges: &Edges, within: &Vertices) -> Vertices {
+        let mut reached: Vertices = start.intersection(within).copied().collect();
+        for _ in 0..depth {
+            let next: Vec<VertexId> = reached.iter().flat_map(|vertex| edges[*vertex].clone()).collect();
+            reached.extend(next.into_iter().filter(|vertex| within.contains(vertex)));
+        }
+        reached
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_reached_is_what_the_definition_says(
+            (edges, start, within) in graphs(),
+            depth in 0..COUNT,
+        ) {
+            let all: Vertices = edges.ids().collect();
+            let found = reached(start.iter().copied(), Some(depth), &edges, None);
+            prop_assert_eq!(members(&found), expected(&start, depth, &edges, &all));
+            let found = reached(start.iter().copied(), None, &edges, None);
+            prop_assert_eq!(members(&found), expected(&start, COUNT, &edges, &all));
+            let mut mask: Mask = DenseMap::filled(COUNT, false);
+            within.iter().for_each(|vertex| mask[*vertex] = true);
+            let found = reached(start.iter().copied(), Some(depth), &edges, Some(&mask));
+            prop_assert_eq!(members(&found), expected(&start, depth, &edges, &within));
+        }
+
+        #[test]
+        fn the_shortest_way_is_a_way_and_none_is_shorter((edges, from, to) in graphs()) {
+            let all: Vertices = edges.ids().collect();
+            let way = shortest(from.iter().copied(), to.iter().copied(), &edges);
+            let is_near = |depth: &usize| !expected(&from, *depth, &edges, &all).is_disjoint(&to);
+            prop_assert_eq!(way.len().checked_sub(1), (0..COUNT).find(is_near));
+            prop_assert!(way.first().is_none_or(|first| from.contains(first)));
+            prop_assert!(way.last().is_none_or(|last| to.contains(last)));
+            prop_assert!(way.windows(2).all(|step| edges[step[0]].contains(&step[1])));
+        }
+
+        #[test]
+        fn what_needs_stands_before_what_it_needs((edges, _, _) in graphs()) {
+            let order = users_first(&edges);
+            prop_assert_eq!(order.iter().copied().collect::<Vertices>(), edges.ids().collect());
+            prop_assert_eq!(order.len(), COUNT);
+            let place = |vertex: VertexId| order.iter().position(|other| *other == vertex);
+            for (vertex, needed) in edges.iter() {
+                prop_assert!(needed.iter().all(|needed| place(vertex) < place(*needed)));
+            }
+        }
+    }
+}
