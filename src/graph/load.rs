@@ -16,7 +16,7 @@ use crate::graph::resolve::{self, Resolution, Surroundings};
 use crate::graph::select;
 use crate::graph::target::{Target, TargetKind};
 use crate::graph::variables::{Givens, Scope, Variables};
-use crate::source::git_facts::{GitFacts, GitQuestion};
+use crate::source::git_facts::GitQuestion;
 use crate::source::snapshot::Snapshot;
 use crate::syntax::build_toml::build_fields::BuildFields;
 use crate::syntax::build_toml::file::BuildFile;
@@ -105,7 +105,7 @@ fn load_some(snapshot: &Snapshot, options: &Options<'_>, part: Option<&Part>) ->
     let workspace_name = workspace_name(&root.file);
     let (packages, mut diagnostics) =
         package_files::read_all(snapshot, root, part.map(|part| &part.packages));
-    let git = GitFacts::of(snapshot.root_on_disk());
+    let git = snapshot.git_facts();
     let givens = Givens { set: options.set, environment: options.environment, git: &git };
     let declared =
         packages.iter().map(|package| (Arc::clone(&package.folder), package.file.variables.clone()));

@@ -48,6 +48,11 @@ impl Disk {
         Self { root, opened: OnceLock::new() }
     }
 
+    /// The same workspace, to be looked at anew.
+    pub(super) fn same_root(&self) -> Self {
+        Self::new(self.root.clone())
+    }
+
     /// The root's descriptor: whoever replaces the root meanwhile does not replace it for this walk.
     fn root(&self) -> Result<BorrowedFd<'_>, Errno> {
         let open = || {
@@ -110,7 +115,7 @@ fn is_steady(
 
 impl Origin for Disk {
     fn again(&self) -> Box<dyn Origin> {
-        Box::new(Self::new(self.root.clone()))
+        Box::new(self.same_root())
     }
 
     fn telling_device(&self) -> Option<u64> {

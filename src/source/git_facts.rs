@@ -5,16 +5,18 @@
 //! asked rather than the repository's files read: worktrees, submodules and safe directories are
 //! then git's own business.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::git::command::GitError;
+use super::git::command::{Answer, Git, failed};
+
 /// The facts about the repository that holds a folder.
 #[derive(Debug)]
 pub struct GitFacts {
-    folder: PathBuf,
+    git: Git,
     commit: OnceLock<Result<Option<String>, GitError>>,
     branch: OnceLock<Result<Option<String>, GitError>>,
     dirty: OnceLock<Result<bool, GitError>>,
@@ -32,33 +34,21 @@ pub enum GitQuestion {
     Dirty,
 }
 
-/// Why git could not be asked.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum GitError {
-    /// The folder lies in no repository.
-    #[error("the workspace is not in a git repository")]
-    NoRepository,
-    /// The command is not installed, or cannot be started.
-    #[error("the `git` command cannot be started: {0}")]
-    NotStarted(String),
-    /// The command failed.
-    #[error("`git {command}` failed: {message}")]
-    Failed {
-        /// Its arguments.
-        command: String,
-        /// What it said.
-        message: String,
-    },
-}
-
 /// How many letters of a commit's name are enough for people; what git itself shows at first.
 const SHORT: usize = 7;
 
 impl GitFacts {
     /// Facts about the repository in which `folder` lies. Nothing is asked yet.
     pub fn of(folder: &Path) -> Self {
-        let folder = folder.to_path_buf();
-        Self { folder, commit: OnceLock::new(), branch: OnceLock::new(), dirty: OnceLock::new() }
+        let git = Git::in_folder(folder);
+        Self { git, commit: OnceLock::new(), branch: OnceLock::new(), dirty: OnceLock::new() }
+    }
+
+    /// Facts about the files of the commit `id`, of the repository in which `folder` lies: it is what is
+    /// checked out, and nothing is uncommitted. The branch is the one that the repository is on.
+    pub fn of_commit(folder: &Path, id: String) -> Self {
+        let (commit, dirty) = (OnceLock::from(Ok(Some(id))), OnceLock::from(Ok(false)));
+        Self { commit, dirty, ..Self::of(folder) }
     }
 
     /// The full name of the commit that is checked out; `None` before the first commit.
@@ -97,8 +87,8 @@ impl GitFacts {
         let ask = || {
             let arguments = ["status", "--porcelain", "--untracked-files=normal", "--", "."];
             self.run(&arguments).and_then(|answer| match answer {
-                Answer::Said(changes) => Ok(!changes.is_empty()),
-                Answer::Refused(message) => Err(failed(&arguments, message)),
+                Reply::Said(changes) => Ok(!changes.is_empty()),
+                Reply::Refused(message) => Err(failed(&arguments, message)),
             })
         };
         self.dirty.get_or_init(ask).clone()
@@ -127,45 +117,30 @@ impl GitFacts {
     /// Asks for one word; a refusal without a message means that there is none.
     fn ask_quietly(&self, arguments: &[&str]) -> Result<Option<String>, GitError> {
         match self.run(arguments)? {
-            Answer::Said(text) => Ok(Some(text)),
-            Answer::Refused(message) if message.is_empty() => Ok(None),
-            Answer::Refused(message) => Err(failed(arguments, message)),
+            Reply::Said(text) => Ok(Some(text)),
+            Reply::Refused(message) if message.is_empty() => Ok(None),
+            Reply::Refused(message) => Err(failed(arguments, message)),
         }
     }
 
-    fn run(&self, arguments: &[&str]) -> Result<Answer, GitError> {
-        let mut command = Command::new("git");
-        command.arg("--no-optional-locks").arg("-C").arg(&self.folder).args(arguments);
-        // A hook sets these, and they would answer for the hook's repository.
-        for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
-            command.env_remove(variable);
-        }
-        command.env("LC_ALL", "C");
-        let output = command.output().map_err(|cause| GitError::NotStarted(cause.to_string()))?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        if output.status.success() {
-            return Ok(Answer::Said(text(&output.stdout)));
-        }
-        let message = text(&output.stderr);
-        if message.contains("not a git repository") {
-            return Err(GitError::NoRepository);
-        }
-        Ok(Answer::Refused(message))
+    fn run(&self, arguments: &[&str]) -> Result<Reply, GitError> {
+        Ok(match self.git.run(arguments)? {
+            Answer::Said(bytes) => Reply::Said(String::from_utf8_lossy(&bytes).trim().to_owned()),
+            Answer::Refused(message) => Reply::Refused(message),
+        })
     }
 }
 
-/// What the command answered.
-enum Answer {
+/// What the command answered, as text.
+enum Reply {
     Said(String),
     Refused(String),
 }
 
-fn failed(arguments: &[&str], message: String) -> GitError {
-    GitError::Failed { command: arguments.join(" "), message }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     /// A folder that is a repository after `script` ran in it.

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::changes::{self, Changes};
 use super::disk::Disk;
 use super::folder::{Folder, Listing, Node};
+use super::git_facts::GitFacts;
 use super::index_keeping;
 use super::lookout::Lookout;
 use super::looks::{self, Looks};
@@ -45,6 +46,8 @@ struct Shared {
     root_on_disk: PathBuf,
     /// An earlier snapshot of the same files.
     before: Option<Snapshot>,
+    /// The commit whose files these are.
+    commit: Option<String>,
     texts: Mutex<HashMap<WorkspacePath, Arc<[u8]>>>,
     git_exclude: OnceLock<Option<Arc<[u8]>>>,
 }
@@ -76,13 +79,29 @@ impl Snapshot {
         Ok((Self::new(origin, root, index, None), damage))
     }
 
+    /// The files that `origin` has, of a workspace that lies at `root` on this machine; `commit` is the id of
+    /// the commit whose files they are.
+    pub(super) fn of_origin(origin: Box<dyn Origin>, root: &Path, commit: Option<String>) -> Self {
+        let lookout = Lookout::new(origin, None);
+        Self::made(lookout, root.to_path_buf(), None, commit)
+    }
+
     fn new(
         origin: Box<dyn Origin>,
         root_on_disk: PathBuf,
         index: Option<Arc<StatIndex>>,
         before: Option<Self>,
     ) -> Self {
-        let lookout = Lookout::new(origin, index);
+        let commit = before.as_ref().and_then(|before| before.0.commit.clone());
+        Self::made(Lookout::new(origin, index), root_on_disk, before, commit)
+    }
+
+    fn made(
+        lookout: Lookout,
+        root_on_disk: PathBuf,
+        before: Option<Self>,
+        commit: Option<String>,
+    ) -> Self {
         let number = lookout.index.as_ref().map(|_| FolderNumber::ROOT);
         let root = Folder::new(WorkspacePath::root(), number);
         Self(Arc::new(Shared {
@@ -90,6 +109,7 @@ impl Snapshot {
             root,
             root_on_disk,
             before,
+            commit,
             texts: Mutex::default(),
             git_exclude: OnceLock::new(),
         }))
@@ -157,6 +177,14 @@ impl Snapshot {
     /// no clear answer counts as another one.
     pub fn is_unchanged(&self) -> bool {
         looks::is_unchanged(&self.0.lookout, &self.0.root, self.0.git_exclude.get())
+    }
+
+    /// What git says of these files. Nothing is asked yet.
+    pub fn git_facts(&self) -> GitFacts {
+        match &self.0.commit {
+            Some(commit) => GitFacts::of_commit(&self.0.root_on_disk, commit.clone()),
+            None => GitFacts::of(&self.0.root_on_disk),
+        }
     }
 
     /// Where the workspace lies on this machine.

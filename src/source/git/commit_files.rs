@@ -1,0 +1,268 @@
+//! The files of a commit, for a snapshot.
+//!
+//! Git keeps no times, no owners and no permissions but one bit: files and folders have the permissions
+//! that a checkout gives them. A submodule is a folder that holds what the commit that is pinned holds,
+//! where that can be read, and else nothing: who needs it asks for [`CommitFiles::closed`].
+//!
+//! **Invariant:** two snapshots that tell contents by the ids of blobs are compared with each other, and
+//! with no other: such a hash is no hash of bytes.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use super::command::{Git, GitError};
+use super::object_id::ObjectId;
+use super::objects::ObjectKind;
+use super::trees::{Mode, Tree, TreeEntry, Trees};
+use crate::source::origin::{Content, Hashed, Listed, Origin, Place, StatResult, Text};
+use crate::source::read_error::ReadError;
+use crate::source::stat::{Stat, Timestamp};
+use crate::types::digest::ContentHash;
+use crate::types::workspace_path::WorkspacePath;
+
+/// The derived-key context of a content that is told by the id of its blob.
+const BY_ID: &str = "imgraph 2026-11 content by the id of a blob of git";
+
+/// How contents are told apart.
+#[derive(Clone, Debug)]
+pub(in crate::source) enum Contents {
+    /// By their bytes, as on disk.
+    Bytes,
+    /// By the ids of blobs, which need no reading; by their bytes in these places and below them.
+    Ids {
+        /// The places.
+        but: Arc<HashSet<WorkspacePath>>,
+    },
+}
+
+/// The files of a commit below one of its folders. Clones share everything.
+#[derive(Clone)]
+pub(in crate::source) struct CommitFiles(Arc<Shared>);
+
+struct Shared {
+    trees: Arc<Trees>,
+    root: ObjectId,
+    /// Where the workspace lies on disk: there the repositories of submodules are.
+    on_disk: PathBuf,
+    contents: Contents,
+    folders: RwLock<HashMap<WorkspacePath, Option<Found>>>,
+    closed: Mutex<BTreeMap<WorkspacePath, ObjectId>>,
+}
+
+/// A folder, and the repository that knows what is in it.
+#[derive(Clone)]
+struct Found {
+    trees: Arc<Trees>,
+    tree: Arc<Tree>,
+}
+
+impl CommitFiles {
+    /// What is in the tree `root`, which is that of the workspace.
+    pub(super) fn new(trees: &Arc<Trees>, root: ObjectId, on_disk: &Path, contents: Contents) -> Self {
+        Self(Arc::new(Shared {
+            trees: Arc::clone(trees),
+            root,
+            on_disk: on_disk.to_path_buf(),
+            contents,
+            folders: RwLock::default(),
+            closed: Mutex::default(),
+        }))
+    }
+
+    /// Makes ready for somebody who looks into every folder.
+    pub(in crate::source) fn list_all(&self) -> Result<(), GitError> {
+        self.0.trees.list_below(self.0.root)
+    }
+
+    /// The submodules that somebody looked into and that cannot be read here, with their commits.
+    pub(in crate::source) fn closed(&self) -> BTreeMap<WorkspacePath, ObjectId> {
+        self.0.closed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What stands at `place`, whatever repository it is of.
+    pub(in crate::source) fn entry(&self, place: Place<'_>) -> Result<Option<(Mode, ObjectId)>, GitError> {
+        Ok(self.find(place)?.map(|(_, entry)| (entry.mode, entry.id)))
+    }
+
+    /// What is in a folder: names, and what each stands for. Nothing is in what is no folder.
+    pub(in crate::source) fn names(
+        &self,
+        folder: &WorkspacePath,
+    ) -> Result<Vec<(Vec<u8>, Mode, ObjectId)>, ReadError> {
+        let found = self.folder(folder);
+        let found = found.map_err(|error| unreadable(&Place::of_folder(folder), &error))?;
+        let Some(Found { tree, .. }) = found else { return Ok(Vec::new()) };
+        let named = |entry: &TreeEntry| (tree.name(entry).to_vec(), entry.mode, entry.id);
+        Ok(tree.entries().iter().map(named).collect())
+    }
+
+    /// Reads the texts of these files in one go, where they are of the workspace's own repository.
+    pub(in crate::source) fn read_texts(&self, files: &[WorkspacePath]) -> Result<(), GitError> {
+        let mut ids = Vec::new();
+        for path in files {
+            let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { continue };
+            if let Some((found, entry)) = self.find(Place { folder: &folder, name })?
+                && Arc::ptr_eq(&found.trees, &self.0.trees)
+                && matches!(entry.mode, Mode::File | Mode::Executable | Mode::Link)
+            {
+                ids.push(entry.id);
+            }
+        }
+        self.0.trees.read_blobs(&ids)
+    }
+
+    /// How the content of a file is told that has the blob `id`, when it need not be read.
+    pub(in crate::source) fn by_id(&self, place: Place<'_>, id: ObjectId) -> Option<Content> {
+        let Contents::Ids { but } = &self.0.contents else { return None };
+        if lies_in(but, &place) {
+            return None;
+        }
+        let hash = ContentHash::from_bytes(blake3::derive_key(BY_ID, id.as_bytes()));
+        Some(Content { hash, size: 0 })
+    }
+
+    fn find(&self, place: Place<'_>) -> Result<Option<(Found, TreeEntry)>, GitError> {
+        let Some(found) = self.folder(place.folder)? else { return Ok(None) };
+        let entry = found.tree.find(place.name).copied();
+        Ok(entry.map(|entry| (found, entry)))
+    }
+
+    fn folder(&self, path: &WorkspacePath) -> Result<Option<Found>, GitError> {
+        if let Some(found) = self.0.folders.read().unwrap_or_else(PoisonError::into_inner).get(path) {
+            return Ok(found.clone());
+        }
+        let found = match (path.parent(), path.file_name()) {
+            (Some(folder), Some(name)) => match self.find(Place { folder: &folder, name })? {
+                Some((above, entry)) => self.below(path, &above, &entry)?,
+                None => None,
+            },
+            _ => Some(Found { trees: Arc::clone(&self.0.trees), tree: self.0.trees.tree(self.0.root)? }),
+        };
+        let mut folders = self.0.folders.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(folders.entry(path.clone()).or_insert(found).clone())
+    }
+
+    fn below(
+        &self,
+        path: &WorkspacePath,
+        above: &Found,
+        entry: &TreeEntry,
+    ) -> Result<Option<Found>, GitError> {
+        let trees = Arc::clone(&above.trees);
+        match entry.mode {
+            Mode::Folder => Ok(Some(Found { tree: trees.tree(entry.id)?, trees })),
+            Mode::Submodule => Ok(Some(self.submodule(path, entry.id))),
+            Mode::File | Mode::Executable | Mode::Link => Ok(None),
+        }
+    }
+
+    /// What the commit of a submodule holds, where its repository is here and has it.
+    fn submodule(&self, path: &WorkspacePath, commit: ObjectId) -> Found {
+        let on_disk = path.on_disk(&self.0.on_disk);
+        let trees = Arc::new(Trees::new(Git::in_folder(&on_disk)));
+        // Without this file git would answer for the repository around it.
+        let found = on_disk.join(".git").exists().then(|| {
+            let id = trees.resolve(&format!("{commit}^{{tree}}"), ObjectKind::Tree).ok()??;
+            trees.tree(id).ok()
+        });
+        match found.flatten() {
+            Some(tree) => Found { trees, tree },
+            None => {
+                self.0.closed.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), commit);
+                Found { trees, tree: Arc::default() }
+            }
+        }
+    }
+
+    /// The entry at `place` and its repository; an error where nothing is.
+    fn present(&self, place: Place<'_>) -> Result<(Found, TreeEntry), ReadError> {
+        let found = self.find(place).map_err(|error| unreadable(&place, &error))?;
+        found.ok_or_else(|| ReadError::Missing { path: place.path() })
+    }
+
+    fn bytes(&self, place: Place<'_>) -> Result<Arc<[u8]>, ReadError> {
+        let (found, entry) = self.present(place)?;
+        found.trees.blob(entry.id).map_err(|error| unreadable(&place, &error))
+    }
+}
+
+impl Origin for CommitFiles {
+    fn again(&self) -> Box<dyn Origin> {
+        Box::new(self.clone())
+    }
+
+    fn telling_device(&self) -> Option<u64> {
+        None
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn stat(&self, place: Place<'_>) -> StatResult {
+        if place.name.is_empty() {
+            return Ok(Some(facts(Mode::Folder)));
+        }
+        let found = self.find(place).map_err(|error| unreadable(&place, &error))?;
+        Ok(found.map(|(_, entry)| facts(entry.mode)))
+    }
+
+    fn list(&self, folder: &WorkspacePath) -> Result<Listed, ReadError> {
+        let place = Place::of_folder(folder);
+        let found = self.folder(folder).map_err(|error| unreadable(&place, &error))?;
+        let found = found.ok_or_else(|| ReadError::Missing { path: folder.clone() })?;
+        let mut listed = Listed::default();
+        for entry in found.tree.entries() {
+            listed.push(found.tree.name(entry), facts(entry.mode).kind);
+        }
+        Ok(listed)
+    }
+
+    fn link_target(&self, link: Place<'_>) -> Result<Box<[u8]>, ReadError> {
+        Ok(self.bytes(link)?.to_vec().into_boxed_slice())
+    }
+
+    fn content(&self, file: Place<'_>) -> Result<Hashed, ReadError> {
+        let (found, entry) = self.present(file)?;
+        let content = match self.by_id(file, entry.id) {
+            Some(content) => content,
+            None => {
+                let bytes = found.trees.blob(entry.id).map_err(|error| unreadable(&file, &error))?;
+                let hash = ContentHash::from_bytes(*blake3::hash(&bytes).as_bytes());
+                Content { hash, size: bytes.len() as u64 }
+            }
+        };
+        Ok(Hashed { content, facts: facts(entry.mode), is_steady: false })
+    }
+
+    fn read(&self, file: Place<'_>) -> Result<Text, ReadError> {
+        Ok(Text { bytes: self.bytes(file)?.to_vec(), steady: None })
+    }
+}
+
+/// Whether `place` or a folder above it is one of `places`.
+pub(super) fn lies_in(places: &HashSet<WorkspacePath>, place: &Place<'_>) -> bool {
+    if places.is_empty() {
+        return false;
+    }
+    let above = std::iter::successors(Some(place.path()), WorkspacePath::parent);
+    above.into_iter().any(|path| places.contains(&path))
+}
+
+/// What a checkout gives an entry.
+pub(super) fn facts(mode: Mode) -> Stat {
+    let permissions = match mode {
+        Mode::Folder | Mode::Submodule | Mode::Executable => 0o755,
+        Mode::File => 0o644,
+        Mode::Link => 0o777,
+    };
+    let kind = mode.kind();
+    let (modified, changed) = (Timestamp::default(), Timestamp::default());
+    Stat { kind, permissions, size: 0, modified, changed, inode: 0, device: 0 }
+}
+
+pub(super) fn unreadable(place: &Place<'_>, error: &GitError) -> ReadError {
+    ReadError::io(&place.path(), io::Error::other(error.to_string()))
+}

@@ -1,0 +1,15 @@
+//! The files of a commit, read from git's own objects: no checkout, and nothing is written.
+//!
+//! The `git` command answers, one long-lived process for objects and one that lists a tree: what
+//! worktrees, partial clones, alternates, packs and hashes of either length need is its business.
+//!
+//! **Invariant:** a blob is read only when its bytes are parsed, followed or asked for. Files are told
+//! apart by the ids of their blobs.
+
+pub mod command;
+pub mod object_id;
+mod objects;
+pub(super) mod trees;
+pub mod repository;
+pub(super) mod commit_files;
+pub(super) mod checkout_files;

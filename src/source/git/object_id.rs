@@ -1,0 +1,78 @@
+//! The name that git gives an object: the hash of its bytes, of 20 (SHA-1) or 32 (SHA-256) bytes.
+
+use std::fmt;
+
+/// The longest hash that git has.
+const LONGEST: usize = 32;
+
+/// How many letters of an id are enough for people.
+const SHORT: usize = 10;
+
+/// The id of a commit, tree or blob.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId {
+    bytes: [u8; LONGEST],
+    length: u8,
+}
+
+impl ObjectId {
+    /// The id whose bytes are these; `None` when no hash of git is so long.
+    pub fn of_bytes(raw: &[u8]) -> Option<Self> {
+        if !matches!(raw.len(), 20 | 32) {
+            return None;
+        }
+        let mut bytes = [0; LONGEST];
+        bytes[..raw.len()].copy_from_slice(raw);
+        Some(Self { bytes, length: raw.len() as u8 })
+    }
+
+    /// The id that these hexadecimal letters write.
+    pub fn of_hex(hex: &[u8]) -> Option<Self> {
+        let digit = |letter: u8| char::from(letter).to_digit(16).map(|digit| digit as u8);
+        let byte = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(pair[1])?);
+        if !matches!(hex.len(), 40 | 64) {
+            return None;
+        }
+        let raw: Vec<u8> = hex.chunks_exact(2).map(byte).collect::<Option<_>>()?;
+        Self::of_bytes(&raw)
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+
+    /// Its first letters, for people.
+    pub fn short(&self) -> String {
+        self.to_string()[..SHORT].to_owned()
+    }
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_bytes().iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ObjectId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "ObjectId({})", self.short())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read_and_written() {
+        for hex in ["a".repeat(40), "0123456789abcdef".repeat(4)] {
+            let id = ObjectId::of_hex(hex.as_bytes()).unwrap();
+            assert_eq!(id.to_string(), hex);
+            assert_eq!(ObjectId::of_bytes(id.as_bytes()), Some(id));
+        }
+        for wrong in [String::new(), "a".repeat(39), "g".repeat(40), "a".repeat(42)] {
+            assert_eq!(ObjectId::of_hex(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The trees of a repository, each read once, whoever has it: two commits share most of theirs.
+//!
+//! A tree is read by its id when somebody looks into it. Who is going to look into all of them has them
+//! listed by one process before.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use super::command::{Git, GitError, failed};
+use super::object_id::ObjectId;
+use super::objects::{ObjectKind, Objects};
+use crate::source::stat::EntryKind;
+
+/// What a name in a tree stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::source) enum Mode {
+    Folder,
+    File,
+    Executable,
+    Link,
+    /// A commit of another repository.
+    Submodule,
+}
+
+impl Mode {
+    /// The mode that these octal digits write.
+    fn of(digits: &[u8]) -> Option<Self> {
+        let mode = u32::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()?;
+        match mode & 0o170_000 {
+            0o040_000 => Some(Self::Folder),
+            // Old repositories have files that a group may write; git reads them as others.
+            0o100_000 if mode & 0o100 != 0 => Some(Self::Executable),
+            0o100_000 => Some(Self::File),
+            0o120_000 => Some(Self::Link),
+            0o160_000 => Some(Self::Submodule),
+            _ => None,
+        }
+    }
+}
+
+impl Mode {
+    /// What a checkout has in its place.
+    pub(in crate::source) fn kind(self) -> EntryKind {
+        match self {
+            Self::Folder | Self::Submodule => EntryKind::Folder,
+            Self::File | Self::Executable => EntryKind::File,
+            Self::Link => EntryKind::Link,
+        }
+    }
+}
+
+/// What a tree object holds: all names in one text.
+#[derive(Debug, Default)]
+pub(in crate::source) struct Tree {
+    names: Vec<u8>,
+    /// Sorted by the bytes of their names, which is not git's own order.
+    entries: Vec<TreeEntry>,
+}
+
+/// A name in a tree.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::source) struct TreeEntry {
+    start: u32,
+    length: u32,
+    pub(in crate::source) mode: Mode,
+    pub(in crate::source) id: ObjectId,
+}
+
+impl Tree {
+    pub(in crate::source) fn entries(&self) -> &[TreeEntry] {
+        &self.entries
+    }
+
+    pub(in crate::source) fn name(&self, entry: &TreeEntry) -> &[u8] {
+        &self.names[entry.start as usize..(entry.start + entry.length) as usize]
+    }
+
+    pub(in crate::source) fn find(&self, name: &[u8]) -> Option<&TreeEntry> {
+        let found = self.entries.binary_search_by(|entry| self.name(entry).cmp(name));
+        found.ok().map(|place| &self.entries[place])
+    }
+
+    fn push(&mut self, name: &[u8], mode: Mode, id: ObjectId) {
+        // A tree with names of four gigabytes is beyond git.
+        let start = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        self.names.extend_from_slice(name);
+        self.entries.push(TreeEntry { start, length: name.len() as u32, mode, id });
+    }
+
+    fn sorted(mut self) -> Self {
+        let Self { names, entries } = &mut self;
+        let name =
+            |entry: &TreeEntry| &names[entry.start as usize..(entry.start + entry.length) as usize];
+        entries.sort_unstable_by(|one, other| name(one).cmp(name(other)));
+        self
+    }
+
+    /// A tree object: `MODE NAME`, a zero, and the bytes of an id, for each entry.
+    fn of_object(bytes: &[u8], id_length: usize) -> Option<Self> {
+        let mut tree = Self::default();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let space = rest.iter().position(|byte| *byte == b' ')?;
+            let zero = rest.iter().position(|byte| *byte == 0).filter(|zero| *zero > space)?;
+            let id = rest.get(zero + 1..zero + 1 + id_length)?;
+            tree.push(&rest[space + 1..zero], Mode::of(&rest[..space])?, ObjectId::of_bytes(id)?);
+            rest = &rest[zero + 1 + id_length..];
+        }
+        Some(tree.sorted())
+    }
+}
+
+/// The trees and texts of a repository.
+pub(in crate::source) struct Trees {
+    git: Git,
+    objects: Objects,
+    known: RwLock<HashMap<ObjectId, Arc<Tree>>>,
+    blobs: Mutex<HashMap<ObjectId, Arc<[u8]>>>,
+}
+
+impl Trees {
+    /// The trees of the repository in which `git` answers. Nothing is asked yet.
+    pub(super) fn new(git: Git) -> Self {
+        let objects = Objects::new(git.clone());
+        Self { git, objects, known: RwLock::default(), blobs: Mutex::default() }
+    }
+
+    pub(super) fn git(&self) -> &Git {
+        &self.git
+    }
+
+    /// The id of the object that `name` means, when it is of that kind.
+    pub(super) fn resolve(&self, name: &str, kind: ObjectKind) -> Result<Option<ObjectId>, GitError> {
+        let found = self.objects.find(name)?.filter(|object| object.kind == kind);
+        let Some(object) = found else { return Ok(None) };
+        if kind == ObjectKind::Tree {
+            self.keep(object.id, Arc::new(parsed(object.id, &object.bytes)?));
+        }
+        Ok(Some(object.id))
+    }
+
+    /// What the tree `id` holds.
+    pub(in crate::source) fn tree(&self, id: ObjectId) -> Result<Arc<Tree>, GitError> {
+        if let Some(tree) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
+            return Ok(Arc::clone(tree));
+        }
+        let tree = Arc::new(parsed(id, &self.object(id, ObjectKind::Tree)?)?);
+        self.keep(id, Arc::clone(&tree));
+        Ok(tree)
+    }
+
+    /// The bytes of the blob `id`.
+    pub(in crate::source) fn blob(&self, id: ObjectId) -> Result<Arc<[u8]>, GitError> {
+        if let Some(blob) = self.lock_blobs().get(&id) {
+            return Ok(Arc::clone(blob));
+        }
+        let blob: Arc<[u8]> = self.object(id, ObjectKind::Blob)?.into();
+        self.lock_blobs().insert(id, Arc::clone(&blob));
+        Ok(blob)
+    }
+
+    /// Reads those of these blobs that are not known, all in one go.
+    pub(in crate::source) fn read_blobs(&self, ids: &[ObjectId]) -> Result<(), GitError> {
+        let unknown: Vec<String> = {
+            let known = self.lock_blobs();
+            ids.iter().filter(|id| !known.contains_key(id)).map(ToString::to_string).collect()
+        };
+        let found = self.objects.find_all(&unknown)?;
+        let found = found.into_iter().flatten().filter(|object| object.kind == ObjectKind::Blob);
+        self.lock_blobs().extend(found.map(|object| (object.id, object.bytes.into())));
+        Ok(())
+    }
+
+    /// Lists the tree `id` and all trees in it, so that nobody has to ask for each.
+    pub(in crate::source) fn list_below(&self, id: ObjectId) -> Result<(), GitError> {
+        // Below the repository's top git would show nothing but what lies where it was started.
+        let listed = self.git.ask(&["ls-tree", "-r", "-t", "-z", "--full-tree", &id.to_string()])?;
+        let trees = trees_of_listing(id, &listed).ok_or_else(|| {
+            failed(&["ls-tree"], format!("what it says of {id} cannot be understood"))
+        })?;
+        self.known.write().unwrap_or_else(PoisonError::into_inner).extend(trees);
+        Ok(())
+    }
+
+    fn object(&self, id: ObjectId, kind: ObjectKind) -> Result<Vec<u8>, GitError> {
+        match self.objects.find(&id.to_string())?.filter(|object| object.kind == kind) {
+            Some(object) => Ok(object.bytes),
+            None => Err(failed(&["cat-file"], format!("the object {id} is not there"))),
+        }
+    }
+
+    fn keep(&self, id: ObjectId, tree: Arc<Tree>) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(id, tree);
+    }
+
+    fn lock_blobs(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectId, Arc<[u8]>>> {
+        self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn parsed(id: ObjectId, bytes: &[u8]) -> Result<Tree, GitError> {
+    let tree = Tree::of_object(bytes, id.as_bytes().len());
+    tree.ok_or_else(|| failed(&["cat-file"], format!("the tree {id} is malformed")))
+}
+
+/// A tree whose listing has begun: how its path ends in the listing, and what it holds.
+struct Open {
+    id: ObjectId,
+    /// The path with a slash at its end; empty for the one that was asked for.
+    prefix: Vec<u8>,
+    tree: Tree,
+}
+
+/// The trees of a listing, in which each folder stands before what is in it: `MODE KIND ID`, a tab, a path
+/// and a zero for each entry.
+fn trees_of_listing(root: ObjectId, listed: &[u8]) -> Option<Vec<(ObjectId, Arc<Tree>)>> {
+    let mut done = Vec::new();
+    let mut open = vec![Open { id: root, prefix: Vec::new(), tree: Tree::default() }];
+    let close = |open: Open| (open.id, Arc::new(open.tree.sorted()));
+    for line in listed.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
+        let tab = line.iter().position(|byte| *byte == b'\t')?;
+        let (facts, path) = (&line[..tab], &line[tab + 1..]);
+        let mut words = facts.split(|byte| *byte == b' ');
+        let mode = Mode::of(words.next()?)?;
+        let id = ObjectId::of_hex(words.nth(1)?)?;
+        while !open.last().is_some_and(|open| path.starts_with(&open.prefix)) {
+            done.push(close(open.pop()?));
+        }
+        let folder = open.last_mut()?;
+        folder.tree.push(&path[folder.prefix.len()..], mode, id);
+        if mode == Mode::Folder {
+            let prefix = [path, b"/"].concat();
+            open.push(Open { id, prefix, tree: Tree::default() });
+        }
+    }
+    done.extend(open.into_iter().map(close));
+    Some(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(letter: u8) -> ObjectId {
+        ObjectId::of_bytes(&[letter; 20]).unwrap()
+    }
+
+    fn names(tree: &Tree) -> String {
+        let name = |entry| String::from_utf8_lossy(tree.name(entry)).into_owned();
+        tree.entries().iter().map(name).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_tree_object_is_sorted_by_bytes() {
+        let mut bytes = Vec::new();
+        for (mode, name) in [("100644", "a.b"), ("40000", "a"), ("100755", "b"), ("120000", "c"), ("160000", "d")]
+        {
+            bytes.extend(format!("{mode} {name}\0").bytes());
+            bytes.extend([7; 20]);
+        }
+        let tree = Tree::of_object(&bytes, 20).unwrap();
+        assert_eq!(names(&tree), "a a.b b c d");
+        let modes: Vec<Mode> = tree.entries().iter().map(|entry| entry.mode).collect();
+        assert_eq!(modes, [Mode::Folder, Mode::File, Mode::Executable, Mode::Link, Mode::Submodule]);
+        assert!(tree.find(b"a.b").is_some() && tree.find(b"x").is_none());
+        for cut in [1, 7, 15, bytes.len() - 1] {
+            assert!(Tree::of_object(&bytes[..cut], 20).is_none(), "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_listing_gives_each_folder_its_own() {
+        let mut listed = Vec::new();
+        for (mode, letter, path) in [
+            ("040000", 1, "a"),
+            ("040000", 2, "a/b"),
+            ("100644", 9, "a/b/c"),
+            ("100644", 9, "a/bc"),
+            ("100644", 9, "a.x"),
+            ("040000", 3, "empty"),
+            ("100644", 9, "z"),
+        ] {
+            listed.extend(format!("{mode} kind {}\t{path}\0", id(letter)).bytes());
+        }
+        let trees: HashMap<ObjectId, Arc<Tree>> = trees_of_listing(id(0), &listed).unwrap().into_iter().collect();
+        let shown = |letter| names(&trees[&id(letter)]);
+        assert_eq!([shown(0), shown(1), shown(2), shown(3)], ["a a.x empty z", "b bc", "c", ""]);
+        assert!(trees_of_listing(id(0), b"nonsense\0").is_none());
+    }
+}
