@@ -246,6 +246,8 @@ pub(crate) enum GraphFormat {
     Dot,
     /// For Markdown
     Mermaid,
+    /// A drawing for browsers
+    Svg,
 }
 
 /// Arguments of `graph`.
@@ -255,6 +257,9 @@ pub(crate) struct Graph {
     /// Which targets.
     #[command(flatten)]
     pub(crate) targets: Targets,
+    /// Show what a build would do with each target; asks the builder, as `plan` does
+    #[arg(long)]
+    pub(crate) state: bool,
     /// The form of the picture
     #[arg(long, default_value = "text")]
     pub(crate) format: GraphFormat,
@@ -286,6 +291,8 @@ pub(crate) enum QueryFormat {
     Dot,
     /// For Markdown
     Mermaid,
+    /// A drawing for browsers
+    Svg,
 }
 
 /// The order of a query's answer.

@@ -7,12 +7,21 @@ use std::sync::Arc;
 
 use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Renderer, Snippet};
 
+use super::circle;
 use crate::types::diagnostic::{Diagnostic, Severity};
 use crate::types::span::{SourceText, Span};
+
+/// How far a note stands to the right at most: a line number of five digits and `= note: `.
+const INDENT: usize = 14;
 
 /// All of `diagnostics`, each once, sorted by file and place, and a line that counts them. Ends in a newline,
 /// unless there is none.
 pub fn draw(diagnostics: &[Diagnostic], colour: bool) -> String {
+    draw_within(diagnostics, colour, usize::MAX)
+}
+
+/// As [`draw`], for a terminal of so many columns.
+pub fn draw_within(diagnostics: &[Diagnostic], colour: bool, columns: usize) -> String {
     if diagnostics.is_empty() {
         return String::new();
     }
@@ -20,7 +29,7 @@ pub fn draw(diagnostics: &[Diagnostic], colour: bool) -> String {
     sorted.sort_by_cached_key(|diagnostic| diagnostic.order());
     sorted.dedup();
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let drawn: Vec<String> = sorted.iter().map(|diagnostic| renderer.render(&[group(diagnostic)])).collect();
+    let drawn: Vec<String> = sorted.iter().map(|diagnostic| one(diagnostic, &renderer, columns)).collect();
     format!("{}\n\n{}\n", drawn.join("\n\n"), count(&sorted))
 }
 
@@ -33,14 +42,20 @@ fn count(diagnostics: &[&Diagnostic]) -> String {
     texts.collect::<Vec<_>>().join(", ")
 }
 
-fn group(diagnostic: &Diagnostic) -> Group<'_> {
+fn one(diagnostic: &Diagnostic, renderer: &Renderer, columns: usize) -> String {
+    let circle = circle::draw(&diagnostic.circle, columns.saturating_sub(INDENT));
+    renderer.render(&[group(diagnostic, &circle)])
+}
+
+fn group<'d>(diagnostic: &'d Diagnostic, circle: &'d str) -> Group<'d> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
     let helps = diagnostic.help.iter().map(|help| Element::from(Level::HELP.message(help)));
+    let circle = (!circle.is_empty()).then(|| Element::from(Level::NOTE.message(circle)));
     let title = level.primary_title(&diagnostic.message);
-    title.elements(snippets(diagnostic).into_iter().map(Element::from).chain(helps))
+    title.elements(snippets(diagnostic).into_iter().map(Element::from).chain(circle).chain(helps))
 }
 
 /// One snippet per text, the primary one's first.

@@ -10,6 +10,7 @@ use crate::types::environment::Environment;
 
 mod arguments;
 mod exit;
+mod circle;
 pub mod diagnostics;
 mod terminal;
 mod progress;

@@ -128,7 +128,8 @@ impl Session {
             |diagnostic: &&Diagnostic| !self.everywhere.quiet || diagnostic.severity == Severity::Error;
         let shown: Vec<Diagnostic> = found.iter().filter(counts).cloned().collect();
         if !shown.is_empty() {
-            terminal::message(&diagnostics::draw(&shown, self.terminal.colour_err));
+            let (colour, columns) = (self.terminal.colour_err, self.terminal.columns);
+            terminal::message(&diagnostics::draw_within(&shown, colour, columns));
         }
     }
 

@@ -157,7 +157,7 @@ impl From<&Explained> for ReasonDocument {
 }
 
 /// What a plan says of a target in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StateWord {
     /// Nothing is to be done.
@@ -169,6 +169,9 @@ pub enum StateWord {
 }
 
 impl StateWord {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Cached, Self::Dirty, Self::Waits];
+
     /// The word.
     pub fn as_str(self) -> &'static str {
         match self {

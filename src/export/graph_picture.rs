@@ -1,8 +1,8 @@
-//! The graph as text that others draw or read: Graphviz, JSON, Mermaid, and a tree for people.
+//! The graph as text that others draw or read: Graphviz, JSON, Mermaid, SVG, and a tree for people.
 //!
-//! It takes a neutral picture, not the graph itself: who draws need not know what a build is, and a
-//! query or a diff can be drawn by the same hand. Everything is sorted before it is written, and one
-//! edge that is given twice is drawn once, so that the same graph is the same text.
+//! It takes a neutral picture, not the graph itself. Everything is sorted before it is written, and one
+//! edge that is given twice is drawn once, so that the same graph is the same text. What is drawn as SVG is
+//! laid out here; Graphviz and Mermaid find their own places.
 //!
 //! **Invariant:** whatever the names hold, the text is of the named format: each renderer escapes.
 
@@ -11,42 +11,14 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::types::ids::{DenseMap, NodeId};
+use super::documents::StateWord;
+use super::picture::Drawing;
+pub use super::picture::{Picture, PictureEdge, PictureNode, Shape};
+use super::svg;
 use crate::types::platform::Platform;
 
 /// The version of the JSON form. Fields are only ever added.
 const SCHEMA: u32 = 1;
-
-/// A box.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct PictureNode {
-    /// Its name: a label, or the reference of an image that no target declares.
-    pub label: String,
-    /// What it is, in a word: `image`, `stage`, `base` …
-    pub kind: String,
-    /// What it is built for, when that is said.
-    pub platform: Option<Platform>,
-}
-
-/// An arrow, from what needs to what is needed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PictureEdge {
-    /// What needs.
-    pub from: NodeId,
-    /// What is needed.
-    pub to: NodeId,
-    /// How, in a few words; may be empty.
-    pub why: String,
-}
-
-/// What is to be drawn.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Picture {
-    /// The boxes, in any order.
-    pub nodes: DenseMap<NodeId, PictureNode>,
-    /// The arrows between them, in any order.
-    pub edges: Vec<PictureEdge>,
-}
 
 /// A format of pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +29,8 @@ pub enum PictureFormat {
     Json,
     /// A flowchart as Markdown shows it.
     Mermaid,
+    /// A drawing that browsers show.
+    Svg,
     /// A tree from what nothing needs to what needs nothing.
     Text,
 }
@@ -71,63 +45,20 @@ pub fn draw(picture: &Picture, format: PictureFormat) -> String {
         PictureFormat::Dot => drawing.dot(),
         PictureFormat::Json => drawing.json(),
         PictureFormat::Mermaid => drawing.mermaid(),
+        PictureFormat::Svg => svg::draw(&drawing),
         PictureFormat::Text => drawing.text(),
     }
 }
 
-/// A picture in order: nodes by label, edges by their ends.
-struct Drawing<'p> {
-    nodes: Vec<&'p PictureNode>,
-    /// For each node, what it needs and how, by position in `nodes`.
-    needs: Vec<BTreeMap<usize, Vec<&'p str>>>,
-    /// Whether names must tell platforms apart.
-    platforms_differ: bool,
-}
-
-impl<'p> Drawing<'p> {
-    fn new(picture: &'p Picture) -> Self {
-        let mut order: Vec<NodeId> = picture.nodes.ids().collect();
-        order.sort_by_key(|id| (&picture.nodes[*id], *id));
-        let mut positions = DenseMap::filled(picture.nodes.len(), 0);
-        for (position, id) in order.iter().enumerate() {
-            positions[*id] = position;
-        }
-        let nodes: Vec<&PictureNode> = order.iter().map(|id| &picture.nodes[*id]).collect();
-        let mut needs: Vec<BTreeMap<usize, Vec<&str>>> = vec![BTreeMap::new(); nodes.len()];
-        for edge in &picture.edges {
-            needs[positions[edge.from]].entry(positions[edge.to]).or_default().push(&edge.why);
-        }
-        for reasons in needs.iter_mut().flat_map(BTreeMap::values_mut) {
-            reasons.sort_unstable();
-            reasons.dedup();
-        }
-        let first = nodes.iter().find_map(|node| node.platform.as_ref());
-        let differs = |node: &&PictureNode| node.platform.is_some() && node.platform.as_ref() != first;
-        let platforms_differ = nodes.iter().any(differs);
-        Self { nodes, needs, platforms_differ }
-    }
-
-    /// The label, with the platform when the picture shows several.
-    fn name(&self, position: usize) -> String {
-        let node = self.nodes[position];
-        match &node.platform {
-            Some(platform) if self.platforms_differ => format!("{} ({platform})", node.label),
-            _ => node.label.clone(),
-        }
-    }
-
-    /// All edges in order, each reason for itself.
-    fn edges(&self) -> impl Iterator<Item = (usize, usize, &'p str)> {
-        self.needs.iter().enumerate().flat_map(|(from, needs)| {
-            needs.iter().flat_map(move |(to, reasons)| reasons.iter().map(move |why| (from, *to, *why)))
-        })
-    }
-
+impl Drawing<'_> {
     fn dot(&self) -> String {
-        let mut text = "digraph imgraph {\n  rankdir=LR;\n  node [shape=box];\n".to_owned();
+        let mut text = "digraph imgraph {\n  rankdir=LR;\n  node [fontname=\"Helvetica\"];\n  \
+                        edge [fontname=\"Helvetica\", fontsize=10, color=\"#64748b\"];\n"
+            .to_owned();
         for (position, node) in self.nodes.iter().enumerate() {
-            let label = quote_dot(&format!("{}\n{}", self.name(position), node.kind));
-            line(&mut text, format_args!("  n{position} [label={label}];"));
+            let label = quote_dot(&format!("{}\n{}", self.name(position), self.kind(position)));
+            let look = dot_look(node);
+            line(&mut text, format_args!("  n{position} [label={label}, {look}];"));
         }
         for (from, to, why) in self.edges() {
             match why {
@@ -142,13 +73,22 @@ impl<'p> Drawing<'p> {
     fn mermaid(&self) -> String {
         let mut text = "flowchart LR\n".to_owned();
         for (position, node) in self.nodes.iter().enumerate() {
-            let (name, kind) = (escape_mermaid(&self.name(position)), escape_mermaid(&node.kind));
-            line(&mut text, format_args!("  n{position}[\"{name}<br/>{kind}\"]"));
+            let (name, kind) = (escape_mermaid(&self.name(position)), escape_mermaid(&self.kind(position)));
+            let (open, close) = mermaid_shape(node.shape);
+            let state = node.state.map(|state| format!(":::{}", state.as_str())).unwrap_or_default();
+            line(&mut text, format_args!("  n{position}{open}\"{name}<br/>{kind}\"{close}{state}"));
         }
         for (from, to, why) in self.edges() {
             match why {
                 "" => line(&mut text, format_args!("  n{from} --> n{to}")),
                 why => line(&mut text, format_args!("  n{from} -->|\"{}\"| n{to}", escape_mermaid(why))),
+            }
+        }
+        for state in StateWord::ALL {
+            if self.nodes.iter().any(|node| node.state == Some(state)) {
+                let (name, (fill, stroke)) = (state.as_str(), state_colours(state));
+                let look = format!("fill:{fill},stroke:{stroke},color:#0f172a");
+                line(&mut text, format_args!("  classDef {name} {look}"));
             }
         }
         text
@@ -190,7 +130,7 @@ impl<'p> Drawing<'p> {
         let mut branches = vec![Branch { position: root, why: String::new(), places: Vec::new() }];
         while let Some(Branch { position, why, places }) = branches.pop() {
             let again = std::mem::replace(&mut shown[position], true) && !self.needs[position].is_empty();
-            let (name, kind) = (escape_text(&self.name(position)), escape_text(&self.nodes[position].kind));
+            let (name, kind) = (escape_text(&self.name(position)), escape_text(&self.kind(position)));
             let mark = if again { " (*)" } else { "" };
             line(text, format_args!("{}{name} {kind}{why}{mark}", lead(&places)));
             if again {
@@ -226,6 +166,46 @@ fn lead(places: &[bool]) -> String {
 
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
     writeln!(text, "{line}").expect("a string takes every text");
+}
+
+/// What a box is filled and bordered with, where a build would do this with it.
+fn state_colours(state: StateWord) -> (&'static str, &'static str) {
+    match state {
+        StateWord::Cached => ("#dcfce7", "#15803d"),
+        StateWord::Dirty => ("#fee2e2", "#b91c1c"),
+        StateWord::Waits => ("#fef3c7", "#b45309"),
+    }
+}
+
+/// The attributes that give a node its shape and colour.
+fn dot_look(node: &PictureNode) -> String {
+    let (shape, mut styles) = match node.shape {
+        Shape::Image => ("shape=box", vec!["rounded"]),
+        Shape::Stage => ("shape=hexagon", vec![]),
+        Shape::BuiltBase => ("shape=box, peripheries=2", vec![]),
+        Shape::ExternalBase => ("shape=cylinder", vec![]),
+        Shape::Undeclared => ("shape=cylinder", vec!["dashed"]),
+        Shape::Group => ("shape=folder", vec![]),
+        Shape::File => ("shape=note", vec![]),
+    };
+    let colours = node.state.map(state_colours);
+    styles.extend(colours.map(|_| "filled"));
+    let style = if styles.is_empty() { String::new() } else { format!(", style=\"{}\"", styles.join(",")) };
+    let colours = colours.map(|(fill, stroke)| format!(", fillcolor=\"{fill}\", color=\"{stroke}\""));
+    format!("{shape}{style}{}", colours.unwrap_or_default())
+}
+
+/// What stands before and after the text of a node.
+fn mermaid_shape(shape: Shape) -> (&'static str, &'static str) {
+    match shape {
+        Shape::Image => ("(", ")"),
+        Shape::Stage => ("{{", "}}"),
+        Shape::BuiltBase => ("[[", "]]"),
+        Shape::ExternalBase => ("[(", ")]"),
+        Shape::Undeclared => ("([", "])"),
+        Shape::Group => ("[", "]"),
+        Shape::File => (">", "]"),
+    }
 }
 
 /// A quoted string of the DOT language; a line end stays one.

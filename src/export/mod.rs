@@ -2,6 +2,10 @@
 //!
 //! **Invariant:** nothing here prints; each function gives a text.
 
-pub mod graph_picture;
 pub mod documents;
 pub mod query_answer;
+pub mod text_width;
+pub mod layered_layout;
+mod picture;
+mod svg;
+pub mod graph_picture;

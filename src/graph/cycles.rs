@@ -1,6 +1,6 @@
 //! Cycles among things that name each other in files: variables, aliases, groups.
 
-use crate::types::diagnostic::Diagnostic;
+use crate::types::diagnostic::{CircleStep, Diagnostic};
 use crate::types::span::Location;
 
 /// One thing of a cycle, and where it names the next one.
@@ -23,7 +23,7 @@ pub(super) fn find(edges: &[Vec<(usize, Location)>]) -> Vec<Vec<Step>> {
     walk.cycles
 }
 
-/// Says which things lead back to themselves, with every place.
+/// Says which things lead back to themselves, with every place, and draws the circle.
 ///
 /// `what` are the things ("variables") and `verb` what one does to the next ("needs").
 pub(super) fn describe(what: &str, verb: &str, names: &[&str], cycle: &[Step]) -> Diagnostic {
@@ -39,7 +39,12 @@ pub(super) fn describe(what: &str, verb: &str, names: &[&str], cycle: &[Step]) -
             diagnostic.see_location(&step.location, said)
         };
     }
-    diagnostic
+    let steps = names.iter().zip(cycle);
+    let step = |(name, step): (&&str, &Step)| CircleStep {
+        name: (*name).to_owned(),
+        location: step.location.clone(),
+    };
+    diagnostic.circle(steps.map(step).collect())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::node::{Dependency, Node, Role};
 use super::published::claimed_at;
-use crate::types::diagnostic::Diagnostic;
+use crate::types::diagnostic::{CircleStep, Diagnostic};
 use crate::types::ids::{DenseId, DenseMap, NodeId};
 
 /// All nodes, dependencies first.
@@ -95,6 +95,12 @@ fn diagnostic(nodes: &DenseMap<NodeId, Node>, cycle: &[(NodeId, &Dependency)]) -
             problem.see(&place.source, place.span, message)
         };
     }
+    let steps = names.into_iter().zip(cycle);
+    let step = |(name, (_, dependency)): (String, &(NodeId, &Dependency))| CircleStep {
+        name,
+        location: dependency.location.clone(),
+    };
+    let problem = problem.circle(steps.map(step).collect());
     cycle.iter().fold(problem, |problem, (id, dependency)| {
         with_claim(problem, &nodes[*id], dependency, &nodes[dependency.node])
     })

@@ -137,9 +137,7 @@ impl Comparison {
         let differs = match (one, other) {
             (Some(Name::Commit(_, one)), Some(Name::Commit(_, other))) => one != other,
             // What the checkout has in this place is as in the commit, or git says that it is not.
-            (Some(one), Some(Name::Disk(kind))) => {
-                one.kind() != *kind || self.changed.contains(&path)
-            }
+            (Some(one), Some(Name::Disk(kind))) => one.kind() != *kind || self.changed.contains(&path),
             _ => true,
         };
         if differs {
@@ -161,7 +159,11 @@ impl Comparison {
         Ok(entries.map(|entry| (entry.name().to_vec(), Name::Disk(entry.kind()))).collect())
     }
 
-    fn names(&self, files: &CommitFiles, folder: &WorkspacePath) -> Result<BTreeMap<Vec<u8>, Name>, ReadError> {
+    fn names(
+        &self,
+        files: &CommitFiles,
+        folder: &WorkspacePath,
+    ) -> Result<BTreeMap<Vec<u8>, Name>, ReadError> {
         let names = files.names(folder)?;
         Ok(names.into_iter().map(|(name, mode, id)| (name, Name::Commit(mode, id))).collect())
     }

@@ -96,12 +96,7 @@ impl Snapshot {
         Self::made(Lookout::new(origin, index), root_on_disk, before, commit)
     }
 
-    fn made(
-        lookout: Lookout,
-        root_on_disk: PathBuf,
-        before: Option<Self>,
-        commit: Option<String>,
-    ) -> Self {
+    fn made(lookout: Lookout, root_on_disk: PathBuf, before: Option<Self>, commit: Option<String>) -> Self {
         let number = lookout.index.as_ref().map(|_| FolderNumber::ROOT);
         let root = Folder::new(WorkspacePath::root(), number);
         Self(Arc::new(Shared {

@@ -27,6 +27,15 @@ pub struct Annotation {
     pub primary: bool,
 }
 
+/// One thing of a circle, and where it leads on to the next; the last leads back to the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CircleStep {
+    /// What people call it.
+    pub name: String,
+    /// Where it needs the next.
+    pub location: Location,
+}
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -36,6 +45,8 @@ pub struct Diagnostic {
     pub message: String,
     /// The places, the primary one first. Empty when no text is to blame.
     pub annotations: Vec<Annotation>,
+    /// The things that lead back to themselves, when that is what is wrong: it is drawn.
+    pub circle: Vec<CircleStep>,
     /// How to put it right, a sentence each.
     pub help: Vec<String>,
 }
@@ -43,7 +54,13 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error that says `message`.
     pub fn error(message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, message: message.into(), annotations: Vec::new(), help: Vec::new() }
+        Self {
+            severity: Severity::Error,
+            message: message.into(),
+            annotations: Vec::new(),
+            circle: Vec::new(),
+            help: Vec::new(),
+        }
     }
 
     /// A warning that says `message`.
@@ -73,6 +90,13 @@ impl Diagnostic {
     #[must_use]
     pub fn see_location(self, location: &Location, message: impl Into<String>) -> Self {
         self.see(&location.source, location.span, message)
+    }
+
+    /// Says what leads back to itself. One thing alone needs no picture.
+    #[must_use]
+    pub fn circle(mut self, steps: Vec<CircleStep>) -> Self {
+        self.circle = if steps.len() > 1 { steps } else { Vec::new() };
+        self
     }
 
     /// Says how to put it right.

@@ -98,6 +98,24 @@ fn a_plan_tells_what_would_be_done() {
 }
 
 #[test]
+fn a_graph_with_states_tells_those_of_the_plan() {
+    let (trial, _image) = trial();
+    let check = |expected: [&str; 2]| {
+        let document = trial.run("graph :both --state --format json").succeeded().json();
+        let nodes = document["nodes"].as_array().unwrap().clone();
+        let states = nodes.iter().filter(|node| node["label"].as_str().unwrap().starts_with("//:"));
+        let states: Vec<&Value> = states.map(|node| &node["state"]).collect();
+        assert_eq!(states, expected, "{document:#}");
+        trial.run("graph :both --state --format svg").succeeded();
+    };
+    check(["dirty", "dirty"]);
+    trial.run("build :both").succeeded();
+    check(["cached", "cached"]);
+    trial.write("lib.dockerfile", "FROM scratch\nCOPY b.txt /other\n");
+    check(["waits", "dirty"]);
+}
+
+#[test]
 fn a_plan_says_how_long_its_work_will_take() {
     let (trial, _image) = trial();
     let expected = || trial.run("plan :both --jobs 3 --format json").succeeded().json()["expected"].clone();

@@ -79,6 +79,8 @@ fn pictures_hold_the_answer_and_the_edges_in_it() {
         }
     }
     insta::assert_snapshot!(all);
+    let svg = place.query(&["deps(//docker:tools) + inputs(//docker:tools)", "--format", "svg"]).out;
+    assert!(svg.starts_with("<svg") && svg.contains("docker/tools/lint.sh"), "{svg}");
     let dot = |format| place.query(&["deps(//api)", "--output", format]).out;
     assert_eq!(dot("graph"), dot("dot"));
 }

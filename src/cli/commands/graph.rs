@@ -1,37 +1,63 @@
-//! `imgraph graph`: draws what is wanted and what it needs.
+//! `imgraph graph`: draws what is wanted and what it needs, and if asked what a build would do with it.
 
 use crate::cli::arguments::{self, GraphFormat};
 use crate::cli::exit::{self, Exit};
+use crate::cli::prepared::Prepared;
 use crate::cli::session::Session;
 use crate::cli::terminal;
-use crate::export::graph_picture::{self, Picture, PictureEdge, PictureFormat, PictureNode};
+use crate::engine::plan;
+use crate::export::documents::StateWord;
+use crate::export::graph_picture::{self, Picture, PictureEdge, PictureFormat, PictureNode, Shape};
 use crate::graph::edges::stood_for;
-use crate::graph::node::{Build, Graph, Node, Role};
+use crate::graph::node::{Build, Graph, Node, Role, Work};
+use crate::graph::target::TargetKind;
+use crate::types::ids::NodeId;
 
-/// Runs the command. No builder is asked.
+/// Runs the command. A builder is asked only for states, and as `plan` asks it.
 pub(crate) fn run(session: &Session, arguments: &arguments::Graph) -> Result<Exit, Exit> {
+    if arguments.state {
+        return run_with_states(session, arguments);
+    }
     let platforms = session.platforms(&arguments.targets.platform)?;
     let workspace = session.workspace()?;
     let targets = session.select(&workspace, &arguments.targets.patterns)?;
     let graph = session.graph(&workspace, &targets, &platforms, &Session::local_platform())?;
-    let format = match arguments.format {
-        GraphFormat::Text => PictureFormat::Text,
-        GraphFormat::Json => PictureFormat::Json,
-        GraphFormat::Dot => PictureFormat::Dot,
-        GraphFormat::Mermaid => PictureFormat::Mermaid,
-    };
-    terminal::result(&graph_picture::draw(&picture(&graph), format))?;
+    terminal::result(&graph_picture::draw(&picture(&graph, |_| None), format(arguments)))?;
     session.keep_index(&workspace);
     exit::leave((workspace, graph));
     Ok(Exit::Done)
 }
 
-fn picture(graph: &Graph) -> Picture {
+fn run_with_states(session: &Session, arguments: &arguments::Graph) -> Result<Exit, Exit> {
+    let prepared = Prepared::new(session, &arguments.targets, None)?;
+    let last_builds = prepared.last_builds();
+    let plan = plan::plan(prepared.known(&last_builds, &[]));
+    session.show(&plan.warnings);
+    let picture = picture(&prepared.graph, |id| Some((&plan.nodes[id].state).into()));
+    terminal::result(&graph_picture::draw(&picture, format(arguments)))?;
+    session.keep_index(&prepared.workspace);
+    exit::leave((prepared.workspace, prepared.graph, prepared.views));
+    Ok(Exit::Done)
+}
+
+fn format(arguments: &arguments::Graph) -> PictureFormat {
+    match arguments.format {
+        GraphFormat::Text => PictureFormat::Text,
+        GraphFormat::Json => PictureFormat::Json,
+        GraphFormat::Dot => PictureFormat::Dot,
+        GraphFormat::Mermaid => PictureFormat::Mermaid,
+        GraphFormat::Svg => PictureFormat::Svg,
+    }
+}
+
+fn picture(graph: &Graph, state: impl Fn(NodeId) -> Option<StateWord>) -> Picture {
     let several = graph.nodes.values().iter().any(|node| node.platform != graph.nodes.values()[0].platform);
-    let node = |node: &Node| PictureNode {
+    let node = |(id, node): (NodeId, &Node)| PictureNode {
         label: node.name(),
         kind: node.kind().to_string(),
         platform: several.then(|| node.platform.clone()),
+        shape: shape(node),
+        state: state(id),
     };
     let edges = graph.nodes.iter().flat_map(|(id, node)| {
         node.dependencies.iter().map(move |dependency| PictureEdge {
@@ -40,7 +66,18 @@ fn picture(graph: &Graph) -> Picture {
             why: why(node.build(), &dependency.role),
         })
     });
-    Picture { nodes: graph.nodes.values().iter().map(node).collect(), edges: edges.collect() }
+    Picture { nodes: graph.nodes.iter().map(node).collect(), edges: edges.collect() }
+}
+
+fn shape(node: &Node) -> Shape {
+    match (&node.work, node.kind()) {
+        (Work::External(external), _) if external.label.is_none() => Shape::Undeclared,
+        (Work::External(_), _) => Shape::ExternalBase,
+        (Work::Build(_), TargetKind::Image) => Shape::Image,
+        (Work::Build(_), TargetKind::Stage) => Shape::Stage,
+        (Work::Build(_), TargetKind::Base) => Shape::BuiltBase,
+        (Work::Build(_), TargetKind::Group) => Shape::Group,
+    }
 }
 
 /// How a node uses another. A reference that stands for an argument's value is written nowhere: the
@@ -89,7 +126,7 @@ mod tests {
         let wanted = Wanted { targets: &targets, platforms: &[], build_platform: &platform };
         let (graph, problems) = expand(&snapshot, &loaded, wanted);
         assert!(!graph.nodes.is_empty(), "{problems:?}");
-        graph_picture::draw(&picture(&graph), format)
+        graph_picture::draw(&picture(&graph, |_| None), format)
     }
 
     #[test]

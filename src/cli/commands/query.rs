@@ -9,11 +9,12 @@ use crate::cli::arguments::{self, QueryFormat, QueryOrder};
 use crate::cli::exit::{self, Exit};
 use crate::cli::session::{Session, Workspace};
 use crate::cli::terminal;
-use crate::export::graph_picture::{self, Picture, PictureEdge, PictureFormat, PictureNode};
+use crate::export::graph_picture::{self, Picture, PictureEdge, PictureFormat, PictureNode, Shape};
 use crate::export::query_answer::{Answer, Line};
 use crate::graph::query::evaluate::{Surroundings, evaluate};
 use crate::graph::query::scope::Scope;
 use crate::graph::query::vertices::{Item, Vertices};
+use crate::graph::target::{Definition, TargetKind};
 use crate::syntax::query::{Expression, Function, parse};
 use crate::types::diagnostic::Diagnostic;
 use crate::types::ids::{DenseMap, NodeId};
@@ -72,7 +73,8 @@ fn shows_edges(format: QueryFormat) -> bool {
         | QueryFormat::Tree
         | QueryFormat::Json
         | QueryFormat::Dot
-        | QueryFormat::Mermaid => true,
+        | QueryFormat::Mermaid
+        | QueryFormat::Svg => true,
     }
 }
 
@@ -88,6 +90,7 @@ fn written(answer: &Answer<'_>, format: QueryFormat) -> String {
         QueryFormat::Tree => graph_picture::draw(&picture(answer), PictureFormat::Text),
         QueryFormat::Dot => graph_picture::draw(&picture(answer), PictureFormat::Dot),
         QueryFormat::Mermaid => graph_picture::draw(&picture(answer), PictureFormat::Mermaid),
+        QueryFormat::Svg => graph_picture::draw(&picture(answer), PictureFormat::Svg),
     }
 }
 
@@ -98,7 +101,8 @@ fn picture(answer: &Answer<'_>) -> Picture {
     let mut positions: BTreeMap<&Item, NodeId> = BTreeMap::new();
     for item in answer.members {
         let (label, kind) = (vertices.name(item), vertices.kind(item).to_owned());
-        positions.insert(item, nodes.push(PictureNode { label, kind, platform: None }));
+        let shape = shape(vertices, item);
+        positions.insert(item, nodes.push(PictureNode { label, kind, platform: None, shape, state: None }));
     }
     let mut edges = Vec::new();
     for (item, from) in &positions {
@@ -119,6 +123,20 @@ fn picture(answer: &Answer<'_>) -> Picture {
         }
     }
     Picture { nodes, edges }
+}
+
+fn shape(vertices: &Vertices<'_>, item: &Item) -> Shape {
+    match (item, vertices.target(item)) {
+        (Item::File(_), _) => Shape::File,
+        (Item::Vertex(_), None) => Shape::Undeclared,
+        (Item::Vertex(_), Some(target)) => match (&target.definition, target.kind) {
+            (Definition::External(_), _) => Shape::ExternalBase,
+            (_, TargetKind::Image) => Shape::Image,
+            (_, TargetKind::Stage) => Shape::Stage,
+            (_, TargetKind::Base) => Shape::BuiltBase,
+            (_, TargetKind::Group) => Shape::Group,
+        },
+    }
 }
 
 /// The text of the query, under the name by which messages speak of it.

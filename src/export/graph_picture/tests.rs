@@ -1,7 +1,7 @@
 //! Pictures of small graphs, as snapshots, and that the order of what is given shows in none.
 
 use super::*;
-use crate::types::ids::DenseId;
+use crate::types::ids::{DenseId, NodeId};
 
 type Node<'t> = (&'t str, &'t str, Option<&'t str>);
 type Edge<'t> = (usize, usize, &'t str);
@@ -11,6 +11,13 @@ fn picture(nodes: &[Node<'_>], edges: &[Edge<'_>]) -> Picture {
         label: (*label).to_owned(),
         kind: (*kind).to_owned(),
         platform: platform.map(|platform| platform.parse().unwrap()),
+        shape: match *kind {
+            "image" => Shape::Image,
+            "stage" => Shape::Stage,
+            "base" => Shape::ExternalBase,
+            _ => Shape::Group,
+        },
+        state: None,
     };
     let id = NodeId::from_index;
     let edge =
@@ -60,6 +67,37 @@ fn a_diamond_is_drawn_in_every_format() {
     insta::assert_snapshot!("diamond_text", draw(&diamond(), PictureFormat::Text));
 }
 
+/// The diamond, with what a build would do: something is dirty, something else waits for it.
+fn planned() -> Picture {
+    let states = [StateWord::Waits, StateWord::Waits, StateWord::Dirty, StateWord::Cached];
+    let mut picture = diamond();
+    for (id, state) in picture.nodes.ids().collect::<Vec<_>>().into_iter().zip(states) {
+        picture.nodes[id].state = Some(state);
+    }
+    picture
+}
+
+#[test]
+fn states_are_drawn_in_every_format() {
+    insta::assert_snapshot!("planned_dot", draw(&planned(), PictureFormat::Dot));
+    insta::assert_snapshot!("planned_json", draw(&planned(), PictureFormat::Json));
+    insta::assert_snapshot!("planned_mermaid", draw(&planned(), PictureFormat::Mermaid));
+    insta::assert_snapshot!("planned_svg", draw(&planned(), PictureFormat::Svg));
+    insta::assert_snapshot!("planned_text", draw(&planned(), PictureFormat::Text));
+}
+
+#[test]
+fn every_drawing_is_well_formed() {
+    for picture in [diamond(), awkward(), planned(), Picture::default()] {
+        let drawn = draw(&picture, PictureFormat::Svg);
+        let document = roxmltree::Document::parse(&drawn).unwrap();
+        let root = document.root_element();
+        assert_eq!((root.tag_name().name(), root.attribute("role")), ("svg", Some("img")));
+        let boxes = document.descendants().filter(|node| node.attribute("class") == Some("name"));
+        assert_eq!(boxes.count(), picture.nodes.len());
+    }
+}
+
 #[test]
 fn awkward_names_are_escaped_in_every_format() {
     insta::assert_snapshot!("awkward_dot", draw(&awkward(), PictureFormat::Dot));
@@ -68,8 +106,13 @@ fn awkward_names_are_escaped_in_every_format() {
     insta::assert_snapshot!("awkward_text", draw(&awkward(), PictureFormat::Text));
 }
 
-const FORMATS: [PictureFormat; 4] =
-    [PictureFormat::Dot, PictureFormat::Json, PictureFormat::Mermaid, PictureFormat::Text];
+const FORMATS: [PictureFormat; 5] = [
+    PictureFormat::Dot,
+    PictureFormat::Json,
+    PictureFormat::Mermaid,
+    PictureFormat::Svg,
+    PictureFormat::Text,
+];
 
 /// The same picture, given backwards.
 fn reversed(picture: &Picture) -> Picture {

@@ -33,7 +33,10 @@ impl CheckoutFiles {
     }
 
     /// What the commit has at `place`, if the checkout has the same.
-    fn same(&self, place: Place<'_>) -> Result<Option<(Mode, crate::source::git::object_id::ObjectId)>, ReadError> {
+    fn same(
+        &self,
+        place: Place<'_>,
+    ) -> Result<Option<(Mode, crate::source::git::object_id::ObjectId)>, ReadError> {
         if lies_in(&self.changed, &place) {
             return Ok(None);
         }

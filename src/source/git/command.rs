@@ -82,7 +82,11 @@ impl Git {
 
     /// What the command says to `question`, which must be short enough for a pipe to hold the answers to it
     /// while it is written. Nothing found is an empty answer.
-    pub(in crate::source) fn ask_with(&self, arguments: &[&str], question: &[u8]) -> Result<Vec<u8>, GitError> {
+    pub(in crate::source) fn ask_with(
+        &self,
+        arguments: &[&str],
+        question: &[u8],
+    ) -> Result<Vec<u8>, GitError> {
         let not_started = |cause: std::io::Error| GitError::NotStarted(cause.to_string());
         let mut command = self.command(arguments);
         let mut child = command

@@ -158,7 +158,8 @@ impl Repository {
         commit: &Commit,
     ) -> Result<HashSet<WorkspacePath>, GitError> {
         let id = commit.id.to_string();
-        let arguments = ["diff-index", "--name-only", "-z", "--no-renames", "--relative", "--ignore-submodules=none"];
+        let arguments =
+            ["diff-index", "--name-only", "-z", "--no-renames", "--relative", "--ignore-submodules=none"];
         let said = self.trees.git().ask(&[&arguments[..], &[&id, "--", "."]].concat())?;
         let paths = said.split(|byte| *byte == 0).filter(|path| !path.is_empty());
         Ok(paths.filter_map(|path| WorkspacePath::root().resolve(path).ok()).collect())

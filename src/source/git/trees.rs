@@ -89,8 +89,7 @@ impl Tree {
 
     fn sorted(mut self) -> Self {
         let Self { names, entries } = &mut self;
-        let name =
-            |entry: &TreeEntry| &names[entry.start as usize..(entry.start + entry.length) as usize];
+        let name = |entry: &TreeEntry| &names[entry.start as usize..(entry.start + entry.length) as usize];
         entries.sort_unstable_by(|one, other| name(one).cmp(name(other)));
         self
     }
@@ -175,9 +174,8 @@ impl Trees {
     pub(in crate::source) fn list_below(&self, id: ObjectId) -> Result<(), GitError> {
         // Below the repository's top git would show nothing but what lies where it was started.
         let listed = self.git.ask(&["ls-tree", "-r", "-t", "-z", "--full-tree", &id.to_string()])?;
-        let trees = trees_of_listing(id, &listed).ok_or_else(|| {
-            failed(&["ls-tree"], format!("what it says of {id} cannot be understood"))
-        })?;
+        let trees = trees_of_listing(id, &listed)
+            .ok_or_else(|| failed(&["ls-tree"], format!("what it says of {id} cannot be understood")))?;
         self.known.write().unwrap_or_else(PoisonError::into_inner).extend(trees);
         Ok(())
     }
@@ -253,7 +251,8 @@ mod tests {
     #[test]
     fn a_tree_object_is_sorted_by_bytes() {
         let mut bytes = Vec::new();
-        for (mode, name) in [("100644", "a.b"), ("40000", "a"), ("100755", "b"), ("120000", "c"), ("160000", "d")]
+        for (mode, name) in
+            [("100644", "a.b"), ("40000", "a"), ("100755", "b"), ("120000", "c"), ("160000", "d")]
         {
             bytes.extend(format!("{mode} {name}\0").bytes());
             bytes.extend([7; 20]);
@@ -282,7 +281,8 @@ mod tests {
         ] {
             listed.extend(format!("{mode} kind {}\t{path}\0", id(letter)).bytes());
         }
-        let trees: HashMap<ObjectId, Arc<Tree>> = trees_of_listing(id(0), &listed).unwrap().into_iter().collect();
+        let trees: HashMap<ObjectId, Arc<Tree>> =
+            trees_of_listing(id(0), &listed).unwrap().into_iter().collect();
         let shown = |letter| names(&trees[&id(letter)]);
         assert_eq!([shown(0), shown(1), shown(2), shown(3)], ["a a.x empty z", "b bc", "c", ""]);
         assert!(trees_of_listing(id(0), b"nonsense\0").is_none());
