@@ -78,6 +78,7 @@ fn field(build: &BuildDefinition, name: &str) -> String {
         "tags" => list(&build.tags, |tag| tag.fill("<key>")),
         "inputs" => build.inputs.as_ref().map_or_else(|| "-".to_owned(), |inputs| list(inputs, text)),
         "publishes" => show(build.publishes.as_ref(), text),
+        "export" => show(build.export.as_ref(), text),
         "network" => show(build.network.as_ref(), |network| network.as_str().to_owned()),
         "no-cache" => show(build.no_cache.as_ref(), ToString::to_string),
         name => panic!("no field {name}"),
@@ -107,6 +108,7 @@ fn without_a_word() {
         ("tags", ""),
         ("inputs", "-"),
         ("publishes", "-"),
+        ("export", "-"),
         ("network", "-"),
         ("no-cache", "-"),
     ] {
@@ -138,6 +140,8 @@ fn fields_come_to_what_they_say() {
     check("tags = [\"acme/${name}:${source-key}\"]", "tags", "acme/api:<key>");
     check("inputs = [\"a/**\", \"!b\"]", "inputs", "a/** !b");
     check("publishes = \"ghcr.io/acme/api\"", "publishes", "ghcr.io/acme/api");
+    check("export = \"IMAGE_URI\"", "export", "IMAGE_URI");
+    check("export = \"URI_${name}\"", "export", "URI_api");
     check("network = \"none\"", "network", "none");
     check("no-cache = true", "no-cache", "true");
 }

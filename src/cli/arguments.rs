@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::query_arguments;
+
 /// A declarative build graph for container images.
 ///
 /// Targets are declared in BUILD.toml files beside the services: images, builder stages, shared base
@@ -76,14 +78,18 @@ pub(crate) enum Command {
     Watch(Watch),
     /// Show what a build would do, and why
     Plan(Plan),
+    /// Say which targets a change touches, from git's commits alone
+    Affected(Affected),
     /// List the files, arguments and bases that decide a target
     Inputs(Inputs),
-    /// Say why a target is dirty
+    /// Say why a target is dirty, who reads a file, or how one target needs another
     Explain(Explain),
     /// Draw the graph
     Graph(Graph),
     /// Ask the graph: what needs what, what reads which files, which ways there are
-    Query(Query),
+    Query(query_arguments::Query),
+    /// Tell what images will be called, from files alone
+    Refs(Refs),
     /// Look at the caches
     #[command(subcommand)]
     Cache(Cache),
@@ -208,6 +214,69 @@ pub(crate) struct Plan {
     pub(crate) format: Format,
 }
 
+/// The forms in which affected targets are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AffectedFormat {
+    /// A label a line
+    Text,
+    /// A document for programs
+    Json,
+    /// `matrix` and `count` for $GITHUB_OUTPUT
+    Github,
+    /// The folders of the packages, one a line
+    Paths,
+}
+
+/// The kinds of targets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// Shared base images
+    Base,
+    /// Builder stages
+    Stage,
+    /// Products
+    Image,
+}
+
+/// Arguments of `affected`.
+#[derive(Clone, Debug, Args)]
+#[command(override_usage = "imgraph affected [OPTIONS] --base <REV> [TARGET]...")]
+pub(crate) struct Affected {
+    /// Which targets; without any, all of them
+    #[arg(value_name = "TARGET")]
+    pub(crate) patterns: Vec<String>,
+    /// Compare with this commit: a branch, a tag, an id
+    #[arg(long, value_name = "REV")]
+    pub(crate) base: String,
+    /// Compare this commit, and not the checkout
+    #[arg(long, value_name = "REV")]
+    pub(crate) head: Option<String>,
+    /// Compare with the best common ancestor of both
+    #[arg(long)]
+    pub(crate) merge_base: bool,
+    /// Tell targets of these kinds only
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) kind: Vec<Kind>,
+    /// Look at these platforms instead of the declared ones
+    #[arg(long, value_name = "OS/ARCH", value_delimiter = ',')]
+    pub(crate) platform: Vec<String>,
+    /// Say why, and tell of removed targets too
+    #[arg(long)]
+    pub(crate) why: bool,
+    /// With --why, show every reason, not only a few for each target
+    #[arg(long, requires = "why")]
+    pub(crate) all: bool,
+    /// Fail where the base cannot be looked at, instead of taking everything as affected
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Exit with 10 when a target is affected
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    /// The form of the result
+    #[arg(long, default_value = "text")]
+    pub(crate) format: AffectedFormat,
+}
+
 /// Arguments of `inputs`.
 #[derive(Clone, Debug, Args)]
 #[command(override_usage = "imgraph inputs [OPTIONS] <TARGET>...")]
@@ -222,12 +291,18 @@ pub(crate) struct Inputs {
 
 /// Arguments of `explain`.
 #[derive(Clone, Debug, Args)]
-#[command(override_usage = "imgraph explain [OPTIONS] <TARGET>")]
+#[command(
+    override_usage = "imgraph explain [OPTIONS] <TARGET>\n       imgraph explain [OPTIONS] <TARGET> <OTHER>\n       \
+                      imgraph explain [OPTIONS] --file <PATH>"
+)]
 pub(crate) struct Explain {
-    /// Which target.
-    #[arg(value_name = "TARGET")]
-    pub(crate) target: String,
-    /// Show every fact, not only as many as fit on a screen
+    /// The target; with another one, the path between the two
+    #[arg(value_name = "TARGET", num_args = 1..=2, required_unless_present = "file")]
+    pub(crate) targets: Vec<String>,
+    /// Say who reads the file, and why nobody does; `//` begins at the workspace's root
+    #[arg(long, value_name = "PATH", conflicts_with = "targets", value_hint = clap::ValueHint::AnyPath)]
+    pub(crate) file: Option<PathBuf>,
+    /// Show everything, not only as much as fits on a screen
     #[arg(long)]
     pub(crate) all: bool,
     /// The form of the result
@@ -265,88 +340,38 @@ pub(crate) struct Graph {
     pub(crate) format: GraphFormat,
 }
 
-/// The forms of a query's answer.
+/// The forms in which refs are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum QueryFormat {
-    /// A name a line
-    #[value(alias = "label")]
+pub(crate) enum RefsFormat {
+    /// A line for each image, for people
     Text,
-    /// Kind and name
-    #[value(name = "label_kind", alias = "label-kind")]
-    LabelKind,
-    /// Where it is declared, kind and name
-    Location,
-    /// The packages
-    Package,
-    /// The length of the shortest way from what nothing needs, and the name
-    Minrank,
-    /// The length of the longest way, and the name
-    Maxrank,
-    /// A tree for people
-    Tree,
-    /// A document for programs
+    /// One flat object, name to ref
     Json,
-    /// For Graphviz
-    #[value(alias = "graph")]
-    Dot,
-    /// For Markdown
-    Mermaid,
-    /// A drawing for browsers
-    Svg,
+    /// NAME=ref, a line for each image, for a shell or an env file
+    Env,
+    /// The same, to be added to $GITHUB_OUTPUT or $GITHUB_ENV
+    Github,
 }
 
-/// The order of a query's answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum QueryOrder {
-    /// By name; with `somepath`, as `deps`
-    Auto,
-    /// By name
-    Label,
-    /// What needs before what is needed
-    Deps,
-}
-
-/// What a query can be made of.
-const QUERY_HELP: &str = "\
-An expression is a target pattern (//folder:name, //folder/..., :all), the reference of an image from
-elsewhere, or one of:
-  deps(x [, depth])         x and what it needs
-  rdeps(u, x [, depth])     x and what needs it, of all that u needs
-  allrdeps(x [, depth])     x and what needs it
-  somepath(x, y)            a shortest way from x to y
-  allpaths(x, y)            everything on a way from x to y
-  kind(regex, x)            those of x that are an image, stage, base, group or file
-  filter(regex, x)          those of x whose name matches
-  attr(field, regex, x)     those of x whose field matches: args, tags, args.NAME ...
-  labels(field, x)          the targets and files that a field of x names
-  siblings(x)               the targets of the same package
-  same_pkg_direct_rdeps(x)  what needs x directly, in the same package
-  some(x [, count])         one of x, or a few
-  buildfiles(x)             the BUILD.toml files that say what x is
-  owner(file)               the targets that read a file
-  inputs(x)                 the files that x reads
-  bases(x)                  the images from elsewhere that x stands on
-  x + y, x - y, x ^ y       union, except, intersect: from left to right
-  set(//a:b //c:d)          several patterns
-  let name = x in y         y, in which $name is x
-Words with other letters than A-Z, a-z, 0-9 and */@.-_:$~[] stand in quotes.";
-
-/// Arguments of `query`.
+/// Arguments of `refs`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = QUERY_HELP)]
-pub(crate) struct Query {
-    /// What to ask, such as 'deps(//folder:name)'
-    #[arg(value_name = "EXPR", required_unless_present = "query_file", conflicts_with = "query_file")]
-    pub(crate) expression: Option<String>,
-    /// Read the expression from FILE
-    #[arg(long, value_name = "FILE")]
-    pub(crate) query_file: Option<PathBuf>,
-    /// The form of the answer
-    #[arg(long, visible_alias = "output", default_value = "text")]
-    pub(crate) format: QueryFormat,
-    /// The order of the answer's lines
-    #[arg(long, default_value = "auto")]
-    pub(crate) order: QueryOrder,
+#[command(override_usage = "imgraph refs --predict [OPTIONS] [TARGET]...")]
+pub(crate) struct Refs {
+    /// Which images; without a word all of the workspace
+    #[arg(value_name = "TARGET")]
+    pub(crate) patterns: Vec<String>,
+    /// Tell what a build of these files will call the images; needs no Docker
+    #[arg(long)]
+    pub(crate) predict: bool,
+    /// Tell images without an `export` name too, under their labels
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Predict for these platforms instead of the declared ones
+    #[arg(long, value_name = "OS/ARCH", value_delimiter = ',')]
+    pub(crate) platform: Vec<String>,
+    /// The form of the result
+    #[arg(long, default_value = "text")]
+    pub(crate) format: RefsFormat,
 }
 
 /// Commands about the caches.

@@ -8,6 +8,7 @@ use clap::Parser;
 
 use crate::types::environment::Environment;
 
+mod query_arguments;
 mod arguments;
 mod exit;
 mod circle;
@@ -15,9 +16,12 @@ pub mod diagnostics;
 mod terminal;
 mod progress;
 mod session;
+mod revisions;
 mod prepared;
 mod recall;
 mod reasons;
+mod table;
+mod typed_path;
 mod summary;
 mod failures;
 mod signals;
@@ -47,10 +51,12 @@ fn run(session: &Session, command: &Command) -> Result<exit::Exit, exit::Exit> {
         Command::Build(arguments) => commands::build::run(session, arguments),
         Command::Watch(arguments) => commands::watch::run(session, arguments),
         Command::Plan(arguments) => commands::plan::run(session, arguments),
+        Command::Affected(arguments) => commands::affected::run(session, arguments),
         Command::Inputs(arguments) => commands::inputs::run(session, arguments),
         Command::Explain(arguments) => commands::explain::run(session, arguments),
         Command::Graph(arguments) => commands::graph::run(session, arguments),
         Command::Query(arguments) => commands::query::run(session, arguments),
+        Command::Refs(arguments) => commands::refs::run(session, arguments),
         Command::Cache(arguments) => commands::cache::run(session, arguments),
         Command::Completions(arguments) => commands::completions::run(arguments),
     }

@@ -62,3 +62,50 @@ pub(crate) fn cut(text: &str, columns: usize) -> String {
     let kept: String = text.chars().take(columns.saturating_sub(1)).collect();
     format!("{kept}…")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::types::span::{Location, SourceText, Span};
+    use crate::types::workspace_path::WorkspacePath;
+
+    fn explained(fact: &str, change: Change, old: Option<&str>, new: Option<&str>, line: usize) -> Explained {
+        let path = WorkspacePath::root().resolve(b"services/api/Dockerfile").unwrap();
+        let source = Arc::new(SourceText { path, text: "\n".repeat(20) });
+        let place = (line > 0).then(|| Location { source, span: Span::new(line - 1, line) });
+        let text = |value: Option<&str>| value.map(str::to_owned);
+        let reason = Reason { fact: fact.to_owned(), change, old: text(old), new: text(new) };
+        Explained { reason, place }
+    }
+
+    fn check(name: &str, explained: &[Explained], most: usize) {
+        let drawn = [80, 120].map(|columns| {
+            let lines = lines(explained, most, columns);
+            assert!(lines.len() <= most, "{lines:?}");
+            format!("{}\n{}\n", "-".repeat(columns), lines.join("\n"))
+        });
+        insta::assert_snapshot!(name, drawn.concat());
+    }
+
+    #[test]
+    fn reasons_tell_old_and_new_and_where() {
+        let digest = |digit: &str| format!("sha256:{}", digit.repeat(64));
+        let (one, two) = (digest("1"), digest("2"));
+        let file = "file services/api/src/main.go (services/api/Dockerfile:3)";
+        let long = "RUN apt-get update && apt-get install --yes --no-install-recommends curl make";
+        let reasons = [
+            explained("", Change::NeverBuilt, None, None, 0),
+            explained(file, Change::Changed, Some("0644 1111 (3 bytes)"), Some("0755 2222 (4 bytes)"), 3),
+            explained(file, Change::Added, None, Some("0644 2222 (4 bytes)"), 3),
+            explained("argument PROFILE", Change::Changed, Some("release"), Some("fast"), 2),
+            explained("argument EMPTY", Change::Added, None, None, 2),
+            explained("image busybox:1.36", Change::Changed, Some(&one), Some(&two), 1),
+            explained("instruction", Change::Changed, Some(long), Some("RUN make\nRUN more"), 7),
+            explained("label x", Change::Removed, Some("a"), None, 0),
+        ];
+        check("reasons", &reasons, 20);
+        check("few_reasons", &reasons, 3);
+    }
+}

@@ -160,7 +160,7 @@ impl Session {
     ) -> Result<Workspace, Exit> {
         let (directory, root) = self.place()?;
         *self.last_snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot.clone());
-        let current = current_folder(&directory, &snapshot).unwrap_or_default();
+        let current = current_folder(&directory, snapshot.root_on_disk());
         let set: BTreeMap<String, String> = self.everywhere.set.iter().cloned().collect();
         let version = env!("CARGO_PKG_VERSION");
         let environment = self.environment.unasked();
@@ -180,13 +180,18 @@ impl Session {
         self.snapshot(&root, self.index_file(&root).as_ref())
     }
 
-    /// The folder in which the user stands, and the root of the workspace around it.
-    pub(crate) fn place(&self) -> Result<(PathBuf, PathBuf), Exit> {
+    /// The folder in which the user stands.
+    pub(crate) fn directory(&self) -> Result<PathBuf, Exit> {
         let directory = self.everywhere.directory.clone().unwrap_or_else(|| PathBuf::from("."));
-        let directory = directory.canonicalize().map_err(|cause| {
+        directory.canonicalize().map_err(|cause| {
             let problem = Diagnostic::error(format!("cannot work in `{}`: {cause}", directory.display()));
             self.fail(&[problem], Exit::Usage)
-        })?;
+        })
+    }
+
+    /// The folder in which the user stands, and the root of the workspace around it.
+    pub(crate) fn place(&self) -> Result<(PathBuf, PathBuf), Exit> {
+        let directory = self.directory()?;
         let root = workspace_root::find(&directory).map_err(|problem| self.fail(&[problem], Exit::Usage))?;
         Ok((directory, root))
     }
@@ -348,8 +353,9 @@ impl Session {
 }
 
 /// The folder in which the user stands, from the workspace's root.
-fn current_folder(directory: &Path, snapshot: &Snapshot) -> Option<WorkspacePath> {
+pub(crate) fn current_folder(directory: &Path, root: &Path) -> WorkspacePath {
     use std::os::unix::ffi::OsStrExt;
-    let below = directory.strip_prefix(snapshot.root_on_disk()).ok()?;
-    WorkspacePath::root().resolve(below.as_os_str().as_bytes()).ok()
+    let below = directory.strip_prefix(root).ok();
+    let resolve = |below: &Path| WorkspacePath::root().resolve(below.as_os_str().as_bytes()).ok();
+    below.and_then(resolve).unwrap_or_default()
 }

@@ -8,17 +8,15 @@
 use super::lookup::Known;
 use super::plan::{Planned, State};
 use crate::cache::view_listing;
-use crate::graph::key::{self, FILES};
-use crate::graph::manifest::{Change, INSTRUCTION, Reason};
-use crate::graph::node::{Build, Node};
-use crate::graph::node_views;
+use crate::graph::manifest::{Change, Reason};
+use crate::graph::node::Build;
+use crate::graph::reasons::{self, FileDifference};
 use crate::source::snapshot::Snapshot;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::digest::TreeDigest;
 use crate::types::file_entry::{FileEntry, FileKind};
 use crate::types::ids::NodeId;
 use crate::types::span::Location;
-use crate::types::workspace_path::WorkspacePath;
 
 /// A reason, and where it comes in.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +47,10 @@ pub fn explain(
     for reason in &planned.reasons {
         match files_reasons(known, snapshot, id, build, planned, reason, warnings) {
             Some(files) if !files.is_empty() => explained.extend(files),
-            _ => explained.push(Explained { place: place(node, build, reason), reason: shown(reason) }),
+            _ => explained.push(Explained {
+                place: reasons::place(node, build, reason),
+                reason: reasons::shown(reason),
+            }),
         }
     }
     explained
@@ -58,52 +59,6 @@ pub fn explain(
 /// Whether there is anything to explain.
 pub fn is_dirty(planned: &Planned) -> bool {
     !matches!(planned.state, State::Cached { .. })
-}
-
-/// An instruction is shown without the number of its stage, which is of use to the key alone.
-fn shown(reason: &Reason) -> Reason {
-    if !reason.fact.starts_with(INSTRUCTION) {
-        return reason.clone();
-    }
-    let text = |value: &Option<String>| {
-        value.as_ref().map(|value| value.split_once(' ').map_or(value.as_str(), |(_, text)| text).to_owned())
-    };
-    Reason {
-        fact: INSTRUCTION.to_owned(),
-        change: reason.change,
-        old: text(&reason.old),
-        new: text(&reason.new),
-    }
-}
-
-fn place(node: &Node, build: &Build, reason: &Reason) -> Option<Location> {
-    let (word, name) = reason.fact.split_once(' ').unwrap_or((&reason.fact, ""));
-    let definition = build.definition();
-    match word {
-        INSTRUCTION if reason.change != Change::Removed => {
-            let instruction = build.slice.instructions.get(name.parse::<usize>().ok()?)?;
-            Some(build.location(instruction.span))
-        }
-        "argument" => {
-            let name = name.strip_suffix(" without a value").unwrap_or(name);
-            let declared = build.slice.arguments.get(name).and_then(|argument| argument.span);
-            let given = definition.args.get(name).map(|argument| argument.location.clone());
-            declared.map(|span| build.location(span)).or(given)
-        }
-        "image" => {
-            let same = |role| key::image_fact_name(role) == reason.fact;
-            Some(node.dependencies.iter().find(|dependency| same(&dependency.role))?.location.clone())
-        }
-        "label" => definition.labels.get(name).map(|label| label.location.clone()),
-        "stamp" => definition.stamp.get(name).map(|stamp| stamp.location.clone()),
-        "network" => definition.network.as_ref().map(|network| network.location.clone()),
-        "no-cache" => definition.no_cache.as_ref().map(|no_cache| no_cache.location.clone()),
-        FILES => {
-            let context = if name.is_empty() { build.context.as_ref() } else { build.folders.get(name) };
-            Some(build.location(context?.sources.first()?.span))
-        }
-        _ => None,
-    }
 }
 
 /// For a reason that is about a view: the files in which it differs. `None` for another reason, or
@@ -117,34 +72,18 @@ fn files_reasons(
     reason: &Reason,
     warnings: &mut Vec<Diagnostic>,
 ) -> Option<Vec<Explained>> {
-    let rest = reason.fact.strip_prefix(FILES)?;
-    let name = rest.strip_prefix(' ').unwrap_or(rest);
-    if reason.change != Change::Changed {
-        return None;
-    }
+    let name = reasons::context_of(reason).filter(|_| reason.change == Change::Changed)?;
     let context = build.contexts().find(|(own, _)| *own == name)?.1;
     let old: TreeDigest = planned.last_views.iter().find(|(own, _)| own == name)?.1;
     let old = view_listing::load(known.cache, &old).value(warnings)?;
     let new = &known.views.view(id, name).entries;
-    let finder = context.spec.source_finder(snapshot).unwrap_or_default();
-    let explain = |path: &WorkspacePath| {
-        let (before, after) = (entry(&old, path), entry(new, path));
-        let place = build.source_place(context, finder.source_of(path));
-        let line = place.as_ref().map(|place| format!(" ({})", place.path_line())).unwrap_or_default();
-        let change = match (before, after) {
-            (None, _) => Change::Added,
-            (_, None) => Change::Removed,
-            _ => Change::Changed,
-        };
-        let whole = context.spec.context.join(path);
-        let (old, new) = (before.map(described), after.map(described));
-        Explained { reason: Reason { fact: format!("file {whole}{line}"), change, old, new }, place }
+    let explain = |difference: FileDifference<'_>| {
+        let (fact, change) = (difference.fact(), difference.change());
+        let (old, new) = (difference.old.map(described), difference.new.map(described));
+        Explained { reason: Reason { fact, change, old, new }, place: difference.place }
     };
-    Some(node_views::differing(&old, new).into_iter().map(explain).collect())
-}
-
-fn entry<'e>(entries: &'e [FileEntry], path: &WorkspacePath) -> Option<&'e FileEntry> {
-    entries.binary_search_by(|entry| entry.path.cmp(path)).ok().map(|at| &entries[at])
+    let differences = reasons::file_differences(build, context, snapshot, &old, new);
+    Some(differences.into_iter().map(explain).collect())
 }
 
 /// A file in a few words: its permissions, and what it holds.

@@ -12,6 +12,7 @@ use crate::graph::key::{Keyed, Outputs};
 use crate::graph::manifest::Fact;
 use crate::graph::node::{Build, External, Graph, Node, Work};
 use crate::graph::node_views::NodeViews;
+use crate::graph::target::Tag;
 use crate::syntax::image_reference::ImageReference;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::digest::{ActionKey, OutputDigest, SourceKey};
@@ -60,14 +61,25 @@ pub fn link_name(label: &Label, digest: &OutputDigest) -> String {
 
 /// The names that a target's image is to have, each once.
 pub fn tags(build: &Build, source_key: &SourceKey) -> Vec<String> {
-    let key = source_key.short();
     let mut tags: Vec<String> = Vec::new();
-    for tag in build.definition().tags.iter().map(|tag| tag.value.fill(&key)) {
+    for tag in build.definition().tags.iter().map(|tag| filled(&tag.value, source_key)) {
         if !tags.contains(&tag) {
             tags.push(tag);
         }
     }
     tags
+}
+
+/// The first of a target's names that tells what is in the image, for the source key is part of it; `None`
+/// when none does.
+pub fn content_tag(build: &Build, source_key: &SourceKey) -> Option<String> {
+    let tag = build.definition().tags.iter().find(|tag| tag.value.has_source_key())?;
+    Some(filled(&tag.value, source_key))
+}
+
+/// The one way in which a source key is written into a tag.
+fn filled(tag: &Tag, source_key: &SourceKey) -> String {
+    tag.fill(&source_key.short())
 }
 
 /// What is known before anything runs.

@@ -25,7 +25,7 @@ use crate::types::platform::Platform;
 use crate::types::workspace_path::WorkspacePath;
 
 /// The version of the documents.
-const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 1;
 
 /// A document that lists targets.
 #[derive(Debug, Serialize)]
@@ -96,7 +96,8 @@ fn seconds(milliseconds: u64) -> f64 {
     milliseconds as f64 / 1000.0
 }
 
-fn text(document: &impl Serialize) -> String {
+/// The text of a document, with a line end.
+pub(super) fn text(document: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(document).expect("documents have text keys only");
     format!("{text}\n")
 }

@@ -4,8 +4,10 @@
 
 pub mod documents;
 pub mod query_answer;
+pub mod explanations;
 pub mod text_width;
 pub mod layered_layout;
 mod picture;
 mod svg;
 pub mod graph_picture;
+pub mod affected_documents;

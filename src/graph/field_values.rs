@@ -68,6 +68,23 @@ pub(super) fn repository(text: Located<String>) -> Result<Located<String>, Diagn
     Err(with_case_help(diagnostic, repository))
 }
 
+/// The name of an environment variable.
+pub(super) fn variable_name(text: Located<String>) -> Result<Located<String>, Diagnostic> {
+    if is_variable_name(&text.value) {
+        return Ok(text);
+    }
+    let message = format!("`{}` cannot be the name of an environment variable", text.value);
+    let said = "expected letters, digits and `_`, no digit first, such as `IMAGE_URI`";
+    let diagnostic = Diagnostic::error(message).at_location(&text.location, said);
+    let fine = text.value.to_uppercase().replace('-', "_");
+    Err(if is_variable_name(&fine) { diagnostic.help(format!("write `{fine}`")) } else { diagnostic })
+}
+
+fn is_variable_name(text: &str) -> bool {
+    let letters = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    letters && text.bytes().next().is_some_and(|first| !first.is_ascii_digit())
+}
+
 /// A name to give the image: a repository and a tag.
 pub(super) fn tag(pieces: Vec<Piece>, location: &Location) -> Result<Located<Tag>, Diagnostic> {
     let part = |piece| match piece {

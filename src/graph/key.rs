@@ -20,7 +20,7 @@
 //!
 //! | never enters | why |
 //! |---|---|
-//! | tags, cache locations | they say where an output goes, not what it is |
+//! | tags, export names, cache locations | they say where an output goes, not what it is |
 //! | values of stamps | that is their purpose |
 //! | values of secrets | a key is public |
 //! | arguments and contexts that no reached stage sees | the output cannot show them |
@@ -71,16 +71,27 @@ impl Keyed<'_> {
     }
 
     fn source_key(&self, id: NodeId, key: impl Fn(NodeId) -> SourceKey) -> SourceKey {
-        let node = &self.graph.nodes[id];
         let mut sink = HashSink::new("imgraph 2026-11 source key");
+        self.write_source(id, key, &mut sink);
+        SourceKey::from_bytes(sink.finish())
+    }
+
+    fn write_source(&self, id: NodeId, key: impl Fn(NodeId) -> SourceKey, sink: &mut impl FactSink) {
+        let node = &self.graph.nodes[id];
         match &node.work {
-            Work::External(external) => external_facts(node, external, &mut sink),
+            Work::External(external) => external_facts(node, external, sink),
             Work::Build(build) => {
-                self.own_facts(id, build, &mut sink);
-                dependency_facts(node, &mut sink, |dependency| key(dependency.node).to_string());
+                self.own_facts(id, build, sink);
+                dependency_facts(node, sink, |dependency| key(dependency.node).to_string());
             }
         }
-        SourceKey::from_bytes(sink.finish())
+    }
+
+    /// The facts behind the source key of the node `id`, whose dependencies have the keys in `keys`.
+    pub fn source_facts(&self, id: NodeId, keys: &DenseMap<NodeId, SourceKey>) -> Vec<Fact> {
+        let mut sink = ListSink::default();
+        self.write_source(id, |dependency| keys[dependency], &mut sink);
+        sink.0
     }
 
     /// The action key of the build `id`, whose dependencies have the outputs that `outputs` gives.

@@ -125,6 +125,7 @@ fn load_some(snapshot: &Snapshot, options: &Options<'_>, part: Option<&Part>) ->
     }
     diagnostics.extend(select::check_cycles(&targets, &names));
     diagnostics.extend(check_publications(&targets));
+    diagnostics.extend(check_exports(&targets));
     let shared = packages.iter().filter(|package| concerns_others(&package.file));
     let shared = shared.map(|package| Arc::clone(&package.folder)).collect();
     diagnostics.extend(packages.into_iter().flat_map(|package| package.diagnostics));
@@ -217,6 +218,32 @@ fn check_publications(targets: &DenseMap<TargetId, Arc<Target>>) -> Vec<Diagnost
         let diagnostic =
             Diagnostic::error(message).at_location(&publishes.location, target.label.to_string());
         diagnostics.push(diagnostic.see_location(&place.location, first.label.to_string()));
+    }
+    diagnostics
+}
+
+/// No two images are exported under one name: a deploy would read either.
+fn check_exports(targets: &DenseMap<TargetId, Arc<Target>>) -> Vec<Diagnostic> {
+    let mut firsts: BTreeMap<&str, (&Target, &Located<String>)> = BTreeMap::new();
+    let mut diagnostics = Vec::new();
+    for target in targets.values() {
+        let Some(export) = target.build().and_then(|build| build.export.as_ref()) else { continue };
+        let Some((first, place)) = firsts.get(export.value.as_str()) else {
+            firsts.insert(&export.value, (target, export));
+            continue;
+        };
+        let message =
+            format!("`{}` and `{}` are both exported as `{}`", first.label, target.label, export.value);
+        let diagnostic = Diagnostic::error(message).at_location(&export.location, target.label.to_string());
+        // Defaults write one name for all.
+        diagnostics.push(if export.location == place.location {
+            diagnostic
+                .help("a name in defaults is that of every image below: write it in the image's own table")
+        } else {
+            diagnostic
+                .see_location(&place.location, first.label.to_string())
+                .help("give each a name of its own")
+        });
     }
     diagnostics
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::node::{Build, Context, Graph};
+use super::node::{Build, Context, Graph, Node};
 use super::view::{PatternOrigin, View, ViewError, Views};
 use crate::source::snapshot::Snapshot;
 use crate::types::diagnostic::Diagnostic;
@@ -26,9 +26,23 @@ impl NodeViews {
     /// # Errors
     /// A diagnostic for each view that cannot be made.
     pub fn new(graph: &Graph, snapshot: &Snapshot) -> Result<Self, Vec<Diagnostic>> {
+        Self::but(graph, snapshot, &DenseMap::filled(graph.nodes.len(), Vec::new()))
+    }
+
+    /// As [`Self::new`], with a stand-in for each view of which it need not be known what it holds: for
+    /// each node the names of their contexts. All stand-ins are equal.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(super) fn but(
+        graph: &Graph,
+        snapshot: &Snapshot,
+        unmade: &DenseMap<NodeId, Vec<&str>>,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let views = Views::new(snapshot.clone());
-        let made: Vec<Result<ByContext, Vec<Diagnostic>>> =
-            graph.nodes.values().par_iter().map(|node| of_build(node.build(), &views)).collect();
+        let of_node = |(node, unmade): (&Node, &Vec<&str>)| of_build(node.build(), unmade, &views);
+        let nodes = graph.nodes.values().par_iter().zip(unmade.values());
+        let made: Vec<Result<ByContext, Vec<Diagnostic>>> = nodes.map(of_node).collect();
         let mut problems: Vec<Diagnostic> = Vec::new();
         let mut all = Vec::with_capacity(made.len());
         for made in made {
@@ -74,10 +88,14 @@ impl NodeViews {
     }
 }
 
-fn of_build(build: Option<&Build>, views: &Views) -> Result<ByContext, Vec<Diagnostic>> {
+fn of_build(build: Option<&Build>, unmade: &[&str], views: &Views) -> Result<ByContext, Vec<Diagnostic>> {
     let (mut made, mut problems) = (BTreeMap::new(), Vec::new());
     let Some(build) = build else { return Ok(made) };
     for (name, context) in build.contexts() {
+        if unmade.contains(&name) {
+            made.insert(name.to_owned(), Arc::default());
+            continue;
+        }
         match views.view(&context.spec) {
             Ok(view) => {
                 made.insert(name.to_owned(), view);

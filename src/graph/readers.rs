@@ -10,12 +10,13 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
+use super::asked_path::{Asked, Held};
 use super::dockerfiles::ignore_file_places;
 use super::node::{Build, Context, Graph, Node};
 use super::node_views;
 use super::package_uses::{PackageUse, PackageUses};
 use super::target::SecretSource;
-use super::view::{ViewError, ViewSpec};
+use super::view::ViewSpec;
 use crate::source::read_error::ReadError;
 use crate::source::snapshot::Snapshot;
 use crate::syntax::build_toml::file::FILE_NAME;
@@ -111,44 +112,10 @@ struct Read {
     place: Location,
 }
 
-/// How what was asked for is in a view.
-enum Held {
-    /// The source that leads to it; `None` where everything is read.
-    Source(Option<String>),
-    /// It is a link on the way to the context.
-    Way,
-}
-
 /// Views by what decides them.
 type Content<'g> = HashMap<&'g ViewSpec, Held>;
 
-/// The path that was asked for.
-struct Asked<'s> {
-    snapshot: &'s Snapshot,
-    /// No link is on the way to it; it may be one.
-    path: WorkspacePath,
-    is_folder: bool,
-}
-
-impl<'s> Asked<'s> {
-    fn new(snapshot: &'s Snapshot, path: &WorkspacePath) -> Result<Self, ReadError> {
-        let path = without_links_above(snapshot, path)?;
-        let is_folder =
-            path.is_root() || snapshot.entry(&path)?.is_some_and(|entry| entry.as_folder().is_some());
-        Ok(Self { snapshot, path, is_folder })
-    }
-
-    /// Whether `path`, on the way to which is no link, is what was asked for, or in it.
-    fn holds(&self, path: &WorkspacePath) -> bool {
-        *path == self.path || (self.is_folder && path.strip_prefix(&self.path).is_some())
-    }
-
-    /// Whether who reads the file at `path` reads what was asked for: the file itself, or a link on the way.
-    fn is_read_at(&self, path: &WorkspacePath) -> Result<bool, ReadError> {
-        let spelled = without_links_above(self.snapshot, path)?;
-        Ok(self.holds(&spelled) || self.snapshot.way(path)?.iter().any(|on_the_way| self.holds(on_the_way)))
-    }
-
+impl Asked<'_> {
     /// The views that hold it. Equal specifications are asked once.
     fn content<'g>(&self, graph: &'g Graph) -> Result<Content<'g>, Vec<Diagnostic>> {
         let mut users: HashMap<&ViewSpec, (&Build, &Context)> = HashMap::new();
@@ -168,28 +135,6 @@ impl<'s> Asked<'s> {
             }
         }
         if problems.is_empty() { Ok(content) } else { Err(problems) }
-    }
-
-    fn held(&self, spec: &ViewSpec) -> Result<Option<Held>, ViewError> {
-        let way = self.snapshot.way(&spec.context)?;
-        let Some((context, links)) = way.split_last() else { return Ok(None) };
-        // Whoever turns a link elsewhere gives the build other files.
-        if links.iter().any(|link| self.holds(link)) {
-            return Ok(Some(Held::Way));
-        }
-        let inside = self.path.strip_prefix(context);
-        let found = match &inside {
-            Some(inside) if !self.is_folder => spec.holds(self.snapshot, inside)?.then(|| inside.clone()),
-            Some(inside) => {
-                let paths = spec.paths(self.snapshot)?;
-                paths.into_iter().find(|path| path.strip_prefix(inside).is_some())
-            }
-            None if self.holds(context) => spec.paths(self.snapshot)?.into_iter().next(),
-            None => None,
-        };
-        let Some(found) = found else { return Ok(None) };
-        let finder = spec.source_finder(self.snapshot)?;
-        Ok(Some(Held::Source(finder.source_of(&found).map(str::to_owned))))
     }
 
     fn contents(&self, build: &Build, content: &Content<'_>, reads: &mut Vec<Read>) {
@@ -294,13 +239,4 @@ fn context_place(build: &Build, name: &str) -> Location {
     let definition = build.definition();
     let named = definition.contexts.get(name).map(|context| &context.location);
     named.unwrap_or(&definition.context.location).clone()
-}
-
-/// The path of the same entry with no link on the way to it, as far as anything is there.
-fn without_links_above(snapshot: &Snapshot, path: &WorkspacePath) -> Result<WorkspacePath, ReadError> {
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(path.clone()) };
-    match snapshot.follow(&folder)? {
-        Some(folder) => Ok(folder.join_name(name)),
-        None => Ok(without_links_above(snapshot, &folder)?.join_name(name)),
-    }
 }

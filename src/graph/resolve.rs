@@ -41,6 +41,7 @@ pub(super) struct Resolver<'l> {
     surroundings: Surroundings<'l>,
     scope: Scope<'l>,
     header: &'l Located<String>,
+    kind: TargetKind,
     /// Whether a field that is not there was not written.
     table_is_whole: bool,
     diagnostics: RefCell<Vec<Diagnostic>>,
@@ -61,6 +62,7 @@ pub(super) fn resolve<'l>(
         surroundings,
         scope,
         header: &table.name,
+        kind: table.kind,
         table_is_whole: table.whole,
         diagnostics: RefCell::default(),
     };
@@ -107,6 +109,7 @@ impl Resolver<'_> {
             publishes: layers
                 .nearest(|fields| fields.publishes.as_ref())
                 .and_then(|name| self.publishes(name)),
+            export: layers.nearest(|fields| fields.export.as_ref()).and_then(|name| self.export(name)),
             network: layers.nearest(|fields| fields.network.as_ref()).and_then(|name| self.network(name)),
             no_cache: layers.nearest(|fields| fields.no_cache.as_ref()).cloned(),
             dockerfile: dockerfile?,
@@ -257,6 +260,18 @@ impl Resolver<'_> {
     fn publishes(&self, template: &Template) -> Option<Located<String>> {
         let text = self.text(template, "publishes")?;
         self.accept(field_values::repository(text))
+    }
+
+    fn export(&self, template: &Template) -> Option<Located<String>> {
+        if self.kind != TargetKind::Image {
+            let message = format!("`export` is of images, and this is a {}", self.kind);
+            let diagnostic = Diagnostic::error(message).at_location(&template.location, "no deploy reads it");
+            self.report(diagnostic.help("leave it out, or declare the target as an image"));
+            return None;
+        }
+        let text = self.plain(template, Purpose::NoKey)?;
+        let text = self.accept(field_values::not_empty(text, "a name such as `IMAGE_URI`"))?;
+        self.accept(field_values::variable_name(text))
     }
 
     fn network(&self, template: &Template) -> Option<Located<Network>> {

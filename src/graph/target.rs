@@ -68,6 +68,9 @@ pub struct BuildDefinition {
     pub inputs: Option<Vec<Located<String>>>,
     /// The repository under which Dockerfiles speak of this target, without a tag.
     pub publishes: Option<Located<String>>,
+    /// The name under which deploys read the reference of the image: that of an environment variable. It
+    /// never enters a key; only images have one.
+    pub export: Option<Located<String>>,
     /// What `RUN` may reach; `None` is the builder's default.
     pub network: Option<Located<Network>>,
     /// Whether the builder is to leave its own cache aside.

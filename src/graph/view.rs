@@ -68,6 +68,13 @@ pub struct View {
     pub entries: Vec<FileEntry>,
 }
 
+/// No view of anything: its digest is that of none.
+impl Default for View {
+    fn default() -> Self {
+        Self { digest: TreeDigest::from_bytes([0; 32]), entries: Vec::new() }
+    }
+}
+
 impl ViewSpec {
     /// Looks at the files, and hashes those that nobody hashed before.
     ///

@@ -16,6 +16,7 @@ use super::git::commit_files::{CommitFiles, Contents};
 use super::git::object_id::ObjectId;
 use super::git::repository::{Commit, Repository};
 use super::git::trees::Mode;
+use super::origin::Place;
 use super::read_error::ReadError;
 use super::snapshot::Snapshot;
 use super::stat::EntryKind;
@@ -94,12 +95,32 @@ impl Comparison {
         Ok(Self { base: of_commit(base, &base_files), head, base_files, head_files, changed: places })
     }
 
-    /// Makes ready for somebody who looks into every folder of the head.
+    /// Makes ready for somebody who loads the head: every folder is listed, and what will be parsed is read.
     ///
     /// # Errors
     /// When git does not answer.
     pub fn list_all(&self) -> Result<(), GitError> {
         self.head_files.as_ref().map_or(Ok(()), CommitFiles::list_all)
+    }
+
+    /// Whether the head is the checkout.
+    pub fn has_checkout(&self) -> bool {
+        self.head_files.is_none()
+    }
+
+    /// The modes and blobs that a file has on both sides, for people.
+    pub fn described(&self, file: &WorkspacePath) -> (Option<String>, Option<String>) {
+        let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else { return (None, None) };
+        let place = Place { folder: &folder, name };
+        let words = |files: &CommitFiles| {
+            let (mode, id) = files.entry(place).ok()??;
+            Some(format!("{} {}", mode.as_str(), id.short()))
+        };
+        let head = match &self.head_files {
+            Some(files) => words(files),
+            None => Some("checkout".to_owned()),
+        };
+        (words(&self.base_files), head)
     }
 
     /// Where the two differ. A folder is looked into where its trees differ; where the head is the checkout,
@@ -135,7 +156,7 @@ impl Comparison {
 
     fn note(&self, path: WorkspacePath, one: Option<&Name>, other: Option<&Name>, found: &mut Differences) {
         let differs = match (one, other) {
-            (Some(Name::Commit(_, one)), Some(Name::Commit(_, other))) => one != other,
+            (Some(one @ Name::Commit(..)), Some(other @ Name::Commit(..))) => one != other,
             // What the checkout has in this place is as in the commit, or git says that it is not.
             (Some(one), Some(Name::Disk(kind))) => one.kind() != *kind || self.changed.contains(&path),
             _ => true,

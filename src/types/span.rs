@@ -115,6 +115,15 @@ impl<Value> Located<Value> {
 }
 
 impl Location {
+    /// The line on which it begins, without the spaces around it.
+    pub fn line_text(&self) -> &str {
+        let text = self.source.text.as_str();
+        let start = text.floor_char_boundary(self.span.start);
+        let from = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let to = text[start..].find('\n').map_or(text.len(), |at| start + at);
+        text[from..to].trim()
+    }
+
     /// `path:line` as people write it.
     pub fn path_line(&self) -> String {
         format!("{}:{}", self.source.path, self.source.line_column(self.span.start).line)

@@ -111,8 +111,37 @@ fn what_is_wrong_goes_to_standard_error() {
     place.check_refused(&["dpes(//api)"], "did you mean `deps`?");
     place.check_refused(&["//apo"], "did you mean `//api`?");
     place.check_refused(&["deps(//api", "--output", "json"], "the query ends too early");
-    place.check_refused(&["affected(main)"], "there is no function `affected`");
     place.check_refused(&["//api", "--output", "proto"], "possible values");
+}
+
+#[test]
+fn commits_are_compared_with_the_files_as_they_are() {
+    let place = Place::new(TEXT);
+    place.check_refused(&["affected(HEAD)"], "it cannot be said what differs from `HEAD`");
+    let script =
+        "git init -q -b trunk . && git config user.email a@b && git config user.name a && git add . &&
+        git commit -qm first";
+    let mut git = Command::new("sh");
+    assert!(git.arg("-ec").arg(script).current_dir(place.shop.path()).status().unwrap().success());
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let ask = |query: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_imgraph"));
+        command.args(["query", query]).current_dir(place.shop.path()).env_clear().env("PATH", &path);
+        let output = command.env("IMGRAPH_CACHE_DIR", place.cache.path()).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (text(output.stdout), text(output.stderr), output.status.code())
+    };
+    let well = |out: &str| (out.to_owned(), String::new(), Some(0));
+    assert_eq!(ask("affected(HEAD)"), well(""));
+    std::fs::write(place.shop.path().join("web/admin.conf"), "new").unwrap();
+    assert_eq!(ask("affected(HEAD)"), well("//web:admin\n"));
+    assert_eq!(
+        ask("kind(group, allrdeps(affected('HEAD')))"),
+        well("//:all-but-the-site\n//web:frontends\n")
+    );
+    let (out, err, code) = ask("//api + affected(nowhere)");
+    assert_eq!((out.as_str(), code), ("", Some(2)), "{err}");
+    assert!(err.contains("nowhere") && err.contains("--> expression:1:18"), "{err}");
 }
 
 /// A Dockerfile that is wrong, of a target that nothing else has to do with.

@@ -1,12 +1,12 @@
 //! The language by itself: how texts are read, and that no text ends the program.
 
-use imgraph::syntax::query::{Function, parse};
+use imgraph::syntax::query::parse;
 use proptest::prelude::*;
 
 use crate::shop::source;
 
 fn read(text: &str) -> Result<String, String> {
-    let expression = parse(&source(text), &Function::ALL);
+    let expression = parse(&source(text));
     expression.map(|expression| expression.to_string()).map_err(|problem| problem.message)
 }
 
@@ -114,7 +114,7 @@ fn pieces() -> impl Strategy<Value = String> {
 /// Every text is an expression that is shown as itself, or a mistake with a place in the text.
 fn check_any(text: &str) {
     let source = source(text);
-    match parse(&source, &Function::ALL) {
+    match parse(&source) {
         Ok(expression) => {
             let shown = expression.to_string();
             assert_eq!(read(&shown).as_deref(), Ok(shown.as_str()), "{text}");

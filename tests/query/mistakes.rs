@@ -42,13 +42,3 @@ fn all_words_that_name_nothing_are_told_at_once() {
         Shop::new().ask("deps(//apy) + //web:sitte + set(//jobs:x)", "", false, |_| ()).unwrap_err();
     assert_eq!(problems.len(), 3, "{problems:#?}");
 }
-
-#[test]
-fn a_function_that_is_not_offered_does_not_exist() {
-    use imgraph::syntax::query::{Function, parse};
-    let offered: Vec<Function> =
-        Function::ALL.into_iter().filter(|function| *function != Function::Affected).collect();
-    let problem = parse(&crate::shop::source("affected(main)"), &offered).unwrap_err();
-    assert_eq!(problem.message, "there is no function `affected`");
-    assert!(!problem.help.concat().contains("affected"), "{problem:?}");
-}

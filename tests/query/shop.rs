@@ -52,7 +52,7 @@ impl Shop {
         let Self { snapshot, loaded, .. } = self;
         let current = Arc::new(WorkspacePath::root().resolve(current.as_bytes()).unwrap());
         let source = source(query);
-        let expression = parse(&source, &Function::ALL).map_err(|problem| vec![problem])?;
+        let expression = parse(&source).map_err(|problem| vec![problem])?;
         let scope = Scope::new(&expression, loaded, &current, &source, shows_edges)?;
         let platform = "linux/amd64".parse().unwrap();
         let wanted = Wanted { targets: &scope.targets, platforms: &[], build_platform: &platform };
@@ -71,7 +71,6 @@ impl Shop {
             let root = Arc::new(WorkspacePath::root());
             Ok(labels.iter().map(|label| Label::parse(label, &root).unwrap()).collect::<BTreeSet<_>>())
         };
-        let affected = Some(affected);
         let surroundings = Surroundings {
             snapshot,
             loaded,

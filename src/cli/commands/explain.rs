@@ -1,4 +1,4 @@
-//! `imgraph explain`: why a target is dirty.
+//! `imgraph explain`: why a target is dirty; and the other things that it explains.
 
 use crate::cli::arguments::{self, Format, Targets};
 use crate::cli::exit::Exit;
@@ -17,7 +17,15 @@ const SCREEN: usize = 20;
 
 /// Runs the command.
 pub(crate) fn run(session: &Session, arguments: &arguments::Explain) -> Result<Exit, Exit> {
-    let wanted = Targets { patterns: vec![arguments.target.clone()], platform: Vec::new() };
+    match (&arguments.file, &arguments.targets[..]) {
+        (Some(file), _) => super::explain_file::run(session, arguments, file),
+        (None, [one, other]) => super::explain_way::run(session, arguments, [one, other]),
+        (None, _) => dirty(session, arguments),
+    }
+}
+
+fn dirty(session: &Session, arguments: &arguments::Explain) -> Result<Exit, Exit> {
+    let wanted = Targets { patterns: arguments.targets.clone(), platform: Vec::new() };
     let prepared = Prepared::new(session, &wanted, None)?;
     let last_builds = prepared.last_builds();
     let known = prepared.known(&last_builds, &[]);

@@ -82,7 +82,7 @@ fn shape(node: &Node) -> Shape {
 
 /// How a node uses another. A reference that stands for an argument's value is written nowhere: the
 /// argument is.
-pub(crate) fn why(build: Option<&Build>, role: &Role) -> String {
+pub(super) fn why(build: Option<&Build>, role: &Role) -> String {
     match role {
         Role::Reference { name, .. } => {
             let argument = build.and_then(|build| {

@@ -1,11 +1,15 @@
 //! The commands, a file each: from what was typed to what is printed, and an exit.
 
+pub(crate) mod affected;
 pub(crate) mod cache;
 pub(crate) mod completions;
-pub(crate) mod explain;
 pub(crate) mod graph;
 pub(crate) mod query;
+mod explain_file;
+mod explain_way;
+pub(crate) mod explain;
 pub(crate) mod inputs;
+pub(crate) mod refs;
 pub(crate) mod plan;
 pub(crate) mod build;
 pub(crate) mod watch;

@@ -1,14 +1,17 @@
 //! `imgraph query`: asks the graph.
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::graph::why;
-use crate::cli::arguments::{self, QueryFormat, QueryOrder};
 use crate::cli::exit::{self, Exit};
+use crate::cli::query_arguments::{Query, QueryFormat, QueryOrder};
+use crate::cli::revisions::{self, Question};
 use crate::cli::session::{Session, Workspace};
 use crate::cli::terminal;
+use crate::engine::affected::{Revisions, present};
 use crate::export::graph_picture::{self, Picture, PictureEdge, PictureFormat, PictureNode, Shape};
 use crate::export::query_answer::{Answer, Line};
 use crate::graph::query::evaluate::{Surroundings, evaluate};
@@ -18,13 +21,14 @@ use crate::graph::target::{Definition, TargetKind};
 use crate::syntax::query::{Expression, Function, parse};
 use crate::types::diagnostic::Diagnostic;
 use crate::types::ids::{DenseMap, NodeId};
+use crate::types::label::Label;
 use crate::types::span::SourceText;
 use crate::types::workspace_path::WorkspacePath;
 
 /// Runs the command. No builder is asked.
-pub(crate) fn run(session: &Session, arguments: &arguments::Query) -> Result<Exit, Exit> {
+pub(crate) fn run(session: &Session, arguments: &Query) -> Result<Exit, Exit> {
     let source = Arc::new(source(session, arguments)?);
-    let parsed = parse(&source, &offered());
+    let parsed = parse(&source);
     let expression = parsed.map_err(|problem| session.fail(&[problem], Exit::Usage))?;
     let workspace = session.workspace()?;
     let text = answer(session, arguments, &workspace, &source, &expression)?;
@@ -34,14 +38,9 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Query) -> Result<Exi
     Ok(Exit::Done)
 }
 
-/// The functions that can be asked here.
-fn offered() -> Vec<Function> {
-    Function::ALL.into_iter().filter(|function| *function != Function::Affected).collect()
-}
-
 fn answer(
     session: &Session,
-    arguments: &arguments::Query,
+    arguments: &Query,
     workspace: &Workspace,
     source: &Arc<SourceText>,
     expression: &Expression,
@@ -57,12 +56,29 @@ fn answer(
     let scope = scope.map_err(|problems| session.fail(&problems, Exit::Usage))?;
     let graph = session.graph(workspace, &scope.targets, &[], &Session::local_platform())?;
     let vertices = Vertices::new(loaded, &graph, &scope);
+    let not_compared = Cell::new(None);
+    let affected = |commit: &str, span| {
+        affected(session, commit).map_err(|exit| {
+            not_compared.set(Some(exit));
+            let problem = Diagnostic::error(format!("it cannot be said what differs from `{commit}`"));
+            problem.at(source, span, "for the reason above")
+        })
+    };
     let surroundings =
-        Surroundings { snapshot, loaded, vertices: &vertices, current, source, affected: None };
-    let members = evaluate(expression, surroundings);
-    let members = members.map_err(|problem| session.fail(&[problem], Exit::Usage))?;
+        Surroundings { snapshot, loaded, vertices: &vertices, current, source, affected: &affected };
+    let members = evaluate(expression, surroundings)
+        .map_err(|problem| session.fail(&[problem], not_compared.get().unwrap_or(Exit::Usage)))?;
     let answer = Answer { vertices: &vertices, members: &members, users_first };
     Ok(written(&answer, arguments.format))
+}
+
+/// The targets that differ between `commit` and the files as they are. Why it cannot be said is shown.
+fn affected(session: &Session, commit: &str) -> Result<BTreeSet<Label>, Exit> {
+    let revisions = Revisions { base: commit, head: None, merge_base: false };
+    let patterns = ["//...".to_owned()];
+    let question = Question { revisions, patterns: &patterns, platforms: &[], strict: true };
+    let answer = revisions::affected(session, question)?;
+    Ok(present(&answer.targets).map(|target| target.label.clone()).collect())
 }
 
 fn shows_edges(format: QueryFormat) -> bool {
@@ -140,7 +156,7 @@ fn shape(vertices: &Vertices<'_>, item: &Item) -> Shape {
 }
 
 /// The text of the query, under the name by which messages speak of it.
-fn source(session: &Session, arguments: &arguments::Query) -> Result<SourceText, Exit> {
+fn source(session: &Session, arguments: &Query) -> Result<SourceText, Exit> {
     let Some(file) = &arguments.query_file else {
         let text = arguments.expression.clone().unwrap_or_default();
         return Ok(SourceText { path: named("expression"), text });

@@ -35,8 +35,8 @@ pub struct Surroundings<'s> {
     pub current: &'s Arc<WorkspacePath>,
     /// The text of the expression.
     pub source: &'s Arc<SourceText>,
-    /// Who compares with commits; `None` when nobody can.
-    pub affected: Option<Affected<'s>>,
+    /// Who compares with commits.
+    pub affected: Affected<'s>,
 }
 
 /// What `expression` stands for.
@@ -323,11 +323,7 @@ impl<'e> Evaluation<'e> {
     }
 
     fn affected(&self, commit: &Spanned<String>) -> Answer {
-        let Surroundings { loaded, source, affected, .. } = self.surroundings;
-        let Some(affected) = affected else {
-            let problem = Diagnostic::error("nothing here can compare with a commit");
-            return Err(problem.at(source, commit.span, "cannot be looked at"));
-        };
+        let Surroundings { loaded, affected, .. } = self.surroundings;
         let labels = affected(&commit.value, commit.span)?;
         // What the commit has and the workspace has no more is no vertex.
         Ok(labels

@@ -19,9 +19,10 @@ use crate::types::workspace_path::WorkspacePath;
 const TABLES: [&str; 5] = ["args", "contexts", "labels", "secrets", "stamp"];
 
 /// The other fields.
-const PLAIN: [&str; 12] = [
+const PLAIN: [&str; 13] = [
     "context",
     "dockerfile",
+    "export",
     "image",
     "inputs",
     "name",
@@ -129,6 +130,7 @@ impl<'f> Field<'f> {
             "stamp" => self.table(&build.stamp, text),
             "context" => Some(build.context.value.to_string()),
             "dockerfile" => Some(build.dockerfile.value.to_string()),
+            "export" => build.export.as_ref().map(|export| export.value.clone()),
             "inputs" => build.inputs.as_ref().map(|inputs| list(inputs, text)),
             "network" => {
                 let network = build.network.as_ref().map_or(Network::Default, |network| network.value);

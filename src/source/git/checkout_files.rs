@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::command::GitError;
 use super::commit_files::{CommitFiles, facts, lies_in, unreadable};
+use super::object_id::ObjectId;
 use super::trees::Mode;
 use crate::source::disk::Disk;
 use crate::source::origin::{Hashed, Listed, Origin, Place, StatResult, Text};
@@ -33,10 +34,7 @@ impl CheckoutFiles {
     }
 
     /// What the commit has at `place`, if the checkout has the same.
-    fn same(
-        &self,
-        place: Place<'_>,
-    ) -> Result<Option<(Mode, crate::source::git::object_id::ObjectId)>, ReadError> {
+    fn same(&self, place: Place<'_>) -> Result<Option<(Mode, ObjectId)>, ReadError> {
         if lies_in(&self.changed, &place) {
             return Ok(None);
         }
@@ -79,7 +77,13 @@ impl Origin for CheckoutFiles {
     }
 
     fn list(&self, folder: &WorkspacePath) -> Result<Listed, ReadError> {
-        Ok(Listed { steady: None, ..self.disk.list(folder)? })
+        let all = self.disk.list(folder)?;
+        let mut listed = Listed::default();
+        // No commit has git's own folder, nor the file that a submodule or a worktree has in its place.
+        for entry in all.entries.iter().filter(|entry| all.name(entry) != b".git") {
+            listed.push(all.name(entry), entry.kind);
+        }
+        Ok(listed)
     }
 
     fn link_target(&self, link: Place<'_>) -> Result<Box<[u8]>, ReadError> {

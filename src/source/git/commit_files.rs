@@ -71,9 +71,10 @@ impl CommitFiles {
         }))
     }
 
-    /// Makes ready for somebody who looks into every folder.
+    /// Makes ready for somebody who looks into every folder and parses what is there: all trees are listed by
+    /// one process, and what looks like a text for us is read in one go.
     pub(in crate::source) fn list_all(&self) -> Result<(), GitError> {
-        self.0.trees.list_below(self.0.root)
+        self.0.trees.list_below(self.0.root, is_parsed)
     }
 
     /// The submodules that somebody looked into and that cannot be read here, with their commits.
@@ -96,21 +97,6 @@ impl CommitFiles {
         let Some(Found { tree, .. }) = found else { return Ok(Vec::new()) };
         let named = |entry: &TreeEntry| (tree.name(entry).to_vec(), entry.mode, entry.id);
         Ok(tree.entries().iter().map(named).collect())
-    }
-
-    /// Reads the texts of these files in one go, where they are of the workspace's own repository.
-    pub(in crate::source) fn read_texts(&self, files: &[WorkspacePath]) -> Result<(), GitError> {
-        let mut ids = Vec::new();
-        for path in files {
-            let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { continue };
-            if let Some((found, entry)) = self.find(Place { folder: &folder, name })?
-                && Arc::ptr_eq(&found.trees, &self.0.trees)
-                && matches!(entry.mode, Mode::File | Mode::Executable | Mode::Link)
-            {
-                ids.push(entry.id);
-            }
-        }
-        self.0.trees.read_blobs(&ids)
     }
 
     /// How the content of a file is told that has the blob `id`, when it need not be read.
@@ -240,6 +226,13 @@ impl Origin for CommitFiles {
     fn read(&self, file: Place<'_>) -> Result<Text, ReadError> {
         Ok(Text { bytes: self.bytes(file)?.to_vec(), steady: None })
     }
+}
+
+/// Whether a file of this name is likely to be parsed. Nothing depends on it but how fast it comes.
+fn is_parsed(name: &[u8]) -> bool {
+    let name = name.to_ascii_lowercase();
+    let holds = |word: &[u8]| name.windows(word.len()).any(|letters| letters == word);
+    name == b"build.toml" || name == b".gitignore" || holds(b"dockerfile") || name.ends_with(b".dockerignore")
 }
 
 /// Whether `place` or a folder above it is one of `places`.

@@ -39,6 +39,17 @@ impl Mode {
 }
 
 impl Mode {
+    /// As git writes it.
+    pub(in crate::source) fn as_str(self) -> &'static str {
+        match self {
+            Self::Folder => "040000",
+            Self::File => "100644",
+            Self::Executable => "100755",
+            Self::Link => "120000",
+            Self::Submodule => "160000",
+        }
+    }
+
     /// What a checkout has in its place.
     pub(in crate::source) fn kind(self) -> EntryKind {
         match self {
@@ -159,7 +170,7 @@ impl Trees {
     }
 
     /// Reads those of these blobs that are not known, all in one go.
-    pub(in crate::source) fn read_blobs(&self, ids: &[ObjectId]) -> Result<(), GitError> {
+    fn read_blobs(&self, ids: &[ObjectId]) -> Result<(), GitError> {
         let unknown: Vec<String> = {
             let known = self.lock_blobs();
             ids.iter().filter(|id| !known.contains_key(id)).map(ToString::to_string).collect()
@@ -170,14 +181,24 @@ impl Trees {
         Ok(())
     }
 
-    /// Lists the tree `id` and all trees in it, so that nobody has to ask for each.
-    pub(in crate::source) fn list_below(&self, id: ObjectId) -> Result<(), GitError> {
+    /// Lists the tree `id` and all trees in it, so that nobody has to ask for each, and reads the files whose
+    /// names are `wanted`.
+    pub(in crate::source) fn list_below(
+        &self,
+        id: ObjectId,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Result<(), GitError> {
         // Below the repository's top git would show nothing but what lies where it was started.
         let listed = self.git.ask(&["ls-tree", "-r", "-t", "-z", "--full-tree", &id.to_string()])?;
         let trees = trees_of_listing(id, &listed)
             .ok_or_else(|| failed(&["ls-tree"], format!("what it says of {id} cannot be understood")))?;
+        let mut texts = Vec::new();
+        for (_, tree) in &trees {
+            let files = tree.entries.iter().filter(|entry| entry.mode.kind() == EntryKind::File);
+            texts.extend(files.filter(|entry| wanted(tree.name(entry))).map(|entry| entry.id));
+        }
         self.known.write().unwrap_or_else(PoisonError::into_inner).extend(trees);
-        Ok(())
+        self.read_blobs(&texts)
     }
 
     fn object(&self, id: ObjectId, kind: ObjectKind) -> Result<Vec<u8>, GitError> {

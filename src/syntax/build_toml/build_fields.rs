@@ -40,6 +40,8 @@ pub struct BuildFields {
     pub inputs: Option<Vec<Template>>,
     /// The repository under which Dockerfiles speak of the target.
     pub publishes: Option<Template>,
+    /// The name under which deploys read the image's reference.
+    pub export: Option<Template>,
     /// What `RUN` may reach.
     pub network: Option<Template>,
     /// Whether the builder leaves its cache aside.
@@ -98,7 +100,8 @@ pub struct TagField {
 impl BuildFields {
     /// Every string in the fields that may hold variables.
     pub fn templates(&self) -> Vec<&Template> {
-        let single = [&self.dockerfile, &self.context, &self.target, &self.publishes, &self.network];
+        let single =
+            [&self.dockerfile, &self.context, &self.target, &self.publishes, &self.export, &self.network];
         let lists = [&self.platforms, &self.inputs];
         let args = self.args.iter().map(|(_, field)| match field {
             ArgumentField::Text(template) | ArgumentField::Target(template) => template,
@@ -128,7 +131,7 @@ impl BuildFields {
 }
 
 /// The keys of [`BuildFields`], for messages about fields that go with nothing.
-pub(super) const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 15] = [
     "dockerfile",
     "context",
     "target",
@@ -141,6 +144,7 @@ pub(super) const KEYS: [&str; 14] = [
     "tags",
     "inputs",
     "publishes",
+    "export",
     "network",
     "no-cache",
 ];
@@ -169,6 +173,7 @@ pub(super) fn read(table: &mut Table<'_, '_>) -> BuildFields {
         }),
         inputs: table.templates("inputs").map(|list| list.value),
         publishes: table.template("publishes"),
+        export: table.template("export"),
         network: table.template("network"),
         no_cache: table.boolean("no-cache"),
     }

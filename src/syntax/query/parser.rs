@@ -16,13 +16,13 @@ use crate::types::span::{SourceText, Span, Spanned};
 /// How deep expressions may stand in each other: each level takes some of the stack.
 const MOST_LEVELS: usize = 100;
 
-/// Reads the query that `source` is. Of the functions, those that are `offered` exist.
+/// Reads the query that `source` is.
 ///
 /// # Errors
 /// The first mistake: its place, what was expected there, and what may have been meant.
-pub fn parse(source: &Arc<SourceText>, offered: &[Function]) -> Result<Expression, Diagnostic> {
+pub fn parse(source: &Arc<SourceText>) -> Result<Expression, Diagnostic> {
     let tokens = tokens(source)?;
-    let mut parser = Parser { source, offered, tokens, next: 0, levels: 0, variables: Vec::new() };
+    let mut parser = Parser { source, tokens, next: 0, levels: 0, variables: Vec::new() };
     let expression = parser.expression()?;
     match parser.peek() {
         TokenKind::End => Ok(expression),
@@ -32,7 +32,6 @@ pub fn parse(source: &Arc<SourceText>, offered: &[Function]) -> Result<Expressio
 
 struct Parser<'p> {
     source: &'p Arc<SourceText>,
-    offered: &'p [Function],
     /// The last one is the end.
     tokens: Vec<Token>,
     next: usize,
@@ -157,17 +156,17 @@ impl Parser<'_> {
     }
 
     fn call(&mut self, name: &Spanned<String>) -> Result<Expression, Diagnostic> {
-        let Some(function) = self.offered.iter().find(|function| function.name() == name.value) else {
+        let Some(function) = Function::ALL.into_iter().find(|function| function.name() == name.value) else {
             return Err(self.no_function(name));
         };
-        let mut arguments = Arguments { parser: self, function: *function, taken: 0, may_go_on: false };
+        let mut arguments = Arguments { parser: self, function, taken: 0, may_go_on: false };
         let call = arguments.call()?;
         arguments.close()?;
         Ok(Expression::Call(Box::new(call)))
     }
 
     fn no_function(&self, name: &Spanned<String>) -> Diagnostic {
-        let names: Vec<&str> = self.offered.iter().map(|function| function.name()).collect();
+        let names = Function::ALL.map(Function::name);
         let problem = Diagnostic::error(format!("there is no function `{}`", name.value)).at(
             self.source,
             name.span,

@@ -1,0 +1,294 @@
+//! Which targets a change touches: from two revisions to the targets whose keys differ.
+//!
+//! The newer side is loaded whole. The older one is loaded only where a file that is parsed differs; else its
+//! targets are those of the newer side, and their views alone are compared.
+//!
+//! **Invariant:** where it is not clear what was before, everything is affected, and somebody is told why.
+
+use std::collections::HashSet;
+
+use crate::graph::affected::{self, Affected, Aside, Cause};
+use crate::graph::manifest::{Change, Reason};
+use crate::graph::node::Node;
+use crate::graph::paired_views::{self, Made, Unviewable};
+use crate::graph::reach::Reach;
+use crate::graph::side::{Asked, Side};
+use crate::source::comparison::{ClosedSubmodule, Comparison, Differences};
+use crate::source::git::command::GitError;
+use crate::source::git::repository::{Commit, Repository, RevisionError};
+use crate::source::read_error::ReadError;
+use crate::source::snapshot::Snapshot;
+use crate::types::diagnostic::Diagnostic;
+use crate::types::ids::{DenseMap, NodeId};
+use crate::types::span::Location;
+use crate::types::workspace_path::WorkspacePath;
+
+/// Files by which it is decided what packages there are.
+const DECIDING: [&[u8]; 2] = [b"BUILD.toml", b".gitignore"];
+const IGNORE_FILE: &[u8] = b".dockerignore";
+
+/// What is to be compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Revisions<'r> {
+    /// The older side: anything that git can resolve to a commit.
+    pub base: &'r str,
+    /// The newer side; `None` is the checkout.
+    pub head: Option<&'r str>,
+    /// Whether the older side is the best common ancestor of both.
+    pub merge_base: bool,
+}
+
+/// What a change touches.
+#[derive(Debug)]
+pub struct Answer {
+    /// The older side; `None` where it could not be looked at.
+    pub base: Option<Commit>,
+    /// The newer side; `None` is the checkout.
+    pub head: Option<Commit>,
+    /// The targets that were asked for and differ, sorted by label.
+    pub targets: Vec<Affected>,
+    /// Why everything is said to be affected, when it is.
+    pub everything: Option<Vec<Diagnostic>>,
+    /// What is to be known, and changes nothing.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Why nobody can say what a change touches.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The newer side, or what was asked, is wrong.
+    Wrong(Vec<Diagnostic>),
+    /// Git or the disk does not answer.
+    Surroundings(Diagnostic),
+}
+
+impl From<GitError> for Trouble {
+    fn from(error: GitError) -> Self {
+        match error {
+            GitError::NoRepository => Self::Wrong(vec![Diagnostic::error(error.to_string())]),
+            error => Self::Surroundings(Diagnostic::error(error.to_string())),
+        }
+    }
+}
+
+impl From<ReadError> for Trouble {
+    fn from(error: ReadError) -> Self {
+        Self::Surroundings(Diagnostic::error(error.to_string()))
+    }
+}
+
+impl From<RevisionError> for Trouble {
+    fn from(error: RevisionError) -> Self {
+        match error {
+            RevisionError::Git(error) => error.into(),
+            error => Self::Wrong(vec![diagnostic(&error)]),
+        }
+    }
+}
+
+/// What a revision that cannot be looked at looks like to people.
+fn diagnostic(error: &RevisionError) -> Diagnostic {
+    let diagnostic = Diagnostic::error(error.to_string());
+    match error.help() {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
+    }
+}
+
+/// The targets of what is `asked` that differ between two revisions of `repository`.
+///
+/// # Errors
+/// When the newer side is wrong, or git does not answer.
+pub fn affected(
+    repository: &Repository,
+    revisions: Revisions<'_>,
+    asked: &Asked<'_>,
+) -> Result<Answer, Trouble> {
+    let head = revisions.head.map(|revision| repository.commit(revision)).transpose()?;
+    let base = match (revisions.merge_base, revisions.head) {
+        (false, _) => repository.commit(revisions.base),
+        (true, head) => repository.merge_base(revisions.base, head.unwrap_or("HEAD")),
+    };
+    let base = match base {
+        Ok(base) => base,
+        Err(RevisionError::Git(error)) => return Err(error.into()),
+        Err(error) => return without_base(repository, head, asked, diagnostic(&error)),
+    };
+    let comparison = Comparison::new(repository, &base, head.as_ref())?;
+    comparison.list_all()?;
+    let newer = Side::of(&comparison.head, asked).map_err(Trouble::Wrong)?;
+    let differences = comparison.differences()?;
+    let older = if has_the_same_targets(&comparison, &newer, &differences)? {
+        None
+    } else {
+        match Side::of(&comparison.base, asked) {
+            Ok(older) => Some(older),
+            Err(wrong) => return Ok(broken(base, head, newer, wrong)),
+        }
+    };
+    check_patterns(older.as_ref(), &newer)?;
+    let found = Found { repository, comparison: &comparison, differences: &differences };
+    match found.compare(older.as_ref(), &newer) {
+        Ok(targets) => {
+            let warnings = newer.warnings;
+            Ok(Answer { base: Some(base), head, targets, everything: None, warnings })
+        }
+        Err(Unviewable::Head(wrong)) => Err(Trouble::Wrong(wrong)),
+        Err(Unviewable::Base(wrong)) => Ok(broken(base, head, newer, wrong)),
+    }
+}
+
+/// Everything is affected, for the base is `broken`.
+fn broken(base: Commit, head: Option<Commit>, newer: Side, wrong: Vec<Diagnostic>) -> Answer {
+    let said = Diagnostic::error(format!("the workspace of the commit {} cannot be loaded", base.id));
+    let why = std::iter::once(said).chain(wrong).collect();
+    Answer { base: Some(base), ..all_of(head, newer, why) }
+}
+
+fn without_base(
+    repository: &Repository,
+    head: Option<Commit>,
+    asked: &Asked<'_>,
+    why: Diagnostic,
+) -> Result<Answer, Trouble> {
+    let newer = match &head {
+        Some(commit) => {
+            let comparison = Comparison::new(repository, commit, Some(commit))?;
+            comparison.list_all()?;
+            Side::of(&comparison.head, asked)
+        }
+        None => Side::of(&Snapshot::of_disk(repository.root())?, asked),
+    };
+    let newer = newer.map_err(Trouble::Wrong)?;
+    check_patterns(None, &newer)?;
+    Ok(all_of(head, newer, vec![why]))
+}
+
+fn all_of(head: Option<Commit>, newer: Side, why: Vec<Diagnostic>) -> Answer {
+    let new = Some("it could not be looked at".to_owned());
+    let reason = Reason { fact: "base".to_owned(), change: Change::Changed, old: None, new };
+    let targets = affected::everything(&newer.graph, &reason);
+    Answer { base: None, head, targets, everything: Some(why), warnings: newer.warnings }
+}
+
+/// A pattern must name something on one side.
+fn check_patterns(older: Option<&Side>, newer: &Side) -> Result<(), Trouble> {
+    let is_known_before = |pattern: &String| {
+        older.is_some_and(|older| older.unknown.iter().all(|(unknown, _)| unknown != pattern))
+    };
+    let wrong: Vec<Diagnostic> = newer
+        .unknown
+        .iter()
+        .filter(|(pattern, _)| !is_known_before(pattern))
+        .flat_map(|(_, problems)| problems.iter().cloned())
+        .collect();
+    if wrong.is_empty() { Ok(()) } else { Err(Trouble::Wrong(wrong)) }
+}
+
+/// Whether the older side is sure to have the very targets of the newer one: every file that was parsed is
+/// the same, nothing decides that there are others, and git was asked nothing that has another answer.
+fn has_the_same_targets(
+    comparison: &Comparison,
+    newer: &Side,
+    differences: &Differences,
+) -> Result<bool, Trouble> {
+    if !differences.are_files || !newer.loaded.git.is_empty() || !newer.unknown.is_empty() {
+        return Ok(false);
+    }
+    let texts: HashSet<WorkspacePath> = comparison.head.texts().into_iter().collect();
+    let decides = |path: &WorkspacePath| {
+        let name = path.file_name().unwrap_or_default();
+        DECIDING.contains(&name) || name.ends_with(IGNORE_FILE) || texts.contains(path)
+    };
+    if differences.paths.iter().any(decides) {
+        return Ok(false);
+    }
+    let is_inside = |text: &WorkspacePath, folder| text.strip_prefix(folder).is_some();
+    if differences.folders.iter().any(|folder| texts.iter().any(|text| is_inside(text, folder))) {
+        return Ok(false);
+    }
+    // A context must be there, whatever is in it.
+    for build in newer.loaded.targets.values().iter().filter_map(|target| target.build()) {
+        if !comparison.base.folder(&build.context.value).is_ok_and(|folder| folder.is_some()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Two sides that can be compared.
+struct Found<'f> {
+    repository: &'f Repository,
+    comparison: &'f Comparison,
+    differences: &'f Differences,
+}
+
+impl Found<'_> {
+    fn compare(&self, older: Option<&Side>, newer: &Side) -> Result<Vec<Affected>, Unviewable> {
+        let older = older.unwrap_or(newer);
+        let base = Made { graph: &older.graph, snapshot: &self.comparison.base };
+        let head = Made { graph: &newer.graph, snapshot: &self.comparison.head };
+        let partners = paired_views::partners(head.graph, &paired_views::names(base.graph));
+        let (before, after) = paired_views::views(base, head, &partners, self.differences)?;
+        let ignored = |files: &[WorkspacePath]| self.ignored(files);
+        let aside = Aside { unreadable: self.unreadable(head), ignored: &ignored };
+        let mut targets = affected::compare((base, &before), (head, &after), &partners, aside);
+        for cause in targets.iter_mut().flat_map(|target| &mut target.causes) {
+            self.describe(cause);
+        }
+        Ok(targets)
+    }
+
+    /// Those of `files` that git ignores; of two commits none.
+    fn ignored(&self, files: &[WorkspacePath]) -> HashSet<WorkspacePath> {
+        if self.comparison.has_checkout() {
+            // Where git does not say, they count as any other.
+            self.repository.ignored(files).unwrap_or_default()
+        } else {
+            HashSet::new()
+        }
+    }
+
+    /// What is to be said of nodes that may read a submodule which cannot be read here and has another commit.
+    fn unreadable(&self, head: Made<'_>) -> DenseMap<NodeId, Vec<Cause>> {
+        let closed = self.comparison.closed_submodules();
+        let of_node = |node: &Node| {
+            let contexts = || node.build().into_iter().flat_map(|build| build.contexts());
+            let reads = |submodule: &&ClosedSubmodule| {
+                contexts().any(|(_, context)| {
+                    Reach::of(&context.spec, head.snapshot)
+                        .map_or(true, |reach| reach.may_hold_below(&submodule.path))
+                })
+            };
+            closed.iter().filter(reads).map(|closed| of_submodule(node, closed)).collect()
+        };
+        head.graph.nodes.values().iter().map(of_node).collect()
+    }
+
+    /// Says which blobs a file has.
+    fn describe(&self, cause: &mut Cause) {
+        if let Some(file) = &cause.file {
+            let (old, new) = self.comparison.described(file);
+            cause.reason.old = old.filter(|_| cause.reason.change != Change::Added);
+            cause.reason.new = new.filter(|_| cause.reason.change != Change::Removed);
+        }
+    }
+}
+
+fn of_submodule(node: &Node, closed: &ClosedSubmodule) -> Cause {
+    let commit = |id: &Option<_>| id.as_ref().map(ToString::to_string);
+    let (old, new) = (commit(&closed.base), commit(&closed.head));
+    let change = match (&old, &new) {
+        (None, _) => Change::Added,
+        (_, None) => Change::Removed,
+        _ => Change::Changed,
+    };
+    let place: Option<Location> = node.build().map(|build| build.target.location.clone());
+    let fact = format!("submodule {} (its files cannot be read here)", closed.path);
+    Cause { reason: Reason { fact, change, old, new }, place, file: None, through: Vec::new() }
+}
+
+/// The labels of what is affected, of those that the newer side has.
+pub fn present(targets: &[Affected]) -> impl Iterator<Item = &Affected> {
+    targets.iter().filter(|target| target.change != affected::TargetChange::Removed && !target.apart)
+}
