@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::query_arguments;
+
 /// A declarative build graph for container images.
 ///
 /// Targets are declared in BUILD.toml files beside the services: images, builder stages, shared base
@@ -84,6 +86,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Draw the graph
     Graph(Graph),
+    /// Ask the graph: what needs what, what reads which files, which ways there are
+    Query(query_arguments::Query),
     /// Tell what images will be called, from files alone
     Refs(Refs),
     /// Look for what is likely wrong, without building anything
@@ -161,6 +165,12 @@ pub(crate) struct Build {
     /// Show what would be done, as `plan` does
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Build only those of the targets that differ from this commit
+    #[arg(long, value_name = "REV")]
+    pub(crate) affected_by: Option<String>,
+    /// With --affected-by, compare with the best common ancestor of that commit and this one
+    #[arg(long, requires = "affected_by")]
+    pub(crate) merge_base: bool,
     /// Build the named targets even if they are cached, and leave the builder's own cache aside
     #[arg(long)]
     pub(crate) no_cache: bool,

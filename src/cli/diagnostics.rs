@@ -62,7 +62,8 @@ fn group<'d>(diagnostic: &'d Diagnostic, circle: &'d str) -> Group<'d> {
         Some(code) => title.id(code),
         None => title,
     };
-    title.elements(snippets(diagnostic).into_iter().map(Element::from).chain(circle).chain(notes).chain(helps))
+    title
+        .elements(snippets(diagnostic).into_iter().map(Element::from).chain(circle).chain(notes).chain(helps))
 }
 
 /// One snippet per text, the primary one's first.

@@ -8,6 +8,7 @@ use clap::Parser;
 
 use crate::types::environment::Environment;
 
+mod query_arguments;
 mod arguments;
 mod exit;
 mod circle;
@@ -54,6 +55,7 @@ fn run(session: &Session, command: &Command) -> Result<exit::Exit, exit::Exit> {
         Command::Inputs(arguments) => commands::inputs::run(session, arguments),
         Command::Explain(arguments) => commands::explain::run(session, arguments),
         Command::Graph(arguments) => commands::graph::run(session, arguments),
+        Command::Query(arguments) => commands::query::run(session, arguments),
         Command::Refs(arguments) => commands::refs::run(session, arguments),
         Command::Check(arguments) => commands::check::run(session, arguments),
         Command::Cache(arguments) => commands::cache::run(session, arguments),

@@ -51,7 +51,8 @@ pub(crate) fn affected(session: &Session, question: Question<'_>) -> Result<Answ
         if question.strict {
             return Err(session.fail(why, Exit::Usage));
         }
-        let said = Diagnostic::warning("everything counts as affected").help("with --strict this is an error");
+        let said =
+            Diagnostic::warning("everything counts as affected").help("with --strict this is an error");
         session.show(&as_warnings(why).into_iter().chain([said]).collect::<Vec<_>>());
     }
     say_apart(session, &answer.targets);

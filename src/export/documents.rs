@@ -404,7 +404,7 @@ impl BuildTarget {
 }
 
 /// How a build ended: all its targets, and which of them were asked for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BuildResult {
     /// In order of label and platform.
     pub targets: Vec<BuildTarget>,

@@ -186,6 +186,7 @@ fn dot_look(node: &PictureNode) -> String {
         Shape::ExternalBase => ("shape=cylinder", vec![]),
         Shape::Undeclared => ("shape=cylinder", vec!["dashed"]),
         Shape::Group => ("shape=folder", vec![]),
+        Shape::File => ("shape=note", vec![]),
     };
     let colours = node.state.map(state_colours);
     styles.extend(colours.map(|_| "filled"));
@@ -203,6 +204,7 @@ fn mermaid_shape(shape: Shape) -> (&'static str, &'static str) {
         Shape::ExternalBase => ("[(", ")]"),
         Shape::Undeclared => ("([", "])"),
         Shape::Group => ("[", "]"),
+        Shape::File => (">", "]"),
     }
 }
 

@@ -3,6 +3,7 @@
 //! **Invariant:** nothing here prints; each function gives a text.
 
 pub mod documents;
+pub mod query_answer;
 pub mod explanations;
 pub mod text_width;
 pub mod layered_layout;

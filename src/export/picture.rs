@@ -43,12 +43,21 @@ pub enum Shape {
     Undeclared,
     /// A name for several targets.
     Group,
+    /// A file of the workspace.
+    File,
 }
 
 impl Shape {
     /// All of them, products first.
-    pub const ALL: [Self; 6] =
-        [Self::Image, Self::Stage, Self::BuiltBase, Self::ExternalBase, Self::Undeclared, Self::Group];
+    pub const ALL: [Self; 7] = [
+        Self::Image,
+        Self::Stage,
+        Self::BuiltBase,
+        Self::ExternalBase,
+        Self::Undeclared,
+        Self::Group,
+        Self::File,
+    ];
 
     /// What it stands for, in a few words.
     pub fn meaning(self) -> &'static str {
@@ -59,6 +68,7 @@ impl Shape {
             Self::ExternalBase => "base from elsewhere",
             Self::Undeclared => "image from elsewhere, undeclared",
             Self::Group => "group",
+            Self::File => "file",
         }
     }
 }

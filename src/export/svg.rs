@@ -115,6 +115,7 @@ fn class_of(shape: Shape) -> &'static str {
         Shape::ExternalBase => "external-base",
         Shape::Undeclared => "undeclared",
         Shape::Group => "group",
+        Shape::File => "file",
     }
 }
 

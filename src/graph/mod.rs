@@ -39,6 +39,7 @@ pub mod unread;
 pub mod dependents;
 pub mod ways;
 pub mod key;
+pub mod query;
 pub mod reasons;
 pub mod side;
 pub mod affected;

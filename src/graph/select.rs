@@ -46,6 +46,36 @@ pub fn select(
     Ok(expansion.of(parsed.iter()).into_iter().collect())
 }
 
+/// The targets that `group` holds directly, other groups among them. A group of which a later pattern takes
+/// a part away gives what is left of its own targets instead.
+pub(super) fn members(
+    targets: &DenseMap<TargetId, Arc<Target>>,
+    names: &Names,
+    group: TargetId,
+) -> BTreeSet<TargetId> {
+    let mut expansion = Expansion { targets, names, open: BTreeSet::from([group]) };
+    let mut held: BTreeSet<TargetId> = BTreeSet::new();
+    for member in members_of(&targets[group]) {
+        let TargetPattern { negative, selection } = &member.value;
+        let one = match selection {
+            Selection::One(label) => names.target(label),
+            Selection::Package(_) | Selection::Below(_) => None,
+        };
+        match (*negative, one) {
+            (false, Some(target)) => {
+                held.insert(target);
+            }
+            (false, None) => held.extend(expansion.selection(selection)),
+            (true, one) => {
+                let taken = expansion.selection(selection);
+                let left = |target: TargetId| expansion.left(target, one, &taken);
+                held = held.into_iter().flat_map(left).collect();
+            }
+        }
+    }
+    held
+}
+
 /// The groups that hold themselves.
 pub(super) fn check_cycles(targets: &DenseMap<TargetId, Arc<Target>>, names: &Names) -> Vec<Diagnostic> {
     let edge = |member: &Located<TargetPattern>| match &member.value.selection {
@@ -108,6 +138,20 @@ impl Expansion<'_> {
 
     fn no_groups(&self, targets: impl Iterator<Item = TargetId>) -> BTreeSet<TargetId> {
         targets.filter(|target| self.targets[*target].kind != TargetKind::Group).collect()
+    }
+
+    /// What is left of `target`, a group maybe, without itself, should it be `one`, and what is `taken`.
+    fn left(
+        &mut self,
+        target: TargetId,
+        one: Option<TargetId>,
+        taken: &BTreeSet<TargetId>,
+    ) -> BTreeSet<TargetId> {
+        let all = self.target(target);
+        if Some(target) == one || all.iter().any(|member| taken.contains(member)) {
+            return all.difference(taken).copied().collect();
+        }
+        BTreeSet::from([target])
     }
 
     fn target(&mut self, target: TargetId) -> BTreeSet<TargetId> {

@@ -90,7 +90,15 @@ impl ViewSpec {
     /// # Errors
     /// When the context is not there, a pattern is malformed, or a folder cannot be listed.
     pub fn paths(&self, snapshot: &Snapshot) -> Result<Vec<WorkspacePath>, ViewError> {
-        self.select(snapshot, |inside| Ok(list_paths(inside.entries)))
+        self.select(snapshot, |inside| Ok(list(inside.entries, |_| true)))
+    }
+
+    /// The paths of the view that are no folders, relative to the context, without reading a file.
+    ///
+    /// # Errors
+    /// As [`Self::paths`].
+    pub fn files(&self, snapshot: &Snapshot) -> Result<Vec<WorkspacePath>, ViewError> {
+        self.select(snapshot, |inside| Ok(list(inside.entries, |kept| kept.inside.is_none())))
     }
 
     /// Whether `path`, relative to the context, is in the view if it is there and is no folder. Nothing but
@@ -178,14 +186,16 @@ fn followed_patterns<'t>(
     PathPatterns::new(patterns).map(Some).map_err(PatternOrigin::Sources.error())
 }
 
-/// The paths of `entries`, each folder directly before what is in it.
-fn list_paths(entries: Vec<Kept<'_>>) -> Vec<WorkspacePath> {
+/// The paths of the `entries` that are wanted, each folder directly before what is in it.
+fn list(entries: Vec<Kept<'_>>, is_wanted: impl Fn(&Kept<'_>) -> bool) -> Vec<WorkspacePath> {
     let mut paths = Vec::new();
     let mut open = vec![entries.into_iter()];
     while let Some(entries) = open.last_mut() {
         match entries.next() {
             Some(kept) => {
-                paths.push(kept.path);
+                if is_wanted(&kept) {
+                    paths.push(kept.path);
+                }
                 open.extend(kept.inside.map(|inside| inside.entries.into_iter()));
             }
             None => drop(open.pop()),

@@ -12,3 +12,4 @@ mod path_expression;
 pub mod path_pattern;
 pub mod path_patterns;
 pub mod dockerignore;
+pub mod query;

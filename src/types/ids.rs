@@ -42,6 +42,10 @@ dense_id! {
     NodeId
 }
 dense_id! {
+    /// Something that a query can speak of: a target of any platforms, or an image from elsewhere.
+    VertexId
+}
+dense_id! {
     /// A text that diagnostics point into.
     FileId
 }

@@ -116,12 +116,18 @@ impl OnDisk {
         self.workspace.set.insert(name.to_owned(), value.to_owned());
     }
 
-    /// Loads the files as they are and expands what `patterns` name, on an amd64 machine.
-    pub fn expand(&self, patterns: &[&str], platforms: &[Platform]) -> Expanded {
+    /// Loads the files as they are, which must be right.
+    pub fn load(&self) -> (Snapshot, Loaded) {
         let snapshot = Snapshot::of_disk(self.path()).unwrap();
         let loaded = self.workspace.loaded(&snapshot);
         let said: Vec<_> = loaded.diagnostics.iter().map(|diagnostic| &diagnostic.message).collect();
         assert!(!loaded.has_errors(), "{said:#?}");
+        (snapshot, loaded)
+    }
+
+    /// Loads the files as they are and expands what `patterns` name, on an amd64 machine.
+    pub fn expand(&self, patterns: &[&str], platforms: &[Platform]) -> Expanded {
+        let (snapshot, loaded) = self.load();
         let targets = loaded.select(patterns, &Arc::new(WorkspacePath::root())).unwrap();
         let build_platform: Platform = "linux/amd64".parse().unwrap();
         let wanted = Wanted { targets: &targets, platforms, build_platform: &build_platform };

@@ -4,14 +4,16 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::cache::sweep;
-use crate::cli::arguments::{self, Format, Progress};
+use crate::cli::arguments::{self, Format, Progress, Targets};
 use crate::cli::exit::Exit;
 use crate::cli::failures;
 use crate::cli::prepared::Prepared;
 use crate::cli::progress::{self, Form};
 use crate::cli::recall::{Before, BeforePart, Partly, Request};
+use crate::cli::revisions::{self, Question};
 use crate::cli::session::Session;
 use crate::cli::{signals, summary, terminal};
+use crate::engine::affected::{Revisions, present};
 use crate::engine::event_log::EventLog;
 use crate::engine::report::{Blame, Ending, Report};
 use crate::engine::runner::{self, Run};
@@ -25,6 +27,34 @@ use crate::types::ids::{DenseMap, NodeId};
 
 /// Runs the command.
 pub(crate) fn run(session: &Session, arguments: &arguments::Build) -> Result<Exit, Exit> {
+    match &arguments.affected_by {
+        Some(base) => run_affected(session, arguments, base),
+        None => run_all(session, arguments),
+    }
+}
+
+/// Builds those of the targets that differ from the commit `base`.
+fn run_affected(session: &Session, arguments: &arguments::Build, base: &str) -> Result<Exit, Exit> {
+    let question = Question {
+        revisions: Revisions { base, head: None, merge_base: arguments.merge_base },
+        patterns: &arguments.targets.patterns,
+        platforms: &arguments.targets.platform,
+        strict: false,
+    };
+    let answer = revisions::affected(session, question)?;
+    let patterns: Vec<String> = present(&answer.targets).map(|target| target.label.to_string()).collect();
+    if patterns.is_empty() {
+        session
+            .show(&[Diagnostic::warning(format!("no target differs from {base}: there is nothing to do"))]);
+        let nothing = BuildResult::default();
+        tell(session, arguments, &nothing, 0.0)?;
+        return Ok(Exit::Done);
+    }
+    let targets = Targets { patterns, ..arguments.targets.clone() };
+    run_all(session, &arguments::Build { targets, affected_by: None, ..arguments.clone() })
+}
+
+fn run_all(session: &Session, arguments: &arguments::Build) -> Result<Exit, Exit> {
     let started = Instant::now();
     if arguments.dry_run {
         let targets = arguments.targets.clone();

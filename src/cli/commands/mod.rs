@@ -4,6 +4,7 @@ pub(crate) mod affected;
 pub(crate) mod cache;
 pub(crate) mod completions;
 pub(crate) mod graph;
+pub(crate) mod query;
 mod explain_file;
 mod explain_way;
 pub(crate) mod explain;

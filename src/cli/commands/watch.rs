@@ -50,6 +50,8 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Watch) -> Result<Exi
 fn each_build(arguments: &arguments::Watch) -> arguments::Build {
     let arguments::Watch { targets, jobs, keep_going, progress, format } = arguments.clone();
     arguments::Build {
+        affected_by: None,
+        merge_base: false,
         targets,
         jobs,
         keep_going,

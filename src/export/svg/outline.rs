@@ -15,6 +15,8 @@ const POINT: f64 = 9.0;
 const SECOND: f64 = 5.0;
 /// How high the lid of a cylinder is, from its middle.
 const LID: f64 = 3.5;
+/// How large the folded corner of a file is.
+const FOLD: f64 = 9.0;
 
 /// The path around `rectangle`.
 pub(super) fn outline(shape: Shape, rectangle: &Rectangle) -> String {
@@ -24,6 +26,10 @@ pub(super) fn outline(shape: Shape, rectangle: &Rectangle) -> String {
     let rectangular = format!("M{left} {top}H{right}V{bottom}H{left}Z");
     match shape {
         Shape::Group => rectangular,
+        Shape::File => {
+            let (corner, below) = (number(rectangle.right() - FOLD), number(rectangle.top + FOLD));
+            format!("M{left} {top}H{corner}L{right} {below}V{bottom}H{left}ZM{corner} {top}V{below}H{right}")
+        }
         Shape::Image => {
             let (from, to) = inside(ROUND);
             let (high, low) = (number(rectangle.top + ROUND), number(rectangle.bottom() - ROUND));
