@@ -13,10 +13,13 @@ use crate::graph::node::Graph;
 use crate::types::ids::NodeId;
 
 /// How many reasons fit on a screen.
-const SCREEN: usize = 20;
+pub(super) const SCREEN: usize = 20;
 
 /// Runs the command.
 pub(crate) fn run(session: &Session, arguments: &arguments::Explain) -> Result<Exit, Exit> {
+    if let Some(base) = &arguments.base {
+        return super::explain_base::run(session, arguments, base);
+    }
     match (&arguments.file, &arguments.targets[..]) {
         (Some(file), _) => super::explain_file::run(session, arguments, file),
         (None, [one, other]) => super::explain_way::run(session, arguments, [one, other]),
