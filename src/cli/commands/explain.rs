@@ -12,9 +12,6 @@ use crate::export::documents::{Document, PlanTarget, StateWord};
 use crate::graph::node::Graph;
 use crate::types::ids::NodeId;
 
-/// How many reasons fit on a screen.
-pub(super) const SCREEN: usize = 20;
-
 /// Runs the command.
 pub(crate) fn run(session: &Session, arguments: &arguments::Explain) -> Result<Exit, Exit> {
     if let Some(base) = &arguments.base {
@@ -42,7 +39,7 @@ fn dirty(session: &Session, arguments: &arguments::Explain) -> Result<Exit, Exit
         let explained = explain::explain(known, &prepared.workspace.snapshot, *id, planned, &mut warnings);
         let key = prepared.source_keys[*id];
         targets.push(PlanTarget::new(&prepared.graph, node, label, key, planned, &explained));
-        let most = if arguments.all { usize::MAX } else { SCREEN };
+        let most = if arguments.all { usize::MAX } else { reasons::SCREEN };
         let columns = if arguments.all { usize::MAX } else { session.terminal.columns - 2 };
         let mut text = format!("{label} is {}\n", headline(&planned.state));
         text.extend(reasons::lines(&explained, most, columns).iter().map(|line| format!("  {line}\n")));

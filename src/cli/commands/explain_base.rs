@@ -32,7 +32,7 @@ pub(super) fn run(session: &Session, arguments: &arguments::Explain, base: &str)
 fn text(session: &Session, arguments: &arguments::Explain, base: &str, answer: &Answer) -> String {
     let (most, columns) = match arguments.all {
         true => (usize::MAX, usize::MAX),
-        false => (super::explain::SCREEN, session.terminal.columns.saturating_sub(2)),
+        false => (reasons::SCREEN, session.terminal.columns.saturating_sub(2)),
     };
     let mut text = String::new();
     for target in &answer.targets {
