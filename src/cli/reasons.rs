@@ -4,9 +4,6 @@ use crate::engine::explain::Explained;
 use crate::graph::affected::Cause;
 use crate::graph::manifest::{Change, Reason};
 
-/// How many reasons fit on a screen.
-pub(crate) const SCREEN: usize = 20;
-
 /// How many letters of a value are shown.
 const VALUE: usize = 60;
 

@@ -5,7 +5,7 @@ use crate::cli::exit::Exit;
 use crate::cli::prepared::Prepared;
 use crate::cli::reasons;
 use crate::cli::session::Session;
-use crate::cli::terminal;
+use crate::cli::{table, terminal};
 use crate::engine::explain;
 use crate::engine::plan::{self, Plan, State};
 use crate::export::documents::{Document, PlanTarget, StateWord};
@@ -39,7 +39,7 @@ fn dirty(session: &Session, arguments: &arguments::Explain) -> Result<Exit, Exit
         let explained = explain::explain(known, &prepared.workspace.snapshot, *id, planned, &mut warnings);
         let key = prepared.source_keys[*id];
         targets.push(PlanTarget::new(&prepared.graph, node, label, key, planned, &explained));
-        let most = if arguments.all { usize::MAX } else { reasons::SCREEN };
+        let most = if arguments.all { usize::MAX } else { table::SCREEN };
         let columns = if arguments.all { usize::MAX } else { session.terminal.columns - 2 };
         let mut text = format!("{label} is {}\n", headline(&planned.state));
         text.extend(reasons::lines(&explained, most, columns).iter().map(|line| format!("  {line}\n")));

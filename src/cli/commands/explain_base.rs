@@ -10,7 +10,7 @@ use crate::cli::exit::{self, Exit};
 use crate::cli::reasons;
 use crate::cli::revisions::{self, Question};
 use crate::cli::session::Session;
-use crate::cli::terminal;
+use crate::cli::{table, terminal};
 use crate::engine::affected::{Answer, Revisions};
 use crate::graph::affected::Affected;
 use crate::types::label::Label;
@@ -32,7 +32,7 @@ pub(super) fn run(session: &Session, arguments: &arguments::Explain, base: &str)
 fn text(session: &Session, arguments: &arguments::Explain, base: &str, answer: &Answer) -> String {
     let (most, columns) = match arguments.all {
         true => (usize::MAX, usize::MAX),
-        false => (reasons::SCREEN, session.terminal.columns.saturating_sub(2)),
+        false => (table::SCREEN, session.terminal.columns.saturating_sub(2)),
     };
     let mut text = String::new();
     for target in &answer.targets {
