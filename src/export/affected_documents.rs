@@ -151,7 +151,7 @@ mod tests {
         let folder = Arc::new(WorkspacePath::root().resolve(folder.as_bytes()).unwrap());
         let target = |number: usize| Affected {
             label: Label::new(Arc::clone(&folder), format!("t{number:05}").as_str()),
-            kind: if number % 2 == 0 { TargetKind::Image } else { TargetKind::Stage },
+            kind: if number.is_multiple_of(2) { TargetKind::Image } else { TargetKind::Stage },
             change: TargetChange::Changed,
             causes: Vec::new(),
             apart: false,
