@@ -1,18 +1,24 @@
 //! Objects by name, from one process that answers for as long as the program runs.
 //!
-//! `git cat-file --batch` reads a line and writes an object. It is started when the first object is
-//! wanted, and several lines are written before the answers are read, so that neither side waits for
-//! the other at each object; never so many that both would wait for room.
+//! `git cat-file` reads a line and writes an object. It is started when the first object is wanted, and
+//! several lines are written before the answers are read, so that neither side waits for the other at each
+//! object; never so many that both would wait for room. Since 2.36 it can be told when to write what it has;
+//! an older one writes each object by itself.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::command::{Git, GitError, failed};
 use super::object_id::ObjectId;
 
-const ARGUMENTS: [&str; 2] = ["cat-file", "--batch"];
+/// It reads commands, and writes when it is told to.
+const BUFFERED: [&str; 3] = ["cat-file", "--batch-command", "--buffer"];
+
+/// It reads names, and writes at once.
+const PLAIN: [&str; 2] = ["cat-file", "--batch"];
 
 /// So many names are written at once, and as many may wait for their answers meanwhile. With 65 letters each
 /// they have room in a pipe, so that git can read them while its answers wait to be read.
@@ -39,9 +45,12 @@ pub(super) enum ObjectKind {
 pub(super) struct Objects {
     git: Git,
     process: Mutex<Option<Process>>,
+    /// Whether git is too old to be told when to write.
+    is_old: AtomicBool,
 }
 
 struct Process {
+    is_buffered: bool,
     child: Child,
     questions: ChildStdin,
     answers: BufReader<ChildStdout>,
@@ -50,7 +59,7 @@ struct Process {
 impl Objects {
     /// The objects of the repository in which `git` answers. Nothing is started yet.
     pub(super) fn new(git: Git) -> Self {
-        Self { git, process: Mutex::default() }
+        Self { git, process: Mutex::default(), is_old: AtomicBool::new(false) }
     }
 
     /// The object that `name` (an id, or anything that git can resolve) means; `None` when there is none.
@@ -75,27 +84,42 @@ impl Objects {
         visit: impl FnMut(Option<Object>) -> Vec<String>,
     ) -> Result<(), GitError> {
         let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut running = match process.take() {
-            Some(running) => running,
-            None => self.start()?,
-        };
-        // A process that failed has said something that belongs to no question: it is not asked again.
-        match running.ask(names.into_iter().collect(), visit) {
-            Ok(()) => {
+        let names: VecDeque<String> = names.into_iter().collect();
+        let mut visit = visit;
+        loop {
+            let mut running = match process.take() {
+                Some(running) => running,
+                None => self.start()?,
+            };
+            let is_buffered = running.is_buffered;
+            let mut answered = 0;
+            let counted = |object| {
+                answered += 1;
+                visit(object)
+            };
+            let Err(cause) = running.ask(names.clone(), counted) else {
                 *process = Some(running);
-                Ok(())
+                return Ok(());
+            };
+            // A process that failed has said something that belongs to no question: it is not asked again.
+            let error = running.why_it_failed(&cause);
+            let is_too_old =
+                matches!(&error, GitError::Failed { message, .. } if message.contains("unknown option"));
+            if !(is_buffered && is_too_old && answered == 0) {
+                return Err(error);
             }
-            Err(cause) => Err(running.why_it_failed(&cause)),
+            self.is_old.store(true, Ordering::Relaxed);
         }
     }
 
     fn start(&self) -> Result<Process, GitError> {
-        let mut command = self.git.command(&ARGUMENTS);
+        let is_buffered = !self.is_old.load(Ordering::Relaxed);
+        let mut command = self.git.command(if is_buffered { &BUFFERED } else { &PLAIN });
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|cause| GitError::NotStarted(cause.to_string()))?;
         let taken = child.stdin.take().zip(child.stdout.take());
         let (questions, answers) = taken.expect("both were asked to be pipes");
-        Ok(Process { child, questions, answers: BufReader::new(answers) })
+        Ok(Process { is_buffered, child, questions, answers: BufReader::new(answers) })
     }
 }
 
@@ -109,7 +133,7 @@ impl Process {
         loop {
             if unanswered <= AT_ONCE && !wanted.is_empty() {
                 let count = wanted.len().min(AT_ONCE);
-                let lines: String = wanted.drain(..count).flat_map(|name| [name, "\n".to_owned()]).collect();
+                let lines = self.lines(wanted.drain(..count));
                 self.questions.write_all(lines.as_bytes())?;
                 unanswered += count;
             }
@@ -119,6 +143,21 @@ impl Process {
             wanted.extend(visit(self.answer()?));
             unanswered -= 1;
         }
+    }
+
+    fn lines(&self, names: impl Iterator<Item = String>) -> String {
+        let mut lines = String::new();
+        for name in names {
+            if self.is_buffered {
+                lines.push_str("contents ");
+            }
+            lines.push_str(&name);
+            lines.push('\n');
+        }
+        if self.is_buffered {
+            lines.push_str("flush\n");
+        }
+        lines
     }
 
     fn answer(&mut self) -> io::Result<Option<Object>> {
@@ -152,7 +191,7 @@ impl Process {
             return GitError::NoRepository;
         }
         let message = if said.trim().is_empty() { cause.to_string() } else { said.trim().to_owned() };
-        failed(&ARGUMENTS, message)
+        failed(&["cat-file"], message)
     }
 }
 
@@ -180,5 +219,45 @@ impl Drop for Objects {
             drop(questions);
             let _ended = child.wait();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn an_old_git_gives_the_same_objects() {
+        let folder = tempfile::tempdir().unwrap();
+        let script =
+            "git init -q . && for n in $(seq 500); do echo $n >$n; done && git add . && git write-tree";
+        let output = Command::new("sh").args(["-ec", script]).current_dir(folder.path()).output().unwrap();
+        let tree = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+        let names: Vec<String> =
+            (1..=500).map(|n| format!("{tree}:{n}")).chain(["nothing".to_owned()]).collect();
+        let found = |is_old: bool| {
+            let objects = Objects::new(Git::in_folder(folder.path()));
+            objects.is_old.store(is_old, Ordering::Relaxed);
+            let mut found = Vec::new();
+            let visit = |object: Option<Object>| {
+                found.push(object.map(|object| (object.id, object.bytes)));
+                Vec::new()
+            };
+            objects.find_each(names.clone(), visit).unwrap();
+            assert_eq!(objects.find(&tree).unwrap().unwrap().kind, ObjectKind::Tree);
+            found
+        };
+        let all = found(false);
+        assert_eq!(all.len(), 501);
+        assert_eq!(all[41].as_ref().unwrap().1, b"42\n");
+        assert_eq!(all[500], None);
+        assert_eq!(all, found(true));
+    }
+
+    #[test]
+    fn without_a_repository_git_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Objects::new(Git::in_folder(folder.path())).find("HEAD"), Err(GitError::NoRepository));
     }
 }
