@@ -87,6 +87,20 @@ fn an_ignore_file_may_be_a_link_that_leads_nowhere() {
 }
 
 #[test]
+fn a_folder_of_which_git_keeps_nothing() {
+    let shop = Repository::of(SHOP);
+    shop.write("web/.dockerignore", "*/seen\n");
+    shop.write(".gitignore", "*.pyc\n");
+    shop.change("web/Dockerfile", "FROM scratch\nCOPY . /\n");
+    shop.write("web/cache/deep/made.pyc", "1\n");
+    fs::create_dir(shop.root.join("web/empty")).unwrap();
+    shop.check("--base HEAD", &[]);
+    // What git would keep makes the folder be there for others, though the file itself is not read.
+    shop.write("web/empty/seen", "1\n");
+    shop.check("--base HEAD", &["//web:web"]);
+}
+
+#[test]
 fn a_great_many_ignored_files() {
     let shop = shop_with_wide_web();
     shop.change(".gitignore", "out*\n");

@@ -261,21 +261,27 @@ impl Found<'_> {
         Ok(targets)
     }
 
-    /// Those of `files` that git ignores; of two commits none.
-    fn ignored(&self, files: &[WorkspacePath]) -> HashSet<WorkspacePath> {
-        if self.comparison.has_checkout() {
-            // Git wants paths without links. Where it does not say, they count as any other.
-            let real: Vec<(&WorkspacePath, WorkspacePath)> =
-                files.iter().filter_map(|file| Some((file, self.without_links(file)?))).collect();
-            let asked: Vec<WorkspacePath> = real.iter().map(|(_, real)| real.clone()).collect();
-            let ignored = self.repository.ignored(&asked).unwrap_or_default();
-            real.into_iter()
-                .filter(|(_, real)| ignored.contains(real))
-                .map(|(file, _)| file.clone())
-                .collect()
-        } else {
-            HashSet::new()
+    /// Those of `places` that git ignores, and the folders of the checkout of which it would keep nothing; of
+    /// two commits none.
+    fn ignored(&self, places: &[WorkspacePath]) -> HashSet<WorkspacePath> {
+        if !self.comparison.has_checkout() {
+            return HashSet::new();
         }
+        // Git wants paths without links.
+        let real: Vec<(&WorkspacePath, WorkspacePath)> =
+            places.iter().filter_map(|place| Some((place, self.without_links(place)?))).collect();
+        let asked: HashSet<WorkspacePath> = real.iter().map(|(_, real)| real.clone()).collect();
+        // Where nobody says, they count as any other.
+        let (folders, inside) = self.comparison.head.below(&asked).unwrap_or_default();
+        let asked: Vec<WorkspacePath> = asked.into_iter().chain(inside.iter().cloned()).collect();
+        let Ok(ignored) = self.repository.ignored(&asked) else { return HashSet::new() };
+        let kept = inside.iter().filter(|file| !ignored.contains(*file));
+        let keeping: HashSet<WorkspacePath> =
+            kept.flat_map(|file| std::iter::successors(file.parent(), WorkspacePath::parent)).collect();
+        let is_ignored = |real: &WorkspacePath| {
+            ignored.contains(real) || (folders.contains(real) && !keeping.contains(real))
+        };
+        real.into_iter().filter(|(_, real)| is_ignored(real)).map(|(place, _)| place.clone()).collect()
     }
 
     /// `file`, in the folder to which the links on the way to it lead.

@@ -9,7 +9,7 @@
 //! **Invariant:** no path leads out of the workspace. A link that points out is an error for who
 //! follows it, and an ordinary entry for who does not.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -249,6 +249,34 @@ impl Snapshot {
         // Read outside the lock: a thousand files are read by all threads.
         let text: Arc<[u8]> = entry.read()?.into();
         Ok(Arc::clone(texts().entry(real).or_insert(text)))
+    }
+
+    /// Those of `places` that are folders, with all folders in them; and what is in these and is none. No link
+    /// is followed.
+    ///
+    /// # Errors
+    /// When a folder cannot be listed.
+    pub fn below(
+        &self,
+        places: &HashSet<WorkspacePath>,
+    ) -> Result<(HashSet<WorkspacePath>, Vec<WorkspacePath>), ReadError> {
+        let (mut folders, mut others) = (HashSet::new(), Vec::new());
+        let mut pending: Vec<WorkspacePath> = Vec::new();
+        for place in places {
+            if self.entry(place)?.is_some_and(|entry| entry.kind() == EntryKind::Folder) {
+                pending.push(place.clone());
+            }
+        }
+        while let Some(path) = pending.pop() {
+            let Some(folder) = self.folder(&path)?.filter(|_| folders.insert(path.clone())) else { continue };
+            for entry in folder.entries()? {
+                match entry.kind() {
+                    EntryKind::Folder => pending.push(entry.path()),
+                    _ => others.push(entry.path()),
+                }
+            }
+        }
+        Ok((folders, others))
     }
 
     fn note_missing_text(&self, path: &WorkspacePath) -> Result<(), ReadError> {
