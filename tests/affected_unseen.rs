@@ -147,6 +147,12 @@ fn names_of_any_bytes() {
     let said =
         "//web:web changed\n  file web/x\u{fffd}\\u{1b}[31m\\n2 (web/Dockerfile:2) was added: checkout\n";
     assert_eq!(outcome.stdout, said);
+    let inputs = program::run(&shop.root, 80, "inputs //web:web");
+    assert!(inputs.stdout.contains("\n    web/x\u{fffd}\\u{1b}[31m\\n2\n"), "{}", inputs.shown());
+    let mut explain = Command::new(env!("CARGO_BIN_EXE_imgraph"));
+    explain.args(["explain", "--file"]).arg(name(b"x\xff\x1b[31m\n2")).current_dir(&shop.root);
+    let explained = String::from_utf8(explain.output().unwrap().stdout).unwrap();
+    assert!(explained.starts_with("web/x\u{fffd}\\u{1b}[31m\\n2 is read by 1 target"), "{explained}");
 }
 
 #[test]
