@@ -196,6 +196,18 @@ fn check_checkout(
 ) {
     let staged = if random.one_in(2) { head } else { base };
     history::git(root, &["read-tree", &ids[staged]]);
+    if random.one_in(3) {
+        // Where git is told not to look, somebody else has to.
+        history::git(
+            root,
+            &[
+                "config",
+                "alias.look-away",
+                "!git ls-files -z | git update-index -z --assume-unchanged --stdin",
+            ],
+        );
+        history::git(root, &["look-away"]);
+    }
     if let Some(expected) = expected(&known[base], &known[head]) {
         let answer = ask(root, &ids[base], None).unwrap();
         assert_eq!(said(&answer), expected, "seed {seed}, {base} to the checkout of {head}, {staged} staged");

@@ -1,6 +1,7 @@
 //! Reasons as lines that a person reads: what changed, from what to what, and where it comes in.
 
 use crate::engine::explain::Explained;
+use crate::export::printable::printable;
 use crate::graph::affected::Cause;
 use crate::graph::manifest::{Change, Reason};
 
@@ -29,8 +30,8 @@ pub(crate) fn lines(explained: &[Explained], most: usize, columns: usize) -> Vec
 
 /// One reason in a line. Where it is too long, values are cut: the place is kept.
 fn line(explained: &Explained, columns: usize) -> String {
-    let said = sentence(&explained.reason);
-    match explained.place.as_ref().map(|place| place.path_line()) {
+    let said = printable(&sentence(&explained.reason));
+    match explained.place.as_ref().map(|place| printable(&place.path_line())) {
         Some(place) if !said.contains(&place) => {
             let place = format!(" ({place})");
             format!("{}{place}", cut(&said, columns.saturating_sub(place.chars().count()).max(VALUE)))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::exit::Exit;
 use super::session::Session;
 use crate::engine::affected::{self, Answer, Revisions, Trouble};
+use crate::export::printable::printable;
 use crate::graph::affected::{Affected, TargetChange};
 use crate::graph::load::Options;
 use crate::graph::side::Asked;
@@ -85,7 +86,7 @@ fn say_apart(session: &Session, targets: &[Affected]) {
         return;
     }
     let files = apart.iter().flat_map(|target| &target.causes).filter_map(|cause| cause.file.as_ref());
-    let mut files: Vec<String> = files.map(ToString::to_string).collect();
+    let mut files: Vec<String> = files.map(|file| printable(&file.to_string())).collect();
     files.sort();
     files.dedup();
     let labels: Vec<String> = apart.iter().map(|target| target.label.to_string()).collect();

@@ -77,7 +77,11 @@ impl From<GitError> for Trouble {
     fn from(error: GitError) -> Self {
         match error {
             GitError::NoRepository => Self::Wrong(vec![Diagnostic::error(error.to_string())]),
-            error => Self::Surroundings(Diagnostic::error(error.to_string())),
+            GitError::NotStarted(_) => {
+                let help = "install git, or add the folder that holds it to PATH";
+                Self::Surroundings(Diagnostic::error(error.to_string()).help(help))
+            }
+            GitError::Failed { .. } => Self::Surroundings(Diagnostic::error(error.to_string())),
         }
     }
 }
@@ -210,6 +214,9 @@ fn has_the_same_targets(
     if !differences.are_files || !newer.loaded.git.is_empty() || !newer.unknown.is_empty() {
         return Ok(false);
     }
+    if comparison.head.has_dangling_text() {
+        return Ok(false);
+    }
     let texts: HashSet<WorkspacePath> = comparison.head.texts().into_iter().collect();
     let decides = |path: &WorkspacePath| {
         let name = path.file_name().unwrap_or_default();
@@ -257,14 +264,33 @@ impl Found<'_> {
         Ok(targets)
     }
 
-    /// Those of `files` that git ignores; of two commits none.
-    fn ignored(&self, files: &[WorkspacePath]) -> HashSet<WorkspacePath> {
-        if self.comparison.has_checkout() {
-            // Where git does not say, they count as any other.
-            self.repository.ignored(files).unwrap_or_default()
-        } else {
-            HashSet::new()
+    /// Those of `places` that git ignores, and the folders of the checkout of which it would keep nothing; of
+    /// two commits none.
+    fn ignored(&self, places: &[WorkspacePath]) -> HashSet<WorkspacePath> {
+        if !self.comparison.has_checkout() {
+            return HashSet::new();
         }
+        // Git wants paths without links.
+        let real: Vec<(&WorkspacePath, WorkspacePath)> =
+            places.iter().filter_map(|place| Some((place, self.without_links(place)?))).collect();
+        let asked: HashSet<WorkspacePath> = real.iter().map(|(_, real)| real.clone()).collect();
+        // Where nobody says, they count as any other.
+        let (folders, inside) = self.comparison.head.below(&asked).unwrap_or_default();
+        let asked: Vec<WorkspacePath> = asked.into_iter().chain(inside.iter().cloned()).collect();
+        let Ok(ignored) = self.repository.ignored(&asked) else { return HashSet::new() };
+        let kept = inside.iter().filter(|file| !ignored.contains(*file));
+        let keeping: HashSet<WorkspacePath> =
+            kept.flat_map(|file| std::iter::successors(file.parent(), WorkspacePath::parent)).collect();
+        let is_ignored = |real: &WorkspacePath| {
+            ignored.contains(real) || (folders.contains(real) && !keeping.contains(real))
+        };
+        real.into_iter().filter(|(_, real)| is_ignored(real)).map(|(place, _)| place.clone()).collect()
+    }
+
+    /// `file`, in the folder to which the links on the way to it lead.
+    fn without_links(&self, file: &WorkspacePath) -> Option<WorkspacePath> {
+        let folder = self.comparison.head.follow(&file.parent()?).ok()??;
+        Some(folder.join_name(file.file_name()?))
     }
 
     /// What is to be said of nodes that may read a submodule which cannot be read here and has another commit.
@@ -286,7 +312,8 @@ impl Found<'_> {
     /// Says which blobs a file has.
     fn describe(&self, cause: &mut Cause) {
         if let Some(file) = &cause.file {
-            let (old, new) = self.comparison.described(file);
+            let real = self.without_links(file);
+            let (old, new) = self.comparison.described(real.as_ref().unwrap_or(file));
             cause.reason.old = old.filter(|_| cause.reason.change != Change::Added);
             cause.reason.new = new.filter(|_| cause.reason.change != Change::Removed);
         }

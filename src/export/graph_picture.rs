@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::documents::StateWord;
 use super::picture::Drawing;
 pub use super::picture::{Picture, PictureEdge, PictureNode, Shape};
+use super::printable::printable;
 use super::svg;
 use crate::types::platform::Platform;
 
@@ -130,7 +131,7 @@ impl Drawing<'_> {
         let mut branches = vec![Branch { position: root, why: String::new(), places: Vec::new() }];
         while let Some(Branch { position, why, places }) = branches.pop() {
             let again = std::mem::replace(&mut shown[position], true) && !self.needs[position].is_empty();
-            let (name, kind) = (escape_text(&self.name(position)), escape_text(&self.kind(position)));
+            let (name, kind) = (printable(&self.name(position)), printable(&self.kind(position)));
             let mark = if again { " (*)" } else { "" };
             line(text, format_args!("{}{name} {kind}{why}{mark}", lead(&places)));
             if again {
@@ -140,7 +141,7 @@ impl Drawing<'_> {
                 let reasons: Vec<&str> = reasons.iter().copied().filter(|why| !why.is_empty()).collect();
                 let why = match reasons.as_slice() {
                     [] => String::new(),
-                    reasons => format!(" [{}]", escape_text(&reasons.join(", "))),
+                    reasons => format!(" [{}]", printable(&reasons.join(", "))),
                 };
                 let places = [places.as_slice(), &[place == 0]].concat();
                 branches.push(Branch { position: *below, why, places });
@@ -234,15 +235,6 @@ fn escape_mermaid(text: &str) -> String {
             letter if letter.is_control() => escaped.push(char::REPLACEMENT_CHARACTER),
             letter => escaped.push(letter),
         }
-    }
-    escaped
-}
-
-/// Text for a terminal: control characters are shown, not sent.
-fn escape_text(text: &str) -> String {
-    let mut escaped = String::new();
-    for letter in text.chars() {
-        if letter.is_control() { escaped.extend(letter.escape_default()) } else { escaped.push(letter) }
     }
     escaped
 }

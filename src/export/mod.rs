@@ -5,6 +5,7 @@
 pub mod documents;
 pub mod query_answer;
 pub mod explanations;
+pub mod printable;
 pub mod text_width;
 pub mod layered_layout;
 mod picture;

@@ -206,7 +206,11 @@ impl Sides<'_> {
             ids.par_iter().map(causes).collect::<Vec<_>>().into_iter().collect();
         let files = own.values().iter().flatten().filter_map(|cause| cause.file.clone());
         let ignored = ignored(&files.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
-        let is_ignored = |cause: &Cause| cause.file.as_ref().is_some_and(|file| ignored.contains(file));
+        // One that was there before is missed by every other checkout, whatever git ignores.
+        let is_ignored = |cause: &Cause| {
+            cause.reason.change == Change::Added
+                && cause.file.as_ref().is_some_and(|file| ignored.contains(file))
+        };
         let mut apart = DenseMap::filled(graph.nodes.len(), false);
         for id in &graph.order {
             apart[*id] = differs[*id]

@@ -63,6 +63,8 @@ impl Reach {
 fn letters_of(pattern: &str) -> &[u8] {
     // As they are trimmed where they are compiled.
     let pattern = pattern.trim();
-    let plain = pattern.find(['*', '?', '[', '\\', '!']).unwrap_or(pattern.len());
+    // The replacement character stands for any byte that is no letter.
+    let special = ['*', '?', '[', '\\', '!', char::REPLACEMENT_CHARACTER];
+    let plain = pattern.find(special).unwrap_or(pattern.len());
     &pattern.as_bytes()[..plain]
 }

@@ -9,9 +9,10 @@
 //! **Invariant:** no path leads out of the workspace. A link that points out is an error for who
 //! follows it, and an ordinary entry for who does not.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::changes::{self, Changes};
@@ -50,6 +51,7 @@ struct Shared {
     commit: Option<String>,
     texts: Mutex<HashMap<WorkspacePath, Arc<[u8]>>>,
     git_exclude: OnceLock<Option<Arc<[u8]>>>,
+    has_dangling_text: AtomicBool,
 }
 
 impl Snapshot {
@@ -107,6 +109,7 @@ impl Snapshot {
             commit,
             texts: Mutex::default(),
             git_exclude: OnceLock::new(),
+            has_dangling_text: AtomicBool::new(false),
         }))
     }
 
@@ -231,7 +234,10 @@ impl Snapshot {
     /// # Errors
     /// When there is no such file, a link leaves the workspace, or it cannot be read.
     pub fn read(&self, path: &WorkspacePath) -> Result<Arc<[u8]>, ReadError> {
-        let real = self.follow(path)?.ok_or_else(|| ReadError::Missing { path: path.clone() })?;
+        let Some(real) = self.follow(path)? else {
+            self.note_missing_text(path)?;
+            return Err(ReadError::Missing { path: path.clone() });
+        };
         let entry = match self.entry(&real)? {
             Some(entry) if entry.kind() == EntryKind::File => entry,
             _ => return Err(ReadError::WrongKind { path: path.clone(), expected: "file" }),
@@ -243,6 +249,50 @@ impl Snapshot {
         // Read outside the lock: a thousand files are read by all threads.
         let text: Arc<[u8]> = entry.read()?.into();
         Ok(Arc::clone(texts().entry(real).or_insert(text)))
+    }
+
+    /// Those of `places` that are folders, with all folders in them; and what is in these and is none. No link
+    /// is followed.
+    ///
+    /// # Errors
+    /// When a folder cannot be listed.
+    pub fn below(
+        &self,
+        places: &HashSet<WorkspacePath>,
+    ) -> Result<(HashSet<WorkspacePath>, Vec<WorkspacePath>), ReadError> {
+        let (mut folders, mut others) = (HashSet::new(), Vec::new());
+        let mut pending: Vec<WorkspacePath> = Vec::new();
+        for place in places {
+            if self.entry(place)?.is_some_and(|entry| entry.kind() == EntryKind::Folder) {
+                pending.push(place.clone());
+            }
+        }
+        while let Some(path) = pending.pop() {
+            let Some(folder) = self.folder(&path)?.filter(|_| folders.insert(path.clone())) else { continue };
+            for entry in folder.entries()? {
+                match entry.kind() {
+                    EntryKind::Folder => pending.push(entry.path()),
+                    _ => others.push(entry.path()),
+                }
+            }
+        }
+        Ok((folders, others))
+    }
+
+    fn note_missing_text(&self, path: &WorkspacePath) -> Result<(), ReadError> {
+        let folder = path.parent().map(|folder| self.follow(&folder)).transpose()?.flatten();
+        if let (Some(folder), Some(name)) = (folder, path.file_name())
+            && self.entry(&folder.join_name(name))?.is_some()
+        {
+            self.0.has_dangling_text.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Whether a text was looked for where a link is that leads nowhere: what would be read, if anything were
+    /// there, is none of [`Self::texts`].
+    pub fn has_dangling_text(&self) -> bool {
+        self.0.has_dangling_text.load(Ordering::Relaxed)
     }
 
     /// The bytes of `.git/info/exclude`; `None` when there is no such file that can be read. The folders

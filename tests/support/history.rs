@@ -54,7 +54,7 @@ impl Random {
 const PACKAGES: [&str; 4] = ["a", "b", "b/deep", "c"];
 const FOLDERS: [&str; 9] = ["", "a", "a/src", "a/src/x", "b", "b/deep", "c", "lib", "lib/util"];
 const NAMES: [&str; 5] = ["one", "two.txt", "three.md", "four.txt", "five"];
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 21] = [
     "one",
     "*.txt",
     "src",
@@ -69,6 +69,22 @@ const SOURCES: [&str; 14] = [
     "link",
     "lib/util/",
     "?ne",
+    "./one",
+    "/lib/one",
+    "b/../one",
+    "./a//src",
+    "l*",
+    "current/one",
+    "[!a]*",
+];
+const IGNORE_FILES: [&str; 6] = [
+    ".dockerignore",
+    "a/.dockerignore",
+    "lib/.dockerignore",
+    "b/Dockerfile.dockerignore",
+    "shared.Dockerfile.dockerignore",
+    // What others may be links to.
+    "rules",
 ];
 const IGNORED: [&str; 10] = [
     "**/*.md",
@@ -93,6 +109,7 @@ pub fn first(random: &mut Random) -> Tree {
             }
         }
     }
+    current(&mut tree, random);
     root(&mut tree, random);
     file(&mut tree, "base.Dockerfile", "FROM scratch\nCOPY lib/one /lib/\n".to_owned());
     file(&mut tree, "shared.Dockerfile", dockerfile(random, true));
@@ -118,7 +135,7 @@ pub fn step(tree: &mut Tree, earlier: &[Tree], random: &mut Random) {
 fn change(tree: &mut Tree, random: &mut Random) {
     let package = PACKAGES[random.below(PACKAGES.len())];
     let source = path(FOLDERS[random.below(FOLDERS.len())], NAMES[random.below(NAMES.len())]);
-    match random.below(20) {
+    match random.below(23) {
         0..=4 => {
             let is_executable = matches!(tree.get(&source), Some(Entry::File(_, true)));
             put(tree, &source, Entry::File(text(random), is_executable));
@@ -154,13 +171,15 @@ fn change(tree: &mut Tree, random: &mut Random) {
         11 => file(tree, &path(package, "Dockerfile"), dockerfile(random, false)),
         12 => file(tree, "shared.Dockerfile", dockerfile(random, true)),
         13 => {
-            let place = random.pick(&[
-                ".dockerignore",
-                "a/.dockerignore",
-                "b/Dockerfile.dockerignore",
-                "shared.Dockerfile.dockerignore",
-            ]);
-            if random.one_in(4) { drop(tree.remove(place)) } else { file(tree, place, ignore_file(random)) }
+            let place = random.pick(&IGNORE_FILES);
+            match random.below(8) {
+                0 | 1 => drop(tree.remove(place)),
+                2 | 3 if place != "rules" => {
+                    let up = "../".repeat(place.matches('/').count());
+                    put(tree, place, Entry::Link(format!("{up}rules")));
+                }
+                _ => file(tree, place, ignore_file(random)),
+            }
         }
         14 | 15 => add_package(tree, package, random),
         16 => drop(tree.remove(&path(package, "BUILD.toml"))),
@@ -171,11 +190,30 @@ fn change(tree: &mut Tree, random: &mut Random) {
                 let _ = writeln!(text, "# {}", random.below(100));
             }
         }
+        19 => current(tree, random),
+        20 => {
+            let up = "../".repeat(1 + package.matches('/').count());
+            put(tree, &path(package, "Dockerfile"), Entry::Link(format!("{up}shared.Dockerfile")));
+        }
+        21 if random.one_in(3) => {
+            // A workspace of its own, which is not entered.
+            file(
+                tree,
+                &path(package, "BUILD.toml"),
+                "[workspace]\nname = \"inner\"\n[image.t0]\n".to_owned(),
+            );
+        }
         _ => {
             let text = random.pick(&["", "a/\n", "lib/util\n", "*.md\n"]);
             file(tree, ".gitignore", text.to_owned());
         }
     }
+}
+
+/// A link that is a context, or a folder on the way to one.
+fn current(tree: &mut Tree, random: &mut Random) {
+    let target = random.pick(&["lib", "lib", "lib/util", "a/src", "b"]);
+    put(tree, "current", Entry::Link(target.to_owned()));
 }
 
 fn move_folder(tree: &mut Tree, random: &mut Random) {
@@ -226,7 +264,7 @@ fn add_package(tree: &mut Tree, package: &str, random: &mut Random) {
             }
         }
         if !random.one_in(3) {
-            let _ = writeln!(text, "context = \"{}\"", random.pick(&[".", "//", "//", "//lib"]));
+            let _ = writeln!(text, "context = \"{}\"", random.pick(&[".", "//", "//", "//lib", "//current"]));
         }
         let mut arguments = vec![format!("MODE = \"{}\"", random.pick(&["${MODE}", "x", "y"]))];
         if number > 0 && random.one_in(2) {
@@ -236,6 +274,7 @@ fn add_package(tree: &mut Tree, package: &str, random: &mut Random) {
         if random.one_in(3) {
             let context = random.pick(&[
                 "{ dir = \"//lib\" }",
+                "{ dir = \"//current\" }",
                 "\"//:base\"",
                 "\"//:other\"",
                 "{ image = \"busybox:1\" }",

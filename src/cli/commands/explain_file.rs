@@ -9,6 +9,7 @@ use crate::cli::exit::{self, Exit};
 use crate::cli::session::{Session, Workspace};
 use crate::cli::{table, terminal, typed_path};
 use crate::export::explanations::{self, FileDocument};
+use crate::export::printable::printable;
 use crate::graph::dependents::{self, Dependent};
 use crate::graph::node::Graph;
 use crate::graph::readers::{self, Reader, Reading};
@@ -86,7 +87,7 @@ impl Found<'_> {
     }
 
     fn text(&self, columns: usize, all: bool) -> String {
-        let path = if self.path.is_root() { "//".to_owned() } else { self.path.to_string() };
+        let path = if self.path.is_root() { "//".to_owned() } else { printable(&self.path.to_string()) };
         if self.readers.is_empty() {
             return self.nobody(&path, columns, all);
         }

@@ -9,6 +9,7 @@ use crate::cli::exit::{self, Exit};
 use crate::cli::session::Session;
 use crate::cli::terminal;
 use crate::export::documents::{self, Document, InputsTarget};
+use crate::export::printable::printable;
 use crate::graph::node::{Build, Graph, Node, Work};
 use crate::graph::node_views::NodeViews;
 use crate::graph::view::ReadSources;
@@ -64,7 +65,7 @@ fn text(graph: &Graph, views: &NodeViews, id: NodeId, node: &Node, build: &Build
         let ignoring = context.ignore_file.as_ref().map(|path| format!(", less what {path} says"));
         let _ = writeln!(text, "  files     {what} //{dir}{named}{}", ignoring.unwrap_or_default());
         for entry in views.view(id, name).entries.iter().filter(|entry| entry.kind != FileKind::Folder) {
-            let _ = writeln!(text, "    {}", dir.join(&entry.path));
+            let _ = writeln!(text, "    {}", printable(&dir.join(&entry.path).to_string()));
         }
     }
     text

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 
 /// Why git could not be asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +28,7 @@ pub enum GitError {
 const NOTHING: i32 = 1;
 
 /// The variables that a hook's git sets for its own repository, which would answer for another one's.
-const OF_A_HOOK: [&str; 4] = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"];
+const OF_A_HOOK: [&str; 5] = ["GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_PREFIX"];
 
 /// Git, as it answers in one folder.
 #[derive(Clone, Debug)]
@@ -80,8 +81,8 @@ impl Git {
         }
     }
 
-    /// What the command says to `question`, which must be short enough for a pipe to hold the answers to it
-    /// while it is written. Nothing found is an empty answer.
+    /// What the command says to `question`, of any length: it is written while the answers are read. Nothing
+    /// found is an empty answer.
     pub(in crate::source) fn ask_with(
         &self,
         arguments: &[&str],
@@ -95,11 +96,15 @@ impl Git {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(not_started)?;
-        if let Some(mut input) = child.stdin.take() {
-            // One that does not listen says why.
-            let _closed = input.write_all(question);
-        }
-        let output = child.wait_with_output().map_err(not_started)?;
+        let input = child.stdin.take();
+        let output = thread::scope(|scope| {
+            scope.spawn(move || {
+                // One that does not listen says why.
+                let _closed = input.map(|mut input| input.write_all(question));
+            });
+            child.wait_with_output()
+        });
+        let output = output.map_err(not_started)?;
         if output.status.success() || output.status.code() == Some(NOTHING) {
             return Ok(output.stdout);
         }

@@ -10,6 +10,7 @@ pub mod command;
 pub mod object_id;
 mod objects;
 pub(super) mod trees;
+mod checkout_changes;
 pub mod repository;
 pub(super) mod commit_files;
 pub(super) mod checkout_files;

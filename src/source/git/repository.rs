@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::checkout_changes::{self, resolved};
 use super::command::{Answer, Git, GitError};
 use super::commit_files::{CommitFiles, Contents};
 use super::object_id::ObjectId;
@@ -35,10 +36,12 @@ pub enum RevisionError {
     #[error(transparent)]
     Git(#[from] GitError),
     /// It names no commit.
-    #[error("`{revision}` is no commit that this repository has")]
+    #[error("`{revision}` is no commit that this repository has{said}")]
     Unknown {
         /// What was asked for.
         revision: String,
+        /// What git says about it, after a colon; mostly nothing.
+        said: String,
         /// Whether the repository has but a part of its history.
         is_shallow: bool,
     },
@@ -107,12 +110,19 @@ impl Repository {
     /// # Errors
     /// When it names none, the workspace is not in it, or git does not answer.
     pub fn commit(&self, revision: &str) -> Result<Commit, RevisionError> {
-        let id = match self.trees.resolve(&format!("{revision}^{{commit}}"), ObjectKind::Commit)? {
-            Some(id) => id,
-            None => {
-                let revision = revision.to_owned();
-                return Err(RevisionError::Unknown { revision, is_shallow: self.is_shallow() });
+        let unknown = |said: String| {
+            let revision = revision.to_owned();
+            RevisionError::Unknown { revision, said, is_shallow: self.is_shallow() }
+        };
+        // After `:/` everything is what the message of a commit has to say.
+        let peeled = if revision.starts_with(":/") { "" } else { "^{commit}" };
+        let id = match self.trees.resolve(&format!("{revision}{peeled}"), ObjectKind::Commit) {
+            Ok(id) => id.ok_or_else(|| unknown(String::new()))?,
+            // Git gives up over some names: of an upstream that is not set, of a log that is too short.
+            Err(GitError::Failed { message, .. }) if self.answers() => {
+                return Err(unknown(format!(": {}", message.trim_start_matches("fatal: "))));
             }
+            Err(error) => return Err(error.into()),
         };
         // `./` is the folder in which git was started, from the top of the repository.
         let folder = if self.is_bare { format!("{id}:") } else { format!("{id}:./") };
@@ -138,6 +148,11 @@ impl Repository {
         }
     }
 
+    /// Whether git has anything to say here.
+    fn answers(&self) -> bool {
+        self.trees.git().ask(&["rev-parse", "--git-dir"]).is_ok()
+    }
+
     fn is_shallow(&self) -> bool {
         let answer = self.trees.git().ask(&["rev-parse", "--is-shallow-repository"]);
         answer.is_ok_and(|answer| answer.trim_ascii() == b"true")
@@ -148,8 +163,8 @@ impl Repository {
         CommitFiles::new(&self.trees, commit.tree, &self.root, contents)
     }
 
-    /// The places in which the checkout differs from `commit`, of all that git knows of either; files that
-    /// it does not know are not among them.
+    /// The places in which the checkout differs from `commit`, of all that git knows of either, and those at
+    /// which git was told not to look; files that it does not know are not among them.
     ///
     /// # Errors
     /// When git does not answer.
@@ -157,12 +172,7 @@ impl Repository {
         &self,
         commit: &Commit,
     ) -> Result<HashSet<WorkspacePath>, GitError> {
-        let id = commit.id.to_string();
-        let arguments =
-            ["diff-index", "--name-only", "-z", "--no-renames", "--relative", "--ignore-submodules=none"];
-        let said = self.trees.git().ask(&[&arguments[..], &[&id, "--", "."]].concat())?;
-        let paths = said.split(|byte| *byte == 0).filter(|path| !path.is_empty());
-        Ok(paths.filter_map(|path| WorkspacePath::root().resolve(path).ok()).collect())
+        checkout_changes::changed(self.trees.git(), commit.id)
     }
 
     /// Those of `paths` that git ignores.
@@ -173,14 +183,26 @@ impl Repository {
         if paths.is_empty() || self.is_bare {
             return Ok(HashSet::new());
         }
+        let submodules = self.submodules()?;
         let mut question = Vec::new();
         for path in paths {
-            question.extend_from_slice(path.as_bytes());
-            question.push(0);
+            // Git has no answer for what is another repository's.
+            let mut above = std::iter::successors(path.parent(), WorkspacePath::parent);
+            if !above.any(|folder| submodules.contains(&folder)) {
+                question.extend_from_slice(path.as_bytes());
+                question.push(0);
+            }
         }
         let said = self.trees.git().ask_with(&["check-ignore", "-z", "--stdin"], &question)?;
-        let paths = said.split(|byte| *byte == 0).filter(|path| !path.is_empty());
-        Ok(paths.filter_map(|path| WorkspacePath::root().resolve(path).ok()).collect())
+        Ok(checkout_changes::paths(&said).collect())
+    }
+
+    /// The submodules that the index has.
+    fn submodules(&self) -> Result<HashSet<WorkspacePath>, GitError> {
+        let said = self.trees.git().ask(&["ls-files", "--stage", "-z", "--", "."])?;
+        let submodules = said.split(|byte| *byte == 0).filter(|line| line.starts_with(b"160000 "));
+        let places = submodules.filter_map(|line| line.splitn(2, |byte| *byte == b'\t').nth(1));
+        Ok(places.filter_map(resolved).collect())
     }
 }
 
