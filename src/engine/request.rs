@@ -120,7 +120,7 @@ impl Prepared {
 
 /// The arguments, with the references of outputs in place of their stand-ins.
 fn arguments(graph: &Graph, node: &Node, build: &Build, outputs: Outputs<'_>) -> BTreeMap<String, String> {
-    let mut arguments = build.given.clone();
+    let mut arguments: BTreeMap<String, String> = build.given.clone().into_iter().collect();
     for (name, argument) in &build.definition().args {
         let ArgumentValue::Target(label) = &argument.value else { continue };
         let dependency = node

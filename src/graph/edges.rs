@@ -27,6 +27,7 @@ use crate::types::digest::ContentHash;
 use crate::types::ids::TargetId;
 use crate::types::label::Label;
 use crate::types::platform::Platform;
+use crate::types::sorted_map::SortedMap;
 use crate::types::span::{Location, SourceText, Span};
 use crate::types::workspace_path::WorkspacePath;
 
@@ -146,10 +147,9 @@ pub(super) fn widen(
     let sources = vec![ContextSource { pattern: Vec::new(), span }];
     let stamps = &definition.stamp;
     let unseen = build.given.iter().filter(|(name, _)| !stamps.contains_key(*name));
-    let unseen: BTreeMap<_, _> = unseen.map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
+    let unseen = unseen.map(|(name, value)| (name.clone(), Some(value.clone())));
     // What a line of the file declares keeps the value that it has there.
-    let declared = std::mem::replace(&mut build.arguments, unseen);
-    build.arguments.extend(declared);
+    build.arguments = unseen.chain(build.arguments.clone()).collect();
     let required = build.context.take().map_or_else(Vec::new, |context| context.required);
     build.is_triggered = true;
     build.context = Some(Context { spec: Arc::new(spec), ignore_file: ignore.path, sources, required });
@@ -166,7 +166,7 @@ fn content_hash(bytes: &[u8]) -> ContentHash {
 }
 
 /// All arguments that a build is given; targets are stand-ins.
-fn given_arguments(definition: &BuildDefinition) -> BTreeMap<String, String> {
+fn given_arguments(definition: &BuildDefinition) -> SortedMap<String, String> {
     let value = |value: &ArgumentValue| match value {
         ArgumentValue::Text(text) => text.clone(),
         ArgumentValue::Target(label) => stand_in(label),
@@ -233,7 +233,7 @@ struct Asked {
 struct Gathered {
     needs: Vec<Need>,
     context: Option<Context>,
-    folders: BTreeMap<String, Context>,
+    folders: SortedMap<String, Context>,
 }
 
 impl<'m> Maker<'m> {
@@ -373,15 +373,10 @@ impl<'m> Maker<'m> {
         self.context(folder, Some(&self.definition.dockerfile.value), asked, inputs)
     }
 
-    fn folder_contexts(&mut self) -> BTreeMap<String, Context> {
+    fn folder_contexts(&mut self) -> SortedMap<String, Context> {
         let folders = std::mem::take(&mut self.folders);
-        let mut contexts = BTreeMap::new();
-        for (name, (folder, asked)) in folders {
-            if let Some(context) = self.context(folder, None, asked, None) {
-                contexts.insert(name, context);
-            }
-        }
-        contexts
+        let context = |(name, (folder, asked))| Some((name, self.context(folder, None, asked, None)?));
+        folders.into_iter().filter_map(context).collect()
     }
 
     fn context(

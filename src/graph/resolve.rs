@@ -26,6 +26,7 @@ use crate::syntax::interpolation::Template;
 use crate::types::diagnostic::{Diagnostic, Severity};
 use crate::types::label::Label;
 use crate::types::platform::Platform;
+use crate::types::sorted_map::SortedMap;
 use crate::types::span::Located;
 use crate::types::target_pattern::{Selection, TargetPattern};
 use crate::types::workspace_path::WorkspacePath;
@@ -162,7 +163,7 @@ impl Resolver<'_> {
         &self,
         fields: &BTreeMap<&str, (&Located<String>, &Field)>,
         resolve: impl Fn(&Field) -> Option<Located<Value>>,
-    ) -> BTreeMap<String, Located<Value>> {
+    ) -> SortedMap<String, Located<Value>> {
         let entries =
             fields.iter().filter_map(|(key, (_place, field))| Some(((*key).to_owned(), resolve(field)?)));
         entries.collect()
@@ -328,7 +329,7 @@ impl Resolver<'_> {
         self.accept(field_values::tag(evaluated.pieces, &field.tag.location))
     }
 
-    fn secrets(&self, fields: Option<&Vec<SecretField>>) -> BTreeMap<String, Located<Secret>> {
+    fn secrets(&self, fields: Option<&Vec<SecretField>>) -> SortedMap<String, Located<Secret>> {
         let secret = |field: &SecretField| {
             let source = match &field.source {
                 SecretFieldSource::Environment(name) => SecretSource::Environment(name.value.clone()),

@@ -4,18 +4,21 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An operating system and an architecture, with a variant where the architecture has some.
+///
+/// There are few of them and many who hold one: a copy is the same letters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Platform {
-    /// `linux`, `windows` …
-    pub os: String,
-    /// `amd64`, `arm64`, `arm` …
-    pub architecture: String,
-    /// `v7` of `linux/arm/v7`.
-    pub variant: Option<String>,
+pub struct Platform(Arc<Names>);
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Names {
+    os: String,
+    architecture: String,
+    variant: Option<String>,
 }
 
 /// Why a text is not a platform.
@@ -28,7 +31,32 @@ impl Platform {
     /// for when nobody says otherwise (containers are Linux on macOS too).
     pub fn local() -> Self {
         let (architecture, variant) = normalise(std::env::consts::ARCH, None);
-        Self { os: "linux".to_owned(), architecture, variant }
+        Self::of("linux".to_owned(), architecture, variant)
+    }
+
+    /// The same architecture under the operating system `os`, which is normalised already.
+    #[must_use]
+    pub fn with_os(&self, os: String) -> Self {
+        Self::of(os, self.0.architecture.clone(), self.0.variant.clone())
+    }
+
+    /// `linux`, `windows` …
+    pub fn os(&self) -> &str {
+        &self.0.os
+    }
+
+    /// `amd64`, `arm64`, `arm` …
+    pub fn architecture(&self) -> &str {
+        &self.0.architecture
+    }
+
+    /// `v7` of `linux/arm/v7`.
+    pub fn variant(&self) -> Option<&str> {
+        self.0.variant.as_deref()
+    }
+
+    fn of(os: String, architecture: String, variant: Option<String>) -> Self {
+        Self(Arc::new(Names { os, architecture, variant }))
     }
 }
 
@@ -68,14 +96,14 @@ impl FromStr for Platform {
             "macos" => "darwin".to_owned(),
             os => os.to_owned(),
         };
-        Ok(Self { os, architecture, variant })
+        Ok(Self::of(os, architecture, variant))
     }
 }
 
 impl fmt::Display for Platform {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}", self.os, self.architecture)?;
-        self.variant.as_ref().map_or(Ok(()), |variant| write!(formatter, "/{variant}"))
+        write!(formatter, "{}/{}", self.os(), self.architecture())?;
+        self.variant().map_or(Ok(()), |variant| write!(formatter, "/{variant}"))
     }
 }
 

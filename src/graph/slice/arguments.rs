@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::model::ArgumentUse;
 use super::scope::Globals;
+use crate::types::sorted_map::SortedMap;
 use crate::types::span::Span;
 
 /// How much the value of an argument decides: a given one decides all others.
@@ -55,7 +56,7 @@ impl SeenArguments {
     }
 
     /// All of them, by name.
-    pub(super) fn finish(self) -> BTreeMap<String, ArgumentUse> {
+    pub(super) fn finish(self) -> SortedMap<String, ArgumentUse> {
         self.0.into_iter().map(|(name, (_, argument))| (name, argument)).collect()
     }
 }

@@ -76,8 +76,8 @@ fn finish(mut walk: Walk<'_, '_>, wanted: usize) -> Result<Slice, Vec<Diagnostic
         references: walk.references,
         arguments: walk.arguments.finish(),
         unused_args: unused(walk.dockerfile, walk.request, walk.globals),
-        secrets: walk.secrets,
-        ssh: walk.ssh,
+        secrets: walk.secrets.into_iter().collect(),
+        ssh: walk.ssh.into_iter().collect(),
         remotes: walk.remotes,
         triggers: triggers(walk.states, wanted),
     })

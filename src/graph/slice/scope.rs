@@ -108,8 +108,8 @@ impl Globals {
     }
 
     fn add_platform(&mut self, names: [&'static str; 5], platform: &Platform) {
-        let variant = platform.variant.as_deref().unwrap_or_default();
-        let values = [&platform.to_string(), &platform.os, "", &platform.architecture, variant];
+        let variant = platform.variant().unwrap_or_default();
+        let values = [&platform.to_string(), platform.os(), "", platform.architecture(), variant];
         names.into_iter().zip(values).for_each(|(name, value)| self.add(name, value));
     }
 
