@@ -69,17 +69,18 @@ pub fn stand_in(label: &Label) -> String {
     format!("imgraph.local/{}:target-{}", label.slug(), &hash.as_str()[..16])
 }
 
-/// The argument of `definition` whose value `reference` stands for, and the target that it carries. Of
-/// several arguments with one target, the first that `counts`.
+/// The argument of `definition` whose value `reference` stands for, and the target that it carries. `given`
+/// is what the build is given ([`Build::given`]). Of several arguments with one target, the first that
+/// `counts`.
 pub fn stood_for<'d>(
     definition: &'d BuildDefinition,
+    given: &SortedMap<String, String>,
     reference: &str,
     counts: impl Fn(&str) -> bool,
 ) -> Option<(&'d str, &'d Label)> {
+    let is_given = |name: &str| given.get(name).is_some_and(|value| value == reference);
     definition.args.iter().find_map(|(name, argument)| match &argument.value {
-        ArgumentValue::Target(label) if counts(name) && stand_in(label) == reference => {
-            Some((name.as_str(), label))
-        }
+        ArgumentValue::Target(label) if is_given(name) && counts(name) => Some((name.as_str(), label)),
         _ => None,
     })
 }
@@ -109,7 +110,7 @@ pub(super) fn draft(
         .map_err(|diagnostics| wanted_by(diagnostics, definition, target))?;
     let arguments = keyed_arguments(&parsed.dockerfile, &request, definition, &slice);
     let mut remarks = mounted::check(&parsed.dockerfile, &slice, target, definition);
-    let maker = Maker::new(surroundings, target, definition, platform, &parsed.dockerfile.source);
+    let maker = Maker::new(surroundings, target, definition, &given, platform, &parsed.dockerfile.source);
     let Gathered { needs, context, folders } = maker.gather(&slice)?;
     remarks.extend(unused_arguments(&slice, definition, target));
     let dockerfile_bytes = needs_bytes(&parsed, &slice).then(|| content_hash(&parsed.bytes));
@@ -215,6 +216,7 @@ struct Maker<'m> {
     surroundings: &'m Surroundings<'m>,
     target: &'m Arc<Target>,
     definition: &'m BuildDefinition,
+    given: &'m SortedMap<String, String>,
     platform: &'m Platform,
     source: Arc<SourceText>,
     needs: Vec<Need>,
@@ -241,12 +243,13 @@ impl<'m> Maker<'m> {
         surroundings: &'m Surroundings<'m>,
         target: &'m Arc<Target>,
         definition: &'m BuildDefinition,
+        given: &'m SortedMap<String, String>,
         platform: &'m Platform,
         source: &Arc<SourceText>,
     ) -> Self {
         let (needs, folders, problems) = Default::default();
         let source = Arc::clone(source);
-        Self { surroundings, target, definition, platform, source, needs, folders, problems }
+        Self { surroundings, target, definition, given, platform, source, needs, folders, problems }
     }
 
     fn gather(mut self, slice: &Slice) -> Result<Gathered, Vec<Diagnostic>> {
@@ -255,6 +258,7 @@ impl<'m> Maker<'m> {
         let context = self.main_context(slice);
         let folders = self.folder_contexts();
         if self.problems.is_empty() {
+            self.needs.shrink_to_fit();
             Ok(Gathered { needs: self.needs, context, folders })
         } else {
             Err(self.problems)
@@ -277,7 +281,7 @@ impl<'m> Maker<'m> {
             }
             return;
         }
-        match stood_for(self.definition, &reference.name, |_| true) {
+        match stood_for(self.definition, self.given, &reference.name, |_| true) {
             Some((_, label)) => self.need_label(label, reference),
             None => self.need_image(&reference.name, reference),
         }

@@ -215,6 +215,10 @@ impl Snapshot {
     /// # Errors
     /// When something else is there, a link leaves the workspace, or a folder cannot be listed.
     pub fn folder(&self, path: &WorkspacePath) -> Result<Option<FolderRef<'_>>, ReadError> {
+        // Nearly no path has a link in it.
+        if let Some(folder) = self.entry(path)?.and_then(|entry| entry.as_folder()) {
+            return Ok(Some(folder));
+        }
         let Some(real) = self.follow(path)? else { return Ok(None) };
         if real.is_root() {
             return Ok(Some(self.root()));
@@ -231,10 +235,8 @@ impl Snapshot {
     /// # Errors
     /// When there is no such file, a link leaves the workspace, or it cannot be read.
     pub fn read(&self, path: &WorkspacePath) -> Result<Arc<[u8]>, ReadError> {
-        let real = self.follow(path)?.ok_or_else(|| ReadError::Missing { path: path.clone() })?;
-        let entry = match self.entry(&real)? {
-            Some(entry) if entry.kind() == EntryKind::File => entry,
-            _ => return Err(ReadError::WrongKind { path: path.clone(), expected: "file" }),
+        let Some((real, entry)) = self.file(path)? else {
+            return Err(ReadError::Missing { path: path.clone() });
         };
         let texts = || self.0.texts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(text) = texts().get(&real) {
@@ -243,6 +245,23 @@ impl Snapshot {
         // Read outside the lock: a thousand files are read by all threads.
         let text: Arc<[u8]> = entry.read()?.into();
         Ok(Arc::clone(texts().entry(real).or_insert(text)))
+    }
+
+    /// The file at `path`, links followed inside the workspace, and its path without links. `None` when
+    /// nothing is there.
+    ///
+    /// # Errors
+    /// When something else is there, a link leaves the workspace, or a folder cannot be listed.
+    pub fn file(&self, path: &WorkspacePath) -> Result<Option<(WorkspacePath, EntryRef<'_>)>, ReadError> {
+        let is_file = |entry: &EntryRef<'_>| entry.kind() == EntryKind::File;
+        if let Some(entry) = self.entry(path)?.filter(is_file) {
+            return Ok(Some((path.clone(), entry)));
+        }
+        let Some(real) = self.follow(path)? else { return Ok(None) };
+        match self.entry(&real)?.filter(is_file) {
+            Some(entry) => Ok(Some((real, entry))),
+            None => Err(ReadError::WrongKind { path: path.clone(), expected: "file" }),
+        }
     }
 
     /// The bytes of `.git/info/exclude`; `None` when there is no such file that can be read. The folders

@@ -19,6 +19,8 @@ struct Names {
     os: String,
     architecture: String,
     variant: Option<String>,
+    /// All of them as they are written.
+    text: String,
 }
 
 /// Why a text is not a platform.
@@ -40,6 +42,11 @@ impl Platform {
         Self::of(os, self.0.architecture.clone(), self.0.variant.clone())
     }
 
+    /// The platform as it is written: `linux/arm/v7`.
+    pub fn as_str(&self) -> &str {
+        &self.0.text
+    }
+
     /// `linux`, `windows` …
     pub fn os(&self) -> &str {
         &self.0.os
@@ -56,7 +63,9 @@ impl Platform {
     }
 
     fn of(os: String, architecture: String, variant: Option<String>) -> Self {
-        Self(Arc::new(Names { os, architecture, variant }))
+        let more = variant.as_ref().map_or_else(String::new, |variant| format!("/{variant}"));
+        let text = format!("{os}/{architecture}{more}");
+        Self(Arc::new(Names { os, architecture, variant, text }))
     }
 }
 
@@ -102,14 +111,13 @@ impl FromStr for Platform {
 
 impl fmt::Display for Platform {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}", self.os(), self.architecture())?;
-        self.variant().map_or(Ok(()), |variant| write!(formatter, "/{variant}"))
+        formatter.write_str(self.as_str())
     }
 }
 
 impl Serialize for Platform {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.as_str())
     }
 }
 

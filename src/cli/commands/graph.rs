@@ -87,7 +87,7 @@ pub(super) fn why(build: Option<&Build>, role: &Role) -> String {
         Role::Reference { name, .. } => {
             let argument = build.and_then(|build| {
                 let is_seen = |argument: &str| build.slice.arguments.contains_key(argument);
-                stood_for(build.definition(), name, is_seen)
+                stood_for(build.definition(), &build.given, name, is_seen)
             });
             argument.map_or_else(|| name.clone(), |(argument, _)| said(argument))
         }
