@@ -127,7 +127,7 @@ fn load_some(snapshot: &Snapshot, options: &Options<'_>, part: Option<&Part>) ->
         }
         diagnostics.extend(wrong);
         if let Some(target) = target {
-            targets.push(Arc::new(target));
+            targets.push(target);
         }
     }
     names.identify(targets.iter().map(|(id, target)| (id, &target.label)));

@@ -49,7 +49,7 @@ pub(super) struct Resolver<'l> {
 }
 
 /// What a target's fields came to, and what is wrong with them.
-pub(super) type Resolution = (Option<Target>, Vec<Diagnostic>);
+pub(super) type Resolution = (Option<Arc<Target>>, Vec<Diagnostic>);
 
 /// Resolves the target that `table` declares in `scope`'s package. `defaults` has the nearest first.
 pub(super) fn resolve<'l>(
@@ -88,14 +88,11 @@ pub(super) fn resolve<'l>(
     let diagnostics = resolver.diagnostics.into_inner();
     let wrong = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     let label = Label::new(Arc::clone(scope.package), table.name.value.as_str());
-    let target = definition.filter(|_definition| table.whole && !wrong).map(|definition| Target {
-        label,
-        kind: table.kind,
-        location: table.name.location.clone(),
-        definition,
-        allow,
-    });
-    (target, diagnostics)
+    let target = |definition| {
+        let location = table.name.location.clone();
+        Arc::new(Target { label, kind: table.kind, location, definition, allow })
+    };
+    (definition.filter(|_definition| table.whole && !wrong).map(target), diagnostics)
 }
 
 impl Resolver<'_> {

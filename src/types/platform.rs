@@ -3,6 +3,7 @@
 //! Names are normalised as containerd's `platforms` package does, so that `x86_64` and `amd64` are one.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -11,10 +12,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// An operating system and an architecture, with a variant where the architecture has some.
 ///
 /// There are few of them and many who hold one: a copy is the same letters.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Platform(Arc<Names>);
 
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Names {
     os: String,
     architecture: String,
@@ -106,6 +107,13 @@ impl FromStr for Platform {
             os => os.to_owned(),
         };
         Ok(Self::of(os, architecture, variant))
+    }
+}
+
+impl Hash for Platform {
+    /// The text says all.
+    fn hash<State: Hasher>(&self, state: &mut State) {
+        self.as_str().hash(state);
     }
 }
 

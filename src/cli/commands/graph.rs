@@ -54,7 +54,7 @@ fn picture(graph: &Graph, state: impl Fn(NodeId) -> Option<StateWord>) -> Pictur
     let several = graph.nodes.values().iter().any(|node| node.platform != graph.nodes.values()[0].platform);
     let node = |(id, node): (NodeId, &Node)| PictureNode {
         label: node.name(),
-        kind: node.kind().to_string(),
+        kind: node.kind().as_str(),
         platform: several.then(|| node.platform.clone()),
         shape: shape(node),
         state: state(id),
