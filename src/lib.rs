@@ -27,15 +27,19 @@
 //! variables and images it leaned on. While all of that holds, it is told again, and nothing above happens.
 //! When files changed, all of the above happens for the targets that they touch, and the rest is told again.
 //!
+//! A snapshot may be of a commit: the same questions, answered from git's objects. What a change *affects* are
+//! the targets whose keys differ between two snapshots; two that are compared tell contents by the ids of blobs.
+//!
 //! # Layers
 //!
 //! Each layer uses only those that stand above it in this list, and each `mod.rs` lists its files in
 //! the same way. `tests/architecture.rs` reads the `use` lines and fails otherwise.
 //!
 //! - [`types`]: labels, workspace paths, digests, dense ids, diagnostics, events. No I/O.
-//! - [`syntax`]: text to values, pure: `BUILD.toml`, interpolation, Dockerfiles, ignore files, image references.
-//! - [`source`]: the only reader of workspace bytes: walk, snapshot, stat index, package discovery, git facts.
-//! - [`graph`]: pure over a snapshot: load, slice, view, graph, keys, comparison of manifests, lints.
+//! - [`syntax`]: text to values, pure: `BUILD.toml`, interpolation, Dockerfiles, ignore files, references, queries.
+//! - [`source`]: the only reader of workspace bytes: walk, snapshot, stat index, packages, git's commits.
+//! - [`graph`]: pure over a snapshot: load, slice, view, graph, keys, comparison of manifests,
+//!   what a change affects, queries, lints.
 //! - [`cache`]: action records, listings of views, logs; damage is a miss.
 //! - [`build`]: the builder trait and the builders behind it.
 //! - [`engine`]: scheduler, estimate, plan, runner, recall, parts.

@@ -175,6 +175,21 @@ fn every_form_has_its_reasons() {
 }
 
 #[test]
+fn one_target_is_explained() {
+    let shop = Repository::of(SHOP);
+    shop.change("lib/one", "2\n");
+    shop.change("api/src/main", "2\n");
+    let mut shown = String::new();
+    for arguments in ["//api --base HEAD~2", "//web/... --base HEAD~2 --head HEAD", "//api --base nothing"] {
+        shown.push_str(&format!("$ imgraph explain {arguments}\n"));
+        shown.push_str(&run(&shop.root, 80, &format!("explain {arguments}")).shown());
+    }
+    insta::assert_snapshot!("explained", shown);
+    let document = run(&shop.root, 80, "explain //api --base HEAD~2 --head HEAD --format json").json();
+    assert_eq!(document["targets"][0]["reasons"][0]["file"], "api/src/main");
+}
+
+#[test]
 fn the_exit_tells_of_work() {
     let shop = Repository::of(SHOP);
     shop.change("web/page", "2\n");

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 from .measuring import Failure, Goal, Peer, Row, run_quietly, say
-from .task_runners import task_runners
+from .task_runners import askers, change_one, task_runners
 from .workshop import ROOT, settle
 
 UNBUILT = "nothing is built: the plans are of targets that were never built, with a cache of their own, and "\
@@ -200,6 +200,29 @@ def runners(shop):
     return row
 
 
+def affected(shop):
+    tree = shop.services(shop.asked.services, shop.asked.files, "changed", change_one)
+    git = Peer("git diff-tree -r HEAD~1 HEAD", ["git", "diff-tree", "-r", "HEAD~1", "HEAD"], tree, needs="git")
+    ours = shop.imgraph_peer("affected --base HEAD~1 --head HEAD", tree, "affected", "--base", "HEAD~1",
+                             "--head", "HEAD", cache="unbuilt")
+    checkout = shop.imgraph_peer("affected --base HEAD~1", tree, "affected", "--base", "HEAD~1", cache="unbuilt")
+    row = Row(f"one commit that changes one file, {size(shop)}", [git, ours, checkout])
+    for asker in askers(shop):
+        shop.at_end.append(asker.stop)
+        try:
+            asker.prepare()
+        except Failure as why:
+            row.notes.append(f"left out: {asker.program_name} ({why})")
+            say(f"{asker.program_name}: {why}; left out")
+            continue
+        row.peers.append(asker.peer)
+        row.goals.append(Goal(ours, 0.4, asker.peer))
+        row.notes += asker.notes
+    row.notes.append("imgraph compares what is hashed of each target, the others the folders that files lie in; "
+                     "each program has a tree of its own; servers and daemons are warm and not counted")
+    return row
+
+
 # --- what rows share -----------------------------------------------------------------------------------
 
 def services(shop):
@@ -279,5 +302,6 @@ ROWS = {
     "bare": bare,
     "bake": bake,
     "runners": runners,
+    "affected": affected,
     "market": market,
 }

@@ -1,4 +1,5 @@
-"""Programs that run tasks of any kind and skip what is up to date: turbo, nx and bazel.
+"""Programs that run tasks of any kind and skip what is up to date: turbo, nx and bazel; and what they, and
+moon, say that a commit touches.
 
 Each service is one task for each of them, which reads all of the service's files and does nothing.
 """
@@ -166,3 +167,73 @@ class BazelThatWatches(Bazel):
 
     title = "bazel --watchfs"
     options = ["--watchfs"]
+
+
+# --- what a commit touches -----------------------------------------------------------------------------
+
+def askers(shop):
+    return [TurboAsked(shop), NxAsked(shop), MoonAsked(shop)]
+
+
+def change_one(tree):
+    """A second commit, which changes one file of one service; packed, as a clone is."""
+    file = services_of(tree)[len(services_of(tree)) // 2] / "src/file-000.rs"
+    file.write_bytes(file.read_bytes()[::-1])
+    commit(tree)
+    run_quietly(["git", "-C", tree, "gc", "--quiet"])
+
+
+class Asked(Runner):
+    """Says which services the last commit touches."""
+
+    environment = {}
+
+    def prepare(self):
+        self.find()
+        asked = self.shop.asked
+        self.tree = self.shop.services(asked.services, asked.files, f"changed-{self.program_name}", self.make)
+        self.settle_in()
+        name = f"{self.program_name} {version([self.program, '--version'])} {self.title}"
+        self.peer = Peer(name, [self.program, *self.words()], self.tree, {**QUIET, **self.environment})
+        say(f"the first run of {name}")
+        touched = services_of(self.tree)[asked.services // 2].name
+        if touched not in self.peer.run_once():
+            self.notes.append(f"{name} did not name the service that was changed")
+
+    def make(self, tree):
+        super().make(tree)
+        change_one(tree)
+
+
+class TurboAsked(Asked, Turbo):
+    title = "ls --affected"
+    environment = {"TURBO_SCM_BASE": "HEAD~1", "TURBO_SCM_HEAD": "HEAD"}
+
+    def words(self):
+        return ["ls", "--affected"]
+
+
+class NxAsked(Asked, Nx):
+    title = "show projects --affected"
+
+    def words(self):
+        return ["show", "projects", "--affected", "--base=HEAD~1", "--head=HEAD"]
+
+
+class MoonAsked(Asked):
+    program_name = "moon"
+    title = "query projects --affected"
+    environment = {"MOON_BASE": "HEAD~1", "MOON_HEAD": "HEAD", "MOON_TOOLCHAIN_FORCE_GLOBALS": "true"}
+
+    def write_files(self, tree):
+        (tree / ".moon").mkdir()
+        (tree / ".moon/workspace.yml").write_text('projects:\n  - "services/*"\nvcs:\n  defaultBranch: "master"\n')
+        (tree / ".moon/.gitignore").write_text("cache\ndocker\n")
+        for service in services_of(tree):
+            (service / "moon.yml").write_text('tasks:\n  build:\n    command: "true"\n')
+
+    def words(self):
+        return ["query", "projects", "--affected"]
+
+    def stop(self):
+        """It leaves nothing behind."""

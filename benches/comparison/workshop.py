@@ -111,7 +111,9 @@ class Workshop:
 
     def imgraph_peer(self, name, tree, *words, cache="cache", **options):
         words = [self.imgraph, "--quiet", "-C", tree, *words]
-        return Peer(f"imgraph {name}", words, tree, self.environment(cache), **options)
+        # Two trees have services of one name: neither takes the other's images' names away.
+        environment = {**self.environment(cache), "IMAGE_REPO": f"ghcr.io/acme/{Path(tree).name}"}
+        return Peer(f"imgraph {name}", words, tree, environment, **options)
 
     def need_engine(self):
         """Starts the engine, when that was not done already."""

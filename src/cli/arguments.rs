@@ -301,6 +301,7 @@ pub(crate) struct Inputs {
 #[derive(Clone, Debug, Args)]
 #[command(
     override_usage = "imgraph explain [OPTIONS] <TARGET>\n       imgraph explain [OPTIONS] <TARGET> <OTHER>\n       \
+                      imgraph explain [OPTIONS] <TARGET> --base <REV>\n       \
                       imgraph explain [OPTIONS] --file <PATH>"
 )]
 pub(crate) struct Explain {
@@ -310,6 +311,15 @@ pub(crate) struct Explain {
     /// Say who reads the file, and why nobody does; `//` begins at the workspace's root
     #[arg(long, value_name = "PATH", conflicts_with = "targets", value_hint = clap::ValueHint::AnyPath)]
     pub(crate) file: Option<PathBuf>,
+    /// Say what differs from this commit, and not from the last build
+    #[arg(long, value_name = "REV", conflicts_with = "file")]
+    pub(crate) base: Option<String>,
+    /// With --base, look at this commit, and not at the checkout
+    #[arg(long, value_name = "REV", requires = "base")]
+    pub(crate) head: Option<String>,
+    /// With --base, compare with the best common ancestor of both
+    #[arg(long, requires = "base")]
+    pub(crate) merge_base: bool,
     /// Show everything, not only as much as fits on a screen
     #[arg(long)]
     pub(crate) all: bool,

@@ -45,7 +45,7 @@ fn count(diagnostics: &[&Diagnostic]) -> String {
 }
 
 fn one(diagnostic: &Diagnostic, renderer: &Renderer, columns: usize) -> String {
-    let circle = circle::draw(&diagnostic.circle, columns.saturating_sub(INDENT));
+    let circle = circle::draw(diagnostic.steps(), columns.saturating_sub(INDENT));
     renderer.render(&[group(diagnostic, &circle)])
 }
 
@@ -54,7 +54,7 @@ fn group<'d>(diagnostic: &'d Diagnostic, circle: &'d str) -> Group<'d> {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let notes = diagnostic.notes.iter().map(|note| Element::from(Level::NOTE.message(note)));
+    let notes = diagnostic.notes().iter().map(|note| Element::from(Level::NOTE.message(note)));
     let helps = diagnostic.help.iter().map(|help| Element::from(Level::HELP.message(help)));
     let circle = (!circle.is_empty()).then(|| Element::from(Level::NOTE.message(circle)));
     let title = level.primary_title(&diagnostic.message);

@@ -1,10 +1,21 @@
 //! Reasons as lines that a person reads: what changed, from what to what, and where it comes in.
 
 use crate::engine::explain::Explained;
+use crate::graph::affected::Cause;
 use crate::graph::manifest::{Change, Reason};
 
 /// How many letters of a value are shown.
 const VALUE: usize = 60;
+
+/// A cause as it is explained: what is needed names the way to the cause.
+pub(crate) fn of_cause(cause: &Cause) -> Explained {
+    let mut reason = cause.reason.clone();
+    let way: Vec<String> = cause.through.iter().map(ToString::to_string).collect();
+    if !way.is_empty() {
+        reason.new = Some(format!("through {}", way.join(" → ")));
+    }
+    Explained { reason, place: cause.place.clone() }
+}
 
 /// At most `most` lines of at most `columns` letters, the last of which counts what was left out.
 pub(crate) fn lines(explained: &[Explained], most: usize, columns: usize) -> Vec<String> {

@@ -240,10 +240,13 @@ struct Found<'f> {
 
 impl Found<'_> {
     fn compare(&self, older: Option<&Side>, newer: &Side) -> Result<Vec<Affected>, Unviewable> {
-        let older = older.unwrap_or(newer);
-        let base = Made { graph: &older.graph, snapshot: &self.comparison.base };
         let head = Made { graph: &newer.graph, snapshot: &self.comparison.head };
-        let partners = paired_views::partners(head.graph, &paired_views::names(base.graph));
+        let graph = older.map_or(&newer.graph, |older| &older.graph);
+        let base = Made { graph, snapshot: &self.comparison.base };
+        let partners = match older {
+            Some(_) => paired_views::partners(head.graph, &paired_views::names(base.graph)),
+            None => head.graph.nodes.iter().map(|(id, _)| Some(id)).collect(),
+        };
         let (before, after) = paired_views::views(base, head, &partners, self.differences)?;
         let ignored = |files: &[WorkspacePath]| self.ignored(files);
         let aside = Aside { unreadable: self.unreadable(head), ignored: &ignored };

@@ -136,3 +136,61 @@ pub fn folders(targets: &[&Affected]) -> String {
     };
     targets.iter().map(folder).collect::<BTreeSet<_>>().into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::graph::affected::TargetChange;
+    use crate::graph::target::TargetKind;
+    use crate::types::label::Label;
+    use crate::types::workspace_path::WorkspacePath;
+
+    fn targets(count: usize, folder: &str) -> Vec<Affected> {
+        let folder = Arc::new(WorkspacePath::root().resolve(folder.as_bytes()).unwrap());
+        let target = |number: usize| Affected {
+            label: Label::new(Arc::clone(&folder), format!("t{number:05}").as_str()),
+            kind: if number.is_multiple_of(2) { TargetKind::Image } else { TargetKind::Stage },
+            change: TargetChange::Changed,
+            causes: Vec::new(),
+            apart: false,
+        };
+        (0..count).map(target).collect()
+    }
+
+    /// The jobs of a matrix.
+    fn jobs(count: usize) -> Vec<serde_json::Value> {
+        let targets = targets(count, "a/b");
+        let text = github(&targets.iter().collect::<Vec<_>>()).unwrap();
+        let (matrix, rest) = text.split_once('\n').unwrap();
+        assert_eq!(rest, format!("count={count}\n"));
+        let matrix: serde_json::Value =
+            serde_json::from_str(matrix.strip_prefix("matrix=").unwrap()).unwrap();
+        matrix["include"].as_array().unwrap().clone()
+    }
+
+    #[test]
+    fn a_matrix_has_no_more_jobs_than_github_takes() {
+        for (count, expected) in
+            [(0, 0), (1, 1), (256, 256), (257, 129), (512, 256), (513, 171), (9_000, 250)]
+        {
+            let jobs = jobs(count);
+            assert_eq!(jobs.len(), expected, "{count}");
+            let labels: Vec<&str> =
+                jobs.iter().flat_map(|job| job["label"].as_str().unwrap().split(' ')).collect();
+            let all = targets(count, "a/b");
+            assert_eq!(labels, all.iter().map(|target| target.label.to_string()).collect::<Vec<_>>());
+        }
+        assert_eq!(jobs(1)[0]["name"], "t00000");
+        assert_eq!(jobs(257)[1]["name"], "part 2 of 129");
+        assert_eq!(jobs(257)[1]["kind"], "image stage");
+    }
+
+    #[test]
+    fn a_matrix_that_is_too_long_is_none() {
+        let targets = targets(10_000, &"long/".repeat(20));
+        let letters = github(&targets.iter().collect::<Vec<_>>()).unwrap_err();
+        assert!(letters > MOST_LETTERS, "{letters}");
+    }
+}

@@ -72,7 +72,7 @@ pub fn json(findings: &[Finding]) -> String {
         message: finding.diagnostic.message.clone(),
         place: FindingPlace::of(&finding.diagnostic),
         related: finding.diagnostic.annotations.iter().skip(1).map(related).collect(),
-        notes: finding.diagnostic.notes.clone(),
+        notes: finding.diagnostic.notes().to_vec(),
         help: finding.diagnostic.help.clone(),
         targets: finding.targets.iter().map(ToString::to_string).collect(),
     };
@@ -118,7 +118,7 @@ pub fn github(findings: &[Finding], folder: &str) -> String {
             }
         }
         properties.push(format!("title={}", property(finding.lint.code)));
-        let helps = diagnostic.notes.iter().chain(&diagnostic.help);
+        let helps = diagnostic.notes().iter().chain(&diagnostic.help);
         let text = helps.fold(diagnostic.message.clone(), |text, help| format!("{text}\n{help}"));
         let word = severity_word(diagnostic.severity);
         format!("::{word} {}::{}\n", properties.join(","), data(&text))

@@ -94,7 +94,7 @@ fn result(finding: &Finding, number: usize) -> Value {
 
 /// The whole of what is to be said, in sentences.
 fn message(diagnostic: &Diagnostic) -> String {
-    let more = diagnostic.notes.iter().chain(&diagnostic.help);
+    let more = diagnostic.notes().iter().chain(&diagnostic.help);
     more.fold(diagnostic.message.clone(), |text, help| format!("{text}\n{help}"))
 }
 

@@ -88,6 +88,35 @@ struct Keys<'k> {
     keys: DenseMap<NodeId, SourceKey>,
 }
 
+impl<'k> Keys<'k> {
+    fn of((made, views): (Made<'k>, &'k NodeViews)) -> Self {
+        Self { made, views, keys: Keyed { graph: made.graph, views }.source_keys() }
+    }
+
+    /// The keys of both sides, when one graph is that of both: all but what is read is the same then. A node
+    /// that reads the same, and needs none that does not, has a key of no meaning, which is the same on
+    /// both sides.
+    fn of_one_graph(base: (Made<'k>, &'k NodeViews), head: (Made<'k>, &'k NodeViews)) -> (Self, Self) {
+        let graph = head.0.graph;
+        let none = || DenseMap::filled(graph.nodes.len(), SourceKey::from_bytes([0; 32]));
+        let [mut before, mut after] = [base, head].map(|(made, views)| Self { made, views, keys: none() });
+        let mut differs = DenseMap::filled(graph.nodes.len(), false);
+        for id in &graph.order {
+            let node = &graph.nodes[*id];
+            let needs = node.dependencies.iter().any(|needed| differs[needed.node]);
+            let mut contexts = node.build().into_iter().flat_map(|build| build.contexts());
+            let reads = |(name, _)| before.views.view(*id, name).digest != after.views.view(*id, name).digest;
+            differs[*id] = needs || contexts.any(reads);
+            if differs[*id] {
+                for side in [&mut before, &mut after] {
+                    side.keys[*id] = side.keyed().source_key(*id, |needed| side.keys[needed]);
+                }
+            }
+        }
+        (before, after)
+    }
+}
+
 impl Keys<'_> {
     fn keyed(&self) -> Keyed<'_> {
         Keyed { graph: self.made.graph, views: self.views }
@@ -120,11 +149,11 @@ pub fn compare(
     partners: &DenseMap<NodeId, Option<NodeId>>,
     aside: Aside<'_>,
 ) -> Vec<Affected> {
-    let keys = |(made, views)| {
-        let Made { graph, .. } = made;
-        Keys { made, views, keys: Keyed { graph, views }.source_keys() }
+    let (base, head) = match std::ptr::eq(base.0.graph, head.0.graph) {
+        true => Keys::of_one_graph(base, head),
+        false => (Keys::of(base), Keys::of(head)),
     };
-    let sides = Sides { base: keys(base), head: keys(head), partners };
+    let sides = Sides { base, head, partners };
     let found = sides.found(aside);
     let (before, after) = (wanted(sides.base.made.graph), wanted(sides.head.made.graph));
     let labels: BTreeSet<&Label> = before.keys().chain(after.keys()).copied().collect();

@@ -71,7 +71,8 @@ impl Keyed<'_> {
         keys.values().iter().map(|key| key.expect("the order of a graph holds all its nodes")).collect()
     }
 
-    fn source_key(&self, id: NodeId, key: impl Fn(NodeId) -> SourceKey) -> SourceKey {
+    /// The source key of the node `id`, whose dependencies have the keys that `key` gives.
+    pub(super) fn source_key(&self, id: NodeId, key: impl Fn(NodeId) -> SourceKey) -> SourceKey {
         let mut sink = HashSink::new("imgraph 2026-11 source key");
         self.write_source(id, key, &mut sink);
         SourceKey::from_bytes(sink.finish())

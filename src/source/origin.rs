@@ -116,6 +116,11 @@ pub(super) trait Origin: Send + Sync {
     /// What is in a folder, in any order.
     fn list(&self, folder: &WorkspacePath) -> Result<Listed, ReadError>;
 
+    /// Whether a package may lie in a folder or below it, as far as that is known without looking.
+    fn may_hold_packages(&self, _folder: Place<'_>) -> bool {
+        true
+    }
+
     /// Where a link points, as it is stored.
     fn link_target(&self, link: Place<'_>) -> Result<Box<[u8]>, ReadError>;
 

@@ -13,7 +13,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::parallel::each;
 use super::read_error::ReadError;
-use super::snapshot::{EntryRef, FolderRef, Snapshot};
+use super::snapshot::{FolderRef, Snapshot};
 use super::stat::EntryKind;
 use crate::syntax::path_patterns::{FolderMatches, PathPatterns, PatternError};
 use crate::types::workspace_path::WorkspacePath;
@@ -89,8 +89,9 @@ impl Search<'_> {
             found.folders.push(folder.path().clone());
         }
         let depth = folder.path().names().count();
-        let folders: Vec<FolderRef<'_>> =
-            entries.iter().filter(|entry| entry.name() != b".git").filter_map(EntryRef::as_folder).collect();
+        let folders = entries.iter().filter(|entry| entry.name() != b".git");
+        let folders = folders.filter_map(|entry| entry.as_folder().filter(|_| entry.may_hold_packages()));
+        let folders: Vec<FolderRef<'_>> = folders.collect();
         for inner in each(folders, depth, |_| true, |inner| self.look_at(inner, rules, excluded))? {
             found.folders.extend(inner.folders);
             found.unreadable.extend(inner.unreadable);

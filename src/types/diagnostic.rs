@@ -47,12 +47,19 @@ pub struct Diagnostic {
     pub message: String,
     /// The places, the primary one first. Empty when no text is to blame.
     pub annotations: Vec<Annotation>,
-    /// The things that lead back to themselves, when that is what is wrong: it is drawn.
-    pub circle: Vec<CircleStep>,
-    /// What else is worth knowing, a sentence each.
-    pub notes: Vec<String>,
     /// How to put it right, a sentence each.
     pub help: Vec<String>,
+    /// What few have to say: apart, for each result that may be a mistake has room for one.
+    pub aside: Option<Box<Aside>>,
+}
+
+/// What few diagnostics have to say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Aside {
+    /// The things that lead back to themselves; none, or two at least.
+    circle: Vec<CircleStep>,
+    /// What else is worth knowing, a sentence each.
+    notes: Vec<String>,
 }
 
 impl Diagnostic {
@@ -63,9 +70,8 @@ impl Diagnostic {
             code: None,
             message: message.into(),
             annotations: Vec::new(),
-            circle: Vec::new(),
-            notes: Vec::new(),
             help: Vec::new(),
+            aside: None,
         }
     }
 
@@ -101,14 +107,31 @@ impl Diagnostic {
     /// Says what leads back to itself. One thing alone needs no picture.
     #[must_use]
     pub fn circle(mut self, steps: Vec<CircleStep>) -> Self {
-        self.circle = if steps.len() > 1 { steps } else { Vec::new() };
+        if steps.len() > 1 {
+            self.aside.get_or_insert_default().circle = steps;
+        }
         self
+    }
+
+    /// The things that lead back to themselves, when that is what is wrong: it is drawn.
+    pub fn steps(&self) -> &[CircleStep] {
+        self.aside.as_ref().map_or(&[], |aside| &aside.circle)
+    }
+
+    /// What else is worth knowing, a sentence each.
+    pub fn notes(&self) -> &[String] {
+        self.aside.as_ref().map_or(&[], |aside| &aside.notes)
+    }
+
+    /// Says before all other notes what is worth knowing.
+    pub fn note_first(&mut self, note: String) {
+        self.aside.get_or_insert_default().notes.insert(0, note);
     }
 
     /// Says what else is worth knowing.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
-        self.notes.push(note.into());
+        self.aside.get_or_insert_default().notes.push(note.into());
         self
     }
 

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod affected_by;
 mod broken_cache;
 mod changed_base;
 mod concurrency;
@@ -42,6 +43,7 @@ macro_rules! on_both_stores {
 }
 
 on_both_stores! {
+    affected_by::only_what_differs_is_built,
     changed_base::an_image_that_moves_behind_its_name_is_a_reason,
     concurrency::killed_runs_leave_nothing_wrong,
     concurrency::two_processes_build_the_same_target,

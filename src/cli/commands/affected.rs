@@ -12,7 +12,7 @@ use crate::cli::terminal;
 use crate::engine::affected::{Answer, Revisions, present};
 use crate::engine::explain::Explained;
 use crate::export::affected_documents::{self, AffectedDocument};
-use crate::graph::affected::{Affected, Cause};
+use crate::graph::affected::Affected;
 use crate::graph::target::TargetKind;
 use crate::types::diagnostic::Diagnostic;
 
@@ -59,7 +59,8 @@ fn is_wanted(kinds: &[Kind], kind: TargetKind) -> bool {
     kinds.is_empty() || kinds.iter().any(is_it)
 }
 
-fn document(answer: &Answer) -> String {
+/// All of an answer.
+pub(super) fn document(answer: &Answer) -> String {
     let id = |commit: &Option<_>| commit.as_ref().map(commit_id);
     let everything = answer.everything.is_some();
     AffectedDocument::new(id(&answer.base), id(&answer.head), everything, &answer.targets).text()
@@ -82,20 +83,10 @@ fn why(session: &Session, all: bool, targets: &[Affected]) -> String {
     let mut text = String::new();
     for target in targets.iter().filter(|target| !target.apart) {
         text.push_str(&format!("{} {}\n", target.label, target.change.as_str()));
-        let explained: Vec<Explained> = target.causes.iter().map(explained).collect();
+        let explained: Vec<Explained> = target.causes.iter().map(reasons::of_cause).collect();
         for line in reasons::lines(&explained, most, columns) {
             text.push_str(&format!("  {line}\n"));
         }
     }
     text
-}
-
-/// A cause as it is explained: what is needed names the way to the cause.
-fn explained(cause: &Cause) -> Explained {
-    let mut reason = cause.reason.clone();
-    let way: Vec<String> = cause.through.iter().map(ToString::to_string).collect();
-    if !way.is_empty() {
-        reason.new = Some(format!("through {}", way.join(" → ")));
-    }
-    Explained { reason, place: cause.place.clone() }
 }

@@ -119,7 +119,7 @@ fn with_targets(finding: &Finding) -> Diagnostic {
     let others = finding.targets.len() - named.len();
     let more = if others == 0 { String::new() } else { format!(" and {others} more") };
     let mut diagnostic = finding.diagnostic.clone();
-    diagnostic.notes.insert(0, format!("of {}{more}", named.join(", ")));
+    diagnostic.note_first(format!("of {}{more}", named.join(", ")));
     diagnostic
 }
 

@@ -5,18 +5,18 @@ use crate::cli::exit::Exit;
 use crate::cli::prepared::Prepared;
 use crate::cli::reasons;
 use crate::cli::session::Session;
-use crate::cli::terminal;
+use crate::cli::{table, terminal};
 use crate::engine::explain;
 use crate::engine::plan::{self, Plan, State};
 use crate::export::documents::{Document, PlanTarget, StateWord};
 use crate::graph::node::Graph;
 use crate::types::ids::NodeId;
 
-/// How many reasons fit on a screen.
-const SCREEN: usize = 20;
-
 /// Runs the command.
 pub(crate) fn run(session: &Session, arguments: &arguments::Explain) -> Result<Exit, Exit> {
+    if let Some(base) = &arguments.base {
+        return super::explain_base::run(session, arguments, base);
+    }
     match (&arguments.file, &arguments.targets[..]) {
         (Some(file), _) => super::explain_file::run(session, arguments, file),
         (None, [one, other]) => super::explain_way::run(session, arguments, [one, other]),
@@ -39,7 +39,7 @@ fn dirty(session: &Session, arguments: &arguments::Explain) -> Result<Exit, Exit
         let explained = explain::explain(known, &prepared.workspace.snapshot, *id, planned, &mut warnings);
         let key = prepared.source_keys[*id];
         targets.push(PlanTarget::new(&prepared.graph, node, label, key, planned, &explained));
-        let most = if arguments.all { usize::MAX } else { SCREEN };
+        let most = if arguments.all { usize::MAX } else { table::SCREEN };
         let columns = if arguments.all { usize::MAX } else { session.terminal.columns - 2 };
         let mut text = format!("{label} is {}\n", headline(&planned.state));
         text.extend(reasons::lines(&explained, most, columns).iter().map(|line| format!("  {line}\n")));

@@ -7,6 +7,7 @@ pub(crate) mod graph;
 pub(crate) mod query;
 mod explain_file;
 mod explain_way;
+mod explain_base;
 pub(crate) mod explain;
 pub(crate) mod check;
 pub(crate) mod inputs;

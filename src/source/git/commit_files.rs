@@ -202,6 +202,13 @@ impl Origin for CommitFiles {
         Ok(found.map(|(_, entry)| facts(entry.mode)))
     }
 
+    fn may_hold_packages(&self, folder: Place<'_>) -> bool {
+        match self.find(folder) {
+            Ok(Some((found, TreeEntry { mode: Mode::Folder, id, .. }))) => found.trees.may_hold_packages(id),
+            _ => true,
+        }
+    }
+
     fn list(&self, folder: &WorkspacePath) -> Result<Listed, ReadError> {
         let place = Place::of_folder(folder);
         let found = self.folder(folder).map_err(|error| unreadable(&place, &error))?;

@@ -11,6 +11,9 @@ use super::object_id::ObjectId;
 use super::objects::{Object, ObjectKind, Objects};
 use crate::source::stat::EntryKind;
 
+/// The file that makes its folder a package.
+const BUILD_FILE: &[u8] = b"BUILD.toml";
+
 /// What a name in a tree stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::source) enum Mode {
@@ -126,13 +129,21 @@ pub(in crate::source) struct Trees {
     objects: Objects,
     known: RwLock<HashMap<ObjectId, Arc<Tree>>>,
     blobs: Mutex<HashMap<ObjectId, Arc<[u8]>>>,
+    /// Of the trees that were read with all that is in them, those in which no package lies.
+    without_packages: RwLock<HashSet<ObjectId>>,
 }
 
 impl Trees {
     /// The trees of the repository in which `git` answers. Nothing is asked yet.
     pub(super) fn new(git: Git) -> Self {
         let objects = Objects::new(git.clone());
-        Self { git, objects, known: RwLock::default(), blobs: Mutex::default() }
+        Self {
+            git,
+            objects,
+            known: RwLock::default(),
+            blobs: Mutex::default(),
+            without_packages: RwLock::default(),
+        }
     }
 
     pub(super) fn git(&self) -> &Git {
@@ -204,9 +215,18 @@ impl Trees {
             }
             more
         })?;
+        let mut holds = HashMap::new();
+        holds_packages(id, &trees, &mut holds);
+        let without = holds.into_iter().filter(|(_, holds)| !holds).map(|(id, _)| id);
+        self.without_packages.write().unwrap_or_else(PoisonError::into_inner).extend(without);
         self.known.write().unwrap_or_else(PoisonError::into_inner).extend(trees);
         self.lock_blobs().extend(blobs);
         problem.map_or(Ok(()), Err)
+    }
+
+    /// Whether a package may lie in the tree `id`.
+    pub(super) fn may_hold_packages(&self, id: ObjectId) -> bool {
+        !self.without_packages.read().unwrap_or_else(PoisonError::into_inner).contains(&id)
     }
 
     fn object(&self, id: ObjectId, kind: ObjectKind) -> Result<Vec<u8>, GitError> {
@@ -223,6 +243,29 @@ impl Trees {
     fn lock_blobs(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectId, Arc<[u8]>>> {
         self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a package may lie in the tree `id` or below it; noted in `known` for each tree that was looked at.
+fn holds_packages(
+    id: ObjectId,
+    trees: &HashMap<ObjectId, Arc<Tree>>,
+    known: &mut HashMap<ObjectId, bool>,
+) -> bool {
+    if let Some(holds) = known.get(&id) {
+        return *holds;
+    }
+    // What could not be read may hold anything.
+    let Some(tree) = trees.get(&id) else { return true };
+    let mut holds = tree.find(BUILD_FILE).is_some();
+    for entry in &tree.entries {
+        holds |= match entry.mode {
+            Mode::Folder => holds_packages(entry.id, trees, known),
+            Mode::Submodule => true,
+            Mode::File | Mode::Executable | Mode::Link => false,
+        };
+    }
+    known.insert(id, holds);
+    holds
 }
 
 fn parsed(id: ObjectId, bytes: &[u8]) -> Result<Tree, GitError> {

@@ -41,6 +41,11 @@ impl<'s> EntryRef<'s> {
         }
     }
 
+    /// Whether a package may lie in it or below it, for a folder, as far as that is known without looking.
+    pub(in crate::source) fn may_hold_packages(&self) -> bool {
+        self.lookout().origin.may_hold_packages(self.place())
+    }
+
     /// Its facts; `None` when it vanished after its folder was listed.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::types::diagnostic::{Diagnostic, nearest};
 use crate::types::span::{SourceText, Span, Spanned};
 
 /// How deep expressions may stand in each other: each level takes some of the stack.
-const MOST_LEVELS: usize = 100;
+const MOST_LEVELS: usize = 50;
 
 /// Reads the query that `source` is.
 ///
