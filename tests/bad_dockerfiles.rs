@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use imgraph::graph::slice::{SliceRequest, slice};
 use imgraph::syntax::dockerfile::parse;
 use imgraph::types::diagnostic::Diagnostic;
 use imgraph::types::platform::Platform;
+use imgraph::types::sorted_map::SortedMap;
 use imgraph::types::span::SourceText;
 use imgraph::types::workspace_path::WorkspacePath;
 
@@ -21,7 +22,7 @@ fn diagnostics(text: &str) -> Vec<Diagnostic> {
     let platform: Platform = "linux/amd64".parse().unwrap();
     let request = SliceRequest {
         stage: None,
-        args: &BTreeMap::new(),
+        args: &SortedMap::new(),
         platform: &platform,
         build_platform: &platform,
         contexts: &BTreeSet::new(),

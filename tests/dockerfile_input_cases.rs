@@ -43,7 +43,7 @@ fn found(case: &Case) -> Answer {
     let platform: Platform = "linux/amd64".parse().unwrap();
     let request = SliceRequest {
         stage: Some(case.target.as_str()).filter(|target| !target.is_empty()),
-        args: &case.args,
+        args: &case.args.clone().into_iter().collect(),
         platform: &platform,
         build_platform: &platform,
         contexts: &BTreeSet::new(),

@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use imgraph::graph::slice::{SliceRequest, slice};
 use imgraph::syntax::dockerfile::parse;
 use imgraph::types::platform::Platform;
+use imgraph::types::sorted_map::SortedMap;
 use imgraph::types::span::SourceText;
 use imgraph::types::workspace_path::WorkspacePath;
 use proptest::prelude::*;
@@ -18,7 +19,7 @@ fn run(text: String) {
     let path = WorkspacePath::root().resolve(b"Dockerfile").unwrap();
     let source = Arc::new(SourceText { path, text });
     let platform: Platform = "linux/amd64".parse().unwrap();
-    let args = BTreeMap::from([("A".to_owned(), "x*é".to_owned())]);
+    let args = SortedMap::from_iter([("A".to_owned(), "x*é".to_owned())]);
     let contexts = BTreeSet::from(["debian".to_owned()]);
     let request = SliceRequest {
         stage: None,
@@ -68,7 +69,7 @@ fn substitutions_nested_without_end_are_refused() {
     let platform: Platform = "linux/amd64".parse().unwrap();
     let request = SliceRequest {
         stage: None,
-        args: &BTreeMap::new(),
+        args: &SortedMap::new(),
         platform: &platform,
         build_platform: &platform,
         contexts: &BTreeSet::new(),

@@ -2,13 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
 
 use imgraph::graph::slice::{Slice, SliceRequest, Sources, slice};
 use imgraph::syntax::dockerfile::parse;
 use imgraph::types::platform::Platform;
+use imgraph::types::sorted_map::SortedMap;
 use imgraph::types::span::SourceText;
 use imgraph::types::workspace_path::WorkspacePath;
 
@@ -25,7 +26,7 @@ fn cut(text: &str, ask: Ask<'_>) -> Result<Slice, String> {
     let source = Arc::new(SourceText { path, text: text.to_owned() });
     let platform: Platform = "linux/arm64".parse().unwrap();
     let build_platform: Platform = "linux/amd64".parse().unwrap();
-    let args: BTreeMap<String, String> =
+    let args: SortedMap<String, String> =
         ask.args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let contexts: BTreeSet<String> = ask.contexts.iter().map(|name| (*name).to_owned()).collect();
     let request = SliceRequest {

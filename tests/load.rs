@@ -10,6 +10,7 @@ use imgraph::graph::target::{
 use imgraph::source::snapshot::Snapshot;
 use imgraph::types::environment::Environment;
 use imgraph::types::label::Label;
+use imgraph::types::sorted_map::SortedMap;
 use imgraph::types::workspace_path::WorkspacePath;
 use workspace::Workspace;
 
@@ -36,7 +37,7 @@ fn show<Value>(located: Option<&Located<Value>>, show: impl Fn(&Value) -> String
     located.map_or_else(|| "-".to_owned(), |located| show(&located.value))
 }
 
-fn table<Value>(table: &BTreeMap<String, Located<Value>>, show: impl Fn(&Value) -> String) -> String {
+fn table<Value>(table: &SortedMap<String, Located<Value>>, show: impl Fn(&Value) -> String) -> String {
     let entries = table.iter().map(|(key, located)| format!("{key}={}", show(&located.value)));
     entries.collect::<Vec<_>>().join(" ")
 }

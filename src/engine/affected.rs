@@ -17,7 +17,7 @@ use crate::source::comparison::{ClosedSubmodule, Comparison, Differences};
 use crate::source::git::command::GitError;
 use crate::source::git::repository::{Commit, Repository, RevisionError};
 use crate::source::read_error::ReadError;
-use crate::source::snapshot::Snapshot;
+use crate::source::snapshot::{Below, Snapshot};
 use crate::types::diagnostic::Diagnostic;
 use crate::types::ids::{DenseMap, NodeId};
 use crate::types::span::Location;
@@ -275,7 +275,7 @@ impl Found<'_> {
             places.iter().filter_map(|place| Some((place, self.without_links(place)?))).collect();
         let asked: HashSet<WorkspacePath> = real.iter().map(|(_, real)| real.clone()).collect();
         // Where nobody says, they count as any other.
-        let (folders, inside) = self.comparison.head.below(&asked).unwrap_or_default();
+        let Below { folders, others: inside } = self.comparison.head.below(&asked).unwrap_or_default();
         let asked: Vec<WorkspacePath> = asked.into_iter().chain(inside.iter().cloned()).collect();
         let Ok(ignored) = self.repository.ignored(&asked) else { return HashSet::new() };
         let kept = inside.iter().filter(|file| !ignored.contains(*file));

@@ -120,7 +120,7 @@ impl Prepared {
 
 /// The arguments, with the references of outputs in place of their stand-ins.
 fn arguments(graph: &Graph, node: &Node, build: &Build, outputs: Outputs<'_>) -> BTreeMap<String, String> {
-    let mut arguments = build.given.clone();
+    let mut arguments: BTreeMap<String, String> = build.given.clone().into_iter().collect();
     for (name, argument) in &build.definition().args {
         let ArgumentValue::Target(label) = &argument.value else { continue };
         let dependency = node
@@ -143,7 +143,7 @@ fn images(known: Known<'_>, node: &Node, build: &Build, outputs: Outputs<'_>) ->
     for dependency in &node.dependencies {
         let Role::Reference { name, platform } = &dependency.role else { continue };
         // A stand-in is not in the file that is sent: the argument's value is the real reference.
-        let argument = stood_for(build.definition(), name, |_| true);
+        let argument = stood_for(build.definition(), &build.given, name, |_| true);
         let name = argument.and_then(|(argument, _)| given.get(argument)).unwrap_or(name);
         let needed = &graph.nodes[dependency.node];
         let image = match &needed.work {

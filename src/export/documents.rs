@@ -22,6 +22,7 @@ use crate::types::file_entry::{FileEntry, FileKind};
 use crate::types::ids::{DenseMap, NodeId};
 use crate::types::label::Label;
 use crate::types::platform::Platform;
+use crate::types::sorted_map::SortedMap;
 use crate::types::workspace_path::WorkspacePath;
 
 /// The version of the documents.
@@ -245,7 +246,7 @@ pub struct InputsTarget {
     dockerfile: String,
     stage: Option<String>,
     contexts: Vec<ContextDocument>,
-    arguments: std::collections::BTreeMap<String, Option<String>>,
+    arguments: SortedMap<String, Option<String>>,
     bases: Vec<String>,
     dependencies: Vec<Label>,
 }

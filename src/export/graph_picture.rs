@@ -6,13 +6,12 @@
 //!
 //! **Invariant:** whatever the names hold, the text is of the named format: each renderer escapes.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde::Serialize;
 
 use super::documents::StateWord;
-use super::picture::Drawing;
+use super::picture::{Drawing, DrawnEdge};
 pub use super::picture::{Picture, PictureEdge, PictureNode, Shape};
 use super::printable::printable;
 use super::svg;
@@ -61,8 +60,8 @@ impl Drawing<'_> {
             let look = dot_look(node);
             line(&mut text, format_args!("  n{position} [label={label}, {look}];"));
         }
-        for (from, to, why) in self.edges() {
-            match why {
+        for DrawnEdge { from, to, why } in &self.edges {
+            match *why {
                 "" => line(&mut text, format_args!("  n{from} -> n{to};")),
                 why => line(&mut text, format_args!("  n{from} -> n{to} [label={}];", quote_dot(why))),
             }
@@ -79,8 +78,8 @@ impl Drawing<'_> {
             let state = node.state.map(|state| format!(":::{}", state.as_str())).unwrap_or_default();
             line(&mut text, format_args!("  n{position}{open}\"{name}<br/>{kind}\"{close}{state}"));
         }
-        for (from, to, why) in self.edges() {
-            match why {
+        for DrawnEdge { from, to, why } in &self.edges {
+            match *why {
                 "" => line(&mut text, format_args!("  n{from} --> n{to}")),
                 why => line(&mut text, format_args!("  n{from} -->|\"{}\"| n{to}", escape_mermaid(why))),
             }
@@ -100,10 +99,12 @@ impl Drawing<'_> {
             let PictureNode { label, platform, .. } = self.nodes[position];
             End { label, platform: platform.as_ref() }
         };
-        let edges = self.edges().map(|(from, to, why)| Edge { from: end(from), to: end(to), why });
+        let edges = self.edges.iter();
+        let edges = edges.map(|edge| Edge { from: end(edge.from), to: end(edge.to), why: edge.why });
         let document = Document { schema: SCHEMA, nodes: &self.nodes, edges: edges.collect() };
-        let text = serde_json::to_string_pretty(&document).expect("a picture has text keys only");
-        format!("{text}\n")
+        let mut text = serde_json::to_string_pretty(&document).expect("a picture has text keys only");
+        text.push('\n');
+        text
     }
 
     /// A tree for each node that nothing needs. What hangs below a node is shown once; further on
@@ -111,9 +112,8 @@ impl Drawing<'_> {
     fn text(&self) -> String {
         let mut text = String::new();
         let mut shown = vec![false; self.nodes.len()];
-        let needed: Vec<usize> = self.needs.iter().flat_map(BTreeMap::keys).copied().collect();
         let mut is_root = vec![true; self.nodes.len()];
-        needed.into_iter().for_each(|position| is_root[position] = false);
+        self.edges.iter().for_each(|edge| is_root[edge.to] = false);
         for (root, _) in is_root.iter().enumerate().filter(|(_, is_root)| **is_root) {
             self.tree(root, &mut shown, &mut text);
         }
@@ -130,21 +130,23 @@ impl Drawing<'_> {
     fn tree(&self, root: usize, shown: &mut [bool], text: &mut String) {
         let mut branches = vec![Branch { position: root, why: String::new(), places: Vec::new() }];
         while let Some(Branch { position, why, places }) = branches.pop() {
-            let again = std::mem::replace(&mut shown[position], true) && !self.needs[position].is_empty();
+            let again =
+                std::mem::replace(&mut shown[position], true) && self.needs(position).next().is_some();
             let (name, kind) = (printable(&self.name(position)), printable(&self.kind(position)));
             let mark = if again { " (*)" } else { "" };
             line(text, format_args!("{}{name} {kind}{why}{mark}", lead(&places)));
             if again {
                 continue;
             }
-            for (place, (below, reasons)) in self.needs[position].iter().rev().enumerate() {
-                let reasons: Vec<&str> = reasons.iter().copied().filter(|why| !why.is_empty()).collect();
+            for (place, edges) in self.needs(position).rev().enumerate() {
+                let reasons: Vec<&str> =
+                    edges.iter().map(|edge| edge.why).filter(|why| !why.is_empty()).collect();
                 let why = match reasons.as_slice() {
                     [] => String::new(),
                     reasons => format!(" [{}]", printable(&reasons.join(", "))),
                 };
                 let places = [places.as_slice(), &[place == 0]].concat();
-                branches.push(Branch { position: *below, why, places });
+                branches.push(Branch { position: edges[0].to, why, places });
             }
         }
     }

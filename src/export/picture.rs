@@ -3,8 +3,6 @@
 //! A picture is neutral: who draws need not know what a build is, and a query or a diff can be drawn by the
 //! same hand. It writes no format itself.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::documents::StateWord;
@@ -17,7 +15,7 @@ pub struct PictureNode {
     /// Its name: a label, or the reference of an image that no target declares.
     pub label: String,
     /// What it is, in a word: `image`, `stage`, `base` …
-    pub kind: String,
+    pub kind: &'static str,
     /// What it is built for, when that is said.
     pub platform: Option<Platform>,
     /// How it is drawn, where shapes can be drawn.
@@ -93,11 +91,19 @@ pub struct Picture {
     pub edges: Vec<PictureEdge>,
 }
 
+/// An arrow between positions in [`Drawing::nodes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct DrawnEdge<'p> {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) why: &'p str,
+}
+
 /// A picture in order: nodes by label, edges by their ends.
 pub(super) struct Drawing<'p> {
     pub(super) nodes: Vec<&'p PictureNode>,
-    /// For each node, what it needs and how, by position in `nodes`.
-    pub(super) needs: Vec<BTreeMap<usize, Vec<&'p str>>>,
+    /// The arrows in order, each reason for itself and once.
+    pub(super) edges: Vec<DrawnEdge<'p>>,
     /// Whether names must tell platforms apart.
     platforms_differ: bool,
 }
@@ -111,18 +117,18 @@ impl<'p> Drawing<'p> {
             positions[*id] = position;
         }
         let nodes: Vec<&PictureNode> = order.iter().map(|id| &picture.nodes[*id]).collect();
-        let mut needs: Vec<BTreeMap<usize, Vec<&str>>> = vec![BTreeMap::new(); nodes.len()];
-        for edge in &picture.edges {
-            needs[positions[edge.from]].entry(positions[edge.to]).or_default().push(&edge.why);
-        }
-        for reasons in needs.iter_mut().flat_map(BTreeMap::values_mut) {
-            reasons.sort_unstable();
-            reasons.dedup();
-        }
+        let drawn = |edge: &'p PictureEdge| DrawnEdge {
+            from: positions[edge.from],
+            to: positions[edge.to],
+            why: &edge.why,
+        };
+        let mut edges: Vec<DrawnEdge<'p>> = picture.edges.iter().map(drawn).collect();
+        edges.sort_unstable();
+        edges.dedup();
         let first = nodes.iter().find_map(|node| node.platform.as_ref());
         let differs = |node: &&PictureNode| node.platform.is_some() && node.platform.as_ref() != first;
         let platforms_differ = nodes.iter().any(differs);
-        Self { nodes, needs, platforms_differ }
+        Self { nodes, edges, platforms_differ }
     }
 
     /// The label, with the platform when the picture shows several.
@@ -139,14 +145,14 @@ impl<'p> Drawing<'p> {
         let node = self.nodes[position];
         match node.state {
             Some(state) => format!("{}, {}", node.kind, state.as_str()),
-            None => node.kind.clone(),
+            None => node.kind.to_owned(),
         }
     }
 
-    /// All edges in order, each reason for itself.
-    pub(super) fn edges(&self) -> impl Iterator<Item = (usize, usize, &'p str)> {
-        self.needs.iter().enumerate().flat_map(|(from, needs)| {
-            needs.iter().flat_map(move |(to, reasons)| reasons.iter().map(move |why| (from, *to, *why)))
-        })
+    /// What the node at `from` needs, in order: for each all that is said of how.
+    pub(super) fn needs(&self, from: usize) -> impl DoubleEndedIterator<Item = &[DrawnEdge<'p>]> {
+        let start = self.edges.partition_point(|edge| edge.from < from);
+        let length = self.edges[start..].partition_point(|edge| edge.from == from);
+        self.edges[start..start + length].chunk_by(|edge, next| edge.to == next.to)
     }
 }

@@ -46,9 +46,8 @@ const BOW: f64 = 60.0;
 /// Draws the picture.
 pub(super) fn draw(drawing: &Drawing<'_>) -> String {
     let sizes: Vec<Size> = (0..drawing.nodes.len()).map(|position| size(drawing, position)).collect();
-    let needs = drawing.needs.iter().enumerate();
-    let edges: Vec<(usize, usize)> =
-        needs.flat_map(|(from, needs)| needs.keys().map(move |to| (from, *to))).collect();
+    let mut edges: Vec<(usize, usize)> = drawing.edges.iter().map(|edge| (edge.from, edge.to)).collect();
+    edges.dedup();
     let layout = layered_layout::layout(&sizes, &edges);
     let (legend, legend_width) = legend(drawing);
     let width = layout.width.max(legend_width) + 2.0 * MARGIN;
@@ -170,8 +169,8 @@ impl Svg {
     }
 
     fn edge(&mut self, drawing: &Drawing<'_>, (from, to): (usize, usize), line: &Line) {
-        let reasons: Vec<&str> =
-            drawing.needs[from][&to].iter().copied().filter(|why| !why.is_empty()).collect();
+        let said = drawing.needs(from).flatten().filter(|edge| edge.to == to);
+        let reasons: Vec<&str> = said.map(|edge| edge.why).filter(|why| !why.is_empty()).collect();
         let how = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join(", ")) };
         let told = format!("{} needs {}{how}", drawing.name(from), drawing.name(to));
         self.line(&format!("<g class=\"edge hue-{}\"><title>{}</title>", to % HUES, escaped(&told)));

@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 use crate::syntax::build_toml::build_fields::{BuildFields, Keyed};
 use crate::types::span::Located;
 
+/// A field that merges by key: each key with its place and the value that counts.
+pub(super) type Merged<'f, Value> = BTreeMap<&'f str, (&'f Located<String>, &'f Value)>;
+
 /// The tables that a target's fields may come from, the nearest first.
 #[derive(Clone, Debug)]
 pub(super) struct Layers<'f>(Vec<&'f BuildFields>);
@@ -34,7 +37,7 @@ impl<'f> Layers<'f> {
     pub(super) fn merged<Value>(
         &self,
         field: impl Fn(&'f BuildFields) -> &'f Keyed<Value>,
-    ) -> BTreeMap<&'f str, (&'f Located<String>, &'f Value)> {
+    ) -> Merged<'f, Value> {
         let mut merged = BTreeMap::new();
         for layer in self.0.iter().rev() {
             for (key, value) in field(layer) {

@@ -27,6 +27,7 @@ use crate::types::digest::ContentHash;
 use crate::types::ids::TargetId;
 use crate::types::label::Label;
 use crate::types::platform::Platform;
+use crate::types::sorted_map::SortedMap;
 use crate::types::span::{Location, SourceText, Span};
 use crate::types::workspace_path::WorkspacePath;
 
@@ -68,17 +69,18 @@ pub fn stand_in(label: &Label) -> String {
     format!("imgraph.local/{}:target-{}", label.slug(), &hash.as_str()[..16])
 }
 
-/// The argument of `definition` whose value `reference` stands for, and the target that it carries. Of
-/// several arguments with one target, the first that `counts`.
+/// The argument of `definition` whose value `reference` stands for, and the target that it carries. `given`
+/// is what the build is given ([`Build::given`]). Of several arguments with one target, the first that
+/// `counts`.
 pub fn stood_for<'d>(
     definition: &'d BuildDefinition,
+    given: &SortedMap<String, String>,
     reference: &str,
     counts: impl Fn(&str) -> bool,
 ) -> Option<(&'d str, &'d Label)> {
+    let is_given = |name: &str| given.get(name).is_some_and(|value| value == reference);
     definition.args.iter().find_map(|(name, argument)| match &argument.value {
-        ArgumentValue::Target(label) if counts(name) && stand_in(label) == reference => {
-            Some((name.as_str(), label))
-        }
+        ArgumentValue::Target(label) if is_given(name) && counts(name) => Some((name.as_str(), label)),
         _ => None,
     })
 }
@@ -108,7 +110,7 @@ pub(super) fn draft(
         .map_err(|diagnostics| wanted_by(diagnostics, definition, target))?;
     let arguments = keyed_arguments(&parsed.dockerfile, &request, definition, &slice);
     let mut remarks = mounted::check(&parsed.dockerfile, &slice, target, definition);
-    let maker = Maker::new(surroundings, target, definition, platform, &parsed.dockerfile.source);
+    let maker = Maker::new(surroundings, target, definition, &given, platform, &parsed.dockerfile.source);
     let Gathered { needs, context, folders } = maker.gather(&slice)?;
     remarks.extend(unused_arguments(&slice, definition, target));
     let dockerfile_bytes = needs_bytes(&parsed, &slice).then(|| content_hash(&parsed.bytes));
@@ -146,10 +148,9 @@ pub(super) fn widen(
     let sources = vec![ContextSource { pattern: Vec::new(), span }];
     let stamps = &definition.stamp;
     let unseen = build.given.iter().filter(|(name, _)| !stamps.contains_key(*name));
-    let unseen: BTreeMap<_, _> = unseen.map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
+    let unseen = unseen.map(|(name, value)| (name.clone(), Some(value.clone())));
     // What a line of the file declares keeps the value that it has there.
-    let declared = std::mem::replace(&mut build.arguments, unseen);
-    build.arguments.extend(declared);
+    build.arguments = unseen.chain(build.arguments.clone()).collect();
     let required = build.context.take().map_or_else(Vec::new, |context| context.required);
     build.is_triggered = true;
     build.context = Some(Context { spec: Arc::new(spec), ignore_file: ignore.path, sources, required });
@@ -166,7 +167,7 @@ fn content_hash(bytes: &[u8]) -> ContentHash {
 }
 
 /// All arguments that a build is given; targets are stand-ins.
-fn given_arguments(definition: &BuildDefinition) -> BTreeMap<String, String> {
+fn given_arguments(definition: &BuildDefinition) -> SortedMap<String, String> {
     let value = |value: &ArgumentValue| match value {
         ArgumentValue::Text(text) => text.clone(),
         ArgumentValue::Target(label) => stand_in(label),
@@ -215,6 +216,7 @@ struct Maker<'m> {
     surroundings: &'m Surroundings<'m>,
     target: &'m Arc<Target>,
     definition: &'m BuildDefinition,
+    given: &'m SortedMap<String, String>,
     platform: &'m Platform,
     source: Arc<SourceText>,
     needs: Vec<Need>,
@@ -233,7 +235,7 @@ struct Asked {
 struct Gathered {
     needs: Vec<Need>,
     context: Option<Context>,
-    folders: BTreeMap<String, Context>,
+    folders: SortedMap<String, Context>,
 }
 
 impl<'m> Maker<'m> {
@@ -241,12 +243,13 @@ impl<'m> Maker<'m> {
         surroundings: &'m Surroundings<'m>,
         target: &'m Arc<Target>,
         definition: &'m BuildDefinition,
+        given: &'m SortedMap<String, String>,
         platform: &'m Platform,
         source: &Arc<SourceText>,
     ) -> Self {
         let (needs, folders, problems) = Default::default();
         let source = Arc::clone(source);
-        Self { surroundings, target, definition, platform, source, needs, folders, problems }
+        Self { surroundings, target, definition, given, platform, source, needs, folders, problems }
     }
 
     fn gather(mut self, slice: &Slice) -> Result<Gathered, Vec<Diagnostic>> {
@@ -255,6 +258,7 @@ impl<'m> Maker<'m> {
         let context = self.main_context(slice);
         let folders = self.folder_contexts();
         if self.problems.is_empty() {
+            self.needs.shrink_to_fit();
             Ok(Gathered { needs: self.needs, context, folders })
         } else {
             Err(self.problems)
@@ -277,7 +281,7 @@ impl<'m> Maker<'m> {
             }
             return;
         }
-        match stood_for(self.definition, &reference.name, |_| true) {
+        match stood_for(self.definition, self.given, &reference.name, |_| true) {
             Some((_, label)) => self.need_label(label, reference),
             None => self.need_image(&reference.name, reference),
         }
@@ -373,15 +377,10 @@ impl<'m> Maker<'m> {
         self.context(folder, Some(&self.definition.dockerfile.value), asked, inputs)
     }
 
-    fn folder_contexts(&mut self) -> BTreeMap<String, Context> {
+    fn folder_contexts(&mut self) -> SortedMap<String, Context> {
         let folders = std::mem::take(&mut self.folders);
-        let mut contexts = BTreeMap::new();
-        for (name, (folder, asked)) in folders {
-            if let Some(context) = self.context(folder, None, asked, None) {
-                contexts.insert(name, context);
-            }
-        }
-        contexts
+        let context = |(name, (folder, asked))| Some((name, self.context(folder, None, asked, None)?));
+        folders.into_iter().filter_map(context).collect()
     }
 
     fn context(

@@ -66,9 +66,9 @@ pub fn expand_to_look_at(
     };
     let mut expansion = Expansion {
         surroundings,
-        ids: HashMap::new(),
-        keys: DenseMap::default(),
-        nodes: Vec::new(),
+        ids: HashMap::with_capacity(wanted.targets.len()),
+        keys: DenseMap::with_capacity(wanted.targets.len()),
+        nodes: Vec::with_capacity(wanted.targets.len()),
         diagnostics: Vec::new(),
     };
     let roots = expansion.roots(wanted);
@@ -136,7 +136,7 @@ impl Expansion<'_> {
                 let target = &draft.build.target;
                 let told = draft.build.remarks.iter().filter(|remark| !target.allows(remark));
                 self.diagnostics.extend(told.cloned());
-                let mut dependencies = Vec::new();
+                let mut dependencies = Vec::with_capacity(draft.needs.len());
                 for need in draft.needs {
                     let node = self.intern((need.needed, need.platform));
                     dependencies.push(Dependency { node, role: need.role, location: need.location });

@@ -1,12 +1,12 @@
 //! The values of arguments that are facts of a build.
 
-use std::collections::BTreeMap;
-
 use super::slice::{self, Slice, SliceRequest};
 use super::target::BuildDefinition;
 use crate::syntax::dockerfile::Dockerfile;
 use crate::syntax::dockerfile::keyword::Keyword;
 use crate::syntax::dockerfile::model::{Argument, Command, Instruction};
+use crate::types::sorted_map::SortedMap;
+use crate::types::span::Located;
 
 /// The argument that names the frontend, whatever the file says.
 const FRONTEND: &str = "BUILDKIT_SYNTAX";
@@ -19,8 +19,8 @@ pub(super) fn keyed_arguments(
     request: &SliceRequest<'_>,
     definition: &BuildDefinition,
     slice: &Slice,
-) -> BTreeMap<String, Option<String>> {
-    let values = |slice: &Slice| -> BTreeMap<String, Option<String>> {
+) -> SortedMap<String, Option<String>> {
+    let values = |slice: &Slice| -> SortedMap<String, Option<String>> {
         let arguments = slice.arguments.iter().map(|(name, argument)| (name.clone(), argument.value.clone()));
         // A foreign frontend may use whatever it is given.
         let given = request.args.iter().filter(|_| slice.is_foreign);
@@ -30,20 +30,23 @@ pub(super) fn keyed_arguments(
     if !definition.stamp.keys().any(|stamp| may_decide(dockerfile, stamp)) {
         return values(slice);
     }
-    let mut args = request.args.clone();
-    for (name, stamp) in &definition.stamp {
-        let same = if stamp.value.is_empty() { "" } else { "stamp" };
-        args.insert(name.clone(), same.to_owned());
-    }
-    let mut keyed = values(slice);
+    let same = |(name, stamp): (&String, &Located<String>)| {
+        (name.clone(), if stamp.value.is_empty() { String::new() } else { "stamp".to_owned() })
+    };
+    let given = request.args.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let args = given.chain(definition.stamp.iter().map(same)).collect();
+    let keyed = values(slice);
     // A stamp may choose the stages: those that are built decide which arguments are facts. Where
     // there is nothing to build without the stamp, the values with it are the facts.
-    if let Ok(stampless) = slice::slice(dockerfile, &SliceRequest { args: &args, ..*request }) {
-        for (name, value) in values(&stampless) {
-            keyed.entry(name).and_modify(|keyed| *keyed = value);
-        }
-    }
-    keyed
+    let Ok(stampless) = slice::slice(dockerfile, &SliceRequest { args: &args, ..*request }) else {
+        return keyed;
+    };
+    let stampless = values(&stampless);
+    let value = |(name, value): (String, Option<String>)| match stampless.get(&name) {
+        Some(other) => (name, other.clone()),
+        None => (name, value),
+    };
+    keyed.into_iter().map(value).collect()
 }
 
 /// Whether the argument `name` may have a part in the value of another one, or in which stages are built.

@@ -118,7 +118,7 @@ fn load_some(snapshot: &Snapshot, options: &Options<'_>, part: Option<&Part>) ->
     // Of a part, an alias may stand for what is left out.
     diagnostics.extend(wrong.into_iter().filter(|_| part.is_none()));
     let resolutions = resolve_all(&packages, part, Surroundings { snapshot, names: &names }, &variables);
-    let (mut targets, mut remarks) = (DenseMap::default(), Vec::new());
+    let (mut targets, mut remarks): (DenseMap<TargetId, Arc<Target>>, _) = (DenseMap::default(), Vec::new());
     for (target, mut wrong) in resolutions {
         if let Some(target) = &target {
             let coded = wrong.iter().filter(|diagnostic| diagnostic.code.is_some()).cloned();
@@ -127,10 +127,10 @@ fn load_some(snapshot: &Snapshot, options: &Options<'_>, part: Option<&Part>) ->
         }
         diagnostics.extend(wrong);
         if let Some(target) = target {
-            let label = target.label.clone();
-            names.identify(&label, targets.push(Arc::new(target)));
+            targets.push(target);
         }
     }
+    names.identify(targets.iter().map(|(id, target)| (id, &target.label)));
     diagnostics.extend(select::check_cycles(&targets, &names));
     diagnostics.extend(check_publications(&targets));
     diagnostics.extend(check_exports(&targets));
@@ -153,10 +153,8 @@ fn workspace_name(root: &BuildFile) -> Option<String> {
 fn collect_names(packages: &[Package]) -> (Names, Vec<Diagnostic>) {
     let mut names = Names::default();
     for package in packages {
-        names.add_package(Arc::clone(&package.folder), package.file.well_formed);
-        for target in &package.file.targets {
-            names.declare(&Label::new(Arc::clone(&package.folder), target.name.value.as_str()), target.kind);
-        }
+        let targets = package.file.targets.iter().map(|target| (target.name.value.as_str(), target.kind));
+        names.add_package(Arc::clone(&package.folder), package.file.well_formed, targets);
     }
     let written: Vec<_> = packages
         .iter()

@@ -48,22 +48,32 @@ pub enum Meaning {
 }
 
 impl Names {
-    /// Adds a package; `whole` says whether its file could be read as a whole.
-    pub(super) fn add_package(&mut self, package: Arc<WorkspacePath>, whole: bool) {
-        self.packages.entry(package).or_default().whole = whole;
+    /// Adds a package; `whole` says whether its file could be read as a whole. Of the targets, each is one
+    /// that is broken until [`Self::identify`] says otherwise; of two with one name the first counts.
+    pub(super) fn add_package<'n>(
+        &mut self,
+        package: Arc<WorkspacePath>,
+        whole: bool,
+        targets: impl Iterator<Item = (&'n str, TargetKind)>,
+    ) {
+        let package = self.packages.entry(package).or_default();
+        package.whole = whole;
+        for (name, kind) in targets {
+            package.targets.entry(Arc::from(name)).or_insert(Declared { kind, target: None });
+        }
     }
 
-    /// Adds a target's name, as one that is broken until [`Self::identify`] says otherwise.
-    pub(super) fn declare(&mut self, label: &Label, kind: TargetKind) {
-        let package = self.packages.entry(Arc::clone(&label.package)).or_default();
-        package.targets.entry(Arc::clone(&label.name)).or_insert(Declared { kind, target: None });
-    }
-
-    /// Says that `label`, which was declared, is `target`.
-    pub(super) fn identify(&mut self, label: &Label, target: TargetId) {
-        let package = self.packages.get_mut(&label.package);
-        if let Some(declared) = package.and_then(|package| package.targets.get_mut(&label.name)) {
-            declared.target = Some(target);
+    /// Says which target each label is, which was declared. Labels of one package stand together.
+    pub(super) fn identify<'l>(&mut self, targets: impl Iterator<Item = (TargetId, &'l Label)>) {
+        let mut targets = targets.peekable();
+        while let Some((_, first)) = targets.peek().copied() {
+            let mut package = self.packages.get_mut(&first.package);
+            while let Some((id, label)) = targets.next_if(|(_, label)| label.package == first.package) {
+                let declared = package.as_mut().and_then(|package| package.targets.get_mut(&label.name));
+                if let Some(declared) = declared {
+                    declared.target = Some(id);
+                }
+            }
         }
     }
 

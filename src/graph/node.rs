@@ -5,7 +5,6 @@
 //!
 //! **Invariant:** a graph has no cycle; [`Graph::order`] is proof of it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::slice::Slice;
@@ -19,6 +18,7 @@ use crate::types::event::Subject;
 use crate::types::ids::{DenseMap, NodeId, TargetId};
 use crate::types::label::Label;
 use crate::types::platform::Platform;
+use crate::types::sorted_map::SortedMap;
 use crate::types::span::{Location, Span};
 use crate::types::workspace_path::WorkspacePath;
 
@@ -104,13 +104,13 @@ pub struct Build {
     /// Whether a base leaves it `ONBUILD` instructions, which can see all that it is given.
     pub is_triggered: bool,
     /// Arguments whose values are facts: as [`Slice::arguments`], without what stamps decide.
-    pub arguments: BTreeMap<String, Option<String>>,
+    pub arguments: SortedMap<String, Option<String>>,
     /// All arguments that the builder is given, with stand-ins where a dependency's reference goes.
-    pub given: BTreeMap<String, String>,
+    pub given: SortedMap<String, String>,
     /// What is read of the main context; `None` when nothing is.
     pub context: Option<Context>,
     /// What is read of folders that are named contexts, by name.
-    pub folders: BTreeMap<String, Context>,
+    pub folders: SortedMap<String, Context>,
     /// What lints say of it, errors among it: what the target allows, too.
     pub remarks: Vec<Diagnostic>,
 }

@@ -60,7 +60,7 @@ pub(super) fn check(
 ) -> Result<(), Diagnostic> {
     let found = match wanted {
         Wanted::Folder => snapshot.folder(path).map(|folder| folder.is_some()),
-        Wanted::File => file_is_there(snapshot, path),
+        Wanted::File => snapshot.file(path).map(|file| file.is_some()),
     };
     match found {
         Ok(true) => Ok(()),
@@ -68,14 +68,6 @@ pub(super) fn check(
         Err(ReadError::Missing { .. }) => Err(missing(snapshot, path, wanted, location)),
         Err(error) => Err(Diagnostic::error(error.to_string())
             .at_location(location, format!("expected a {}", wanted.as_str()))),
-    }
-}
-
-fn file_is_there(snapshot: &Snapshot, path: &WorkspacePath) -> Result<bool, ReadError> {
-    let Some(real) = snapshot.follow(path)? else { return Ok(false) };
-    match snapshot.entry(&real)? {
-        Some(entry) if entry.kind() == crate::source::stat::EntryKind::File => Ok(true),
-        _ => Err(ReadError::WrongKind { path: path.clone(), expected: "file" }),
     }
 }
 

@@ -4,10 +4,9 @@
 //! mistake is no target. Warnings are given beside it.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::graph::defaults::Layers;
+use crate::graph::defaults::{Layers, Merged};
 use crate::graph::field_values;
 use crate::graph::lint::{self, Lint};
 use crate::graph::names::{self, Meaning, Names};
@@ -26,6 +25,7 @@ use crate::syntax::interpolation::Template;
 use crate::types::diagnostic::{Diagnostic, Severity};
 use crate::types::label::Label;
 use crate::types::platform::Platform;
+use crate::types::sorted_map::SortedMap;
 use crate::types::span::Located;
 use crate::types::target_pattern::{Selection, TargetPattern};
 use crate::types::workspace_path::WorkspacePath;
@@ -49,7 +49,7 @@ pub(super) struct Resolver<'l> {
 }
 
 /// What a target's fields came to, and what is wrong with them.
-pub(super) type Resolution = (Option<Target>, Vec<Diagnostic>);
+pub(super) type Resolution = (Option<Arc<Target>>, Vec<Diagnostic>);
 
 /// Resolves the target that `table` declares in `scope`'s package. `defaults` has the nearest first.
 pub(super) fn resolve<'l>(
@@ -88,29 +88,26 @@ pub(super) fn resolve<'l>(
     let diagnostics = resolver.diagnostics.into_inner();
     let wrong = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     let label = Label::new(Arc::clone(scope.package), table.name.value.as_str());
-    let target = definition.filter(|_definition| table.whole && !wrong).map(|definition| Target {
-        label,
-        kind: table.kind,
-        location: table.name.location.clone(),
-        definition,
-        allow,
-    });
-    (target, diagnostics)
+    let target = |definition| {
+        let location = table.name.location.clone();
+        Arc::new(Target { label, kind: table.kind, location, definition, allow })
+    };
+    (definition.filter(|_definition| table.whole && !wrong).map(target), diagnostics)
 }
 
 impl Resolver<'_> {
     fn build(&self, layers: &Layers<'_>) -> Option<BuildDefinition> {
         let dockerfile = self.path(layers.nearest(|fields| fields.dockerfile.as_ref()), "dockerfile");
         let context = self.path(layers.nearest(|fields| fields.context.as_ref()), "context");
-        let args = self.table(&layers.merged(|fields| &fields.args), |field| self.argument(field));
-        let stamp =
-            self.table(&layers.merged(|fields| &fields.stamp), |text| self.plain(text, Purpose::NoKey));
-        self.report_clashes(layers);
+        let (args, stamp) = (layers.merged(|fields| &fields.args), layers.merged(|fields| &fields.stamp));
+        self.report_clashes(&args, &stamp);
+        let args = self.table(args, |field| self.argument(field));
+        let stamp = self.table(stamp, |text| self.plain(text, Purpose::NoKey));
         Some(BuildDefinition {
             args,
             stamp,
-            contexts: self.table(&layers.merged(|fields| &fields.contexts), |field| self.context(field)),
-            labels: self.table(&layers.merged(|fields| &fields.labels), |text| self.text(text, "labels")),
+            contexts: self.table(layers.merged(|fields| &fields.contexts), |field| self.context(field)),
+            labels: self.table(layers.merged(|fields| &fields.labels), |text| self.text(text, "labels")),
             stage: layers.nearest(|fields| fields.target.as_ref()).and_then(|stage| self.stage(stage)),
             secrets: self.secrets(layers.nearest(|fields| fields.secrets.as_ref())),
             platforms: self.platforms(layers.nearest(|fields| fields.platforms.as_ref())),
@@ -160,18 +157,16 @@ impl Resolver<'_> {
 
     fn table<Field, Value>(
         &self,
-        fields: &BTreeMap<&str, (&Located<String>, &Field)>,
+        fields: Merged<'_, Field>,
         resolve: impl Fn(&Field) -> Option<Located<Value>>,
-    ) -> BTreeMap<String, Located<Value>> {
-        let entries =
-            fields.iter().filter_map(|(key, (_place, field))| Some(((*key).to_owned(), resolve(field)?)));
-        entries.collect()
+    ) -> SortedMap<String, Located<Value>> {
+        let entries = fields.into_iter();
+        entries.filter_map(|(key, (_place, field))| Some((key.to_owned(), resolve(field)?))).collect()
     }
 
     /// A build argument has one value: from `args` or from `stamp`.
-    fn report_clashes(&self, layers: &Layers<'_>) {
-        let args = layers.merged(|fields| &fields.args);
-        for (name, (stamp, _value)) in layers.merged(|fields| &fields.stamp) {
+    fn report_clashes(&self, args: &Merged<'_, ArgumentField>, stamps: &Merged<'_, Template>) {
+        for (name, (stamp, _value)) in stamps {
             if let Some((argument, _value)) = args.get(name) {
                 self.report(
                     Diagnostic::error(format!("`{name}` is in `args` and in `stamp`"))
@@ -185,32 +180,19 @@ impl Resolver<'_> {
 
     fn argument(&self, field: &ArgumentField) -> Option<Located<ArgumentValue>> {
         match field {
-            ArgumentField::Text(text) => {
-                let text = self.text(text, "args")?;
-                Some(text.with(ArgumentValue::Text(text.value.clone())))
-            }
-            ArgumentField::Target(label) => {
-                let label = self.label(label, "args")?;
-                Some(label.with(ArgumentValue::Target(label.value.clone())))
-            }
+            ArgumentField::Text(text) => Some(self.text(text, "args")?.map(ArgumentValue::Text)),
+            ArgumentField::Target(label) => Some(self.label(label, "args")?.map(ArgumentValue::Target)),
         }
     }
 
     fn context(&self, field: &ContextField) -> Option<Located<NamedContext>> {
         match field {
-            ContextField::Target(label) => {
-                let label = self.label(label, "contexts")?;
-                Some(label.with(NamedContext::Target(label.value.clone())))
-            }
+            ContextField::Target(label) => Some(self.label(label, "contexts")?.map(NamedContext::Target)),
             ContextField::Folder(path) => {
                 let text = self.text(path, "contexts")?;
-                let path = self.existing(&text, Wanted::Folder)?;
-                Some(path.with(NamedContext::Folder(path.value.clone())))
+                Some(self.existing(&text, Wanted::Folder)?.map(NamedContext::Folder))
             }
-            ContextField::Image(image) => {
-                let image = self.image(image, "contexts")?;
-                Some(image.with(NamedContext::Image(image.value.clone())))
-            }
+            ContextField::Image(image) => Some(self.image(image, "contexts")?.map(NamedContext::Image)),
         }
     }
 
@@ -244,14 +226,16 @@ impl Resolver<'_> {
         if !self.table_is_whole {
             return None;
         }
-        let text = self.header.with(usual.to_owned());
-        let path = self.accept(paths::resolve(&text.value, self.scope.package, &text.location))?;
-        let found = paths::check(self.surroundings.snapshot, &path, wanted, &text.location);
-        let help = format!(
-            "say which one: `{field} = \"…\"`; without a word it is `{usual}` in the package's folder"
-        );
-        self.accept(found.map_err(|diagnostic| diagnostic.help(help)))?;
-        Some(text.with(path))
+        let place = &self.header.location;
+        let path = self.accept(paths::resolve(usual, self.scope.package, place))?;
+        let found = paths::check(self.surroundings.snapshot, &path, wanted, place);
+        let help = || {
+            format!(
+                "say which one: `{field} = \"…\"`; without a word it is `{usual}` in the package's folder"
+            )
+        };
+        self.accept(found.map_err(|diagnostic| diagnostic.help(help())))?;
+        Some(self.header.with(path))
     }
 
     fn existing(&self, text: &Located<String>, wanted: Wanted) -> Option<Located<WorkspacePath>> {
@@ -328,7 +312,7 @@ impl Resolver<'_> {
         self.accept(field_values::tag(evaluated.pieces, &field.tag.location))
     }
 
-    fn secrets(&self, fields: Option<&Vec<SecretField>>) -> BTreeMap<String, Located<Secret>> {
+    fn secrets(&self, fields: Option<&Vec<SecretField>>) -> SortedMap<String, Located<Secret>> {
         let secret = |field: &SecretField| {
             let source = match &field.source {
                 SecretFieldSource::Environment(name) => SecretSource::Environment(name.value.clone()),

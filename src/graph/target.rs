@@ -6,7 +6,6 @@
 //!
 //! **Invariant:** nothing here refers to the file's letters but through a [`Location`].
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::graph::lint::Lint;
@@ -14,6 +13,7 @@ pub use crate::syntax::build_toml::targets::TargetKind;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::label::Label;
 use crate::types::platform::Platform;
+use crate::types::sorted_map::SortedMap;
 pub use crate::types::span::Located;
 use crate::types::span::Location;
 use crate::types::target_pattern::TargetPattern;
@@ -55,15 +55,15 @@ pub struct BuildDefinition {
     /// The wanted stage of the Dockerfile (`target`); `None` is the last.
     pub stage: Option<Located<String>>,
     /// Build arguments.
-    pub args: BTreeMap<String, Located<ArgumentValue>>,
+    pub args: SortedMap<String, Located<ArgumentValue>>,
     /// Named contexts, by the name that the Dockerfile uses.
-    pub contexts: BTreeMap<String, Located<NamedContext>>,
+    pub contexts: SortedMap<String, Located<NamedContext>>,
     /// Build arguments that never enter a key.
-    pub stamp: BTreeMap<String, Located<String>>,
+    pub stamp: SortedMap<String, Located<String>>,
     /// Secrets, by id. They never enter a key.
-    pub secrets: BTreeMap<String, Located<Secret>>,
+    pub secrets: SortedMap<String, Located<Secret>>,
     /// Labels of the image.
-    pub labels: BTreeMap<String, Located<String>>,
+    pub labels: SortedMap<String, Located<String>>,
     /// What it is built for, each once, in the order written; empty: the builder's own platform.
     pub platforms: Vec<Located<Platform>>,
     /// The names to give the image whose `when` holds, in the order written. They never enter a key.

@@ -101,7 +101,9 @@ impl Evaluated {
         let text = |piece| match piece {
             Piece::Text(text) | Piece::Later(text) => text,
         };
-        self.pieces.into_iter().map(text).collect()
+        let pieces = self.pieces.into_iter().map(text);
+        // Nearly always there is one, and it is the text.
+        pieces.reduce(|text, piece| text + &piece).unwrap_or_default()
     }
 }
 

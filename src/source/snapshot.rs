@@ -9,7 +9,7 @@
 //! **Invariant:** no path leads out of the workspace. A link that points out is an error for who
 //! follows it, and an ordinary entry for who does not.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,8 +30,10 @@ use super::stat_index::{FolderNumber, IndexDamage, StatIndex};
 use crate::types::digest::TreeDigest;
 use crate::types::workspace_path::WorkspacePath;
 
+mod below;
 mod entry;
 
+pub use below::Below;
 pub use entry::EntryRef;
 
 /// How many links may lie on the way to a path: as many as Linux follows.
@@ -218,6 +220,10 @@ impl Snapshot {
     /// # Errors
     /// When something else is there, a link leaves the workspace, or a folder cannot be listed.
     pub fn folder(&self, path: &WorkspacePath) -> Result<Option<FolderRef<'_>>, ReadError> {
+        // Nearly no path has a link in it.
+        if let Some(folder) = self.entry(path)?.and_then(|entry| entry.as_folder()) {
+            return Ok(Some(folder));
+        }
         let Some(real) = self.follow(path)? else { return Ok(None) };
         if real.is_root() {
             return Ok(Some(self.root()));
@@ -234,13 +240,9 @@ impl Snapshot {
     /// # Errors
     /// When there is no such file, a link leaves the workspace, or it cannot be read.
     pub fn read(&self, path: &WorkspacePath) -> Result<Arc<[u8]>, ReadError> {
-        let Some(real) = self.follow(path)? else {
+        let Some((real, entry)) = self.file(path)? else {
             self.note_missing_text(path)?;
             return Err(ReadError::Missing { path: path.clone() });
-        };
-        let entry = match self.entry(&real)? {
-            Some(entry) if entry.kind() == EntryKind::File => entry,
-            _ => return Err(ReadError::WrongKind { path: path.clone(), expected: "file" }),
         };
         let texts = || self.0.texts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(text) = texts().get(&real) {
@@ -249,34 +251,6 @@ impl Snapshot {
         // Read outside the lock: a thousand files are read by all threads.
         let text: Arc<[u8]> = entry.read()?.into();
         Ok(Arc::clone(texts().entry(real).or_insert(text)))
-    }
-
-    /// Those of `places` that are folders, with all folders in them; and what is in these and is none. No link
-    /// is followed.
-    ///
-    /// # Errors
-    /// When a folder cannot be listed.
-    pub fn below(
-        &self,
-        places: &HashSet<WorkspacePath>,
-    ) -> Result<(HashSet<WorkspacePath>, Vec<WorkspacePath>), ReadError> {
-        let (mut folders, mut others) = (HashSet::new(), Vec::new());
-        let mut pending: Vec<WorkspacePath> = Vec::new();
-        for place in places {
-            if self.entry(place)?.is_some_and(|entry| entry.kind() == EntryKind::Folder) {
-                pending.push(place.clone());
-            }
-        }
-        while let Some(path) = pending.pop() {
-            let Some(folder) = self.folder(&path)?.filter(|_| folders.insert(path.clone())) else { continue };
-            for entry in folder.entries()? {
-                match entry.kind() {
-                    EntryKind::Folder => pending.push(entry.path()),
-                    _ => others.push(entry.path()),
-                }
-            }
-        }
-        Ok((folders, others))
     }
 
     fn note_missing_text(&self, path: &WorkspacePath) -> Result<(), ReadError> {
@@ -293,6 +267,23 @@ impl Snapshot {
     /// there, is none of [`Self::texts`].
     pub fn has_dangling_text(&self) -> bool {
         self.0.has_dangling_text.load(Ordering::Relaxed)
+    }
+
+    /// The file at `path`, links followed inside the workspace, and its path without links. `None` when
+    /// nothing is there.
+    ///
+    /// # Errors
+    /// When something else is there, a link leaves the workspace, or a folder cannot be listed.
+    pub fn file(&self, path: &WorkspacePath) -> Result<Option<(WorkspacePath, EntryRef<'_>)>, ReadError> {
+        let is_file = |entry: &EntryRef<'_>| entry.kind() == EntryKind::File;
+        if let Some(entry) = self.entry(path)?.filter(is_file) {
+            return Ok(Some((path.clone(), entry)));
+        }
+        let Some(real) = self.follow(path)? else { return Ok(None) };
+        match self.entry(&real)?.filter(is_file) {
+            Some(entry) => Ok(Some((real, entry))),
+            None => Err(ReadError::WrongKind { path: path.clone(), expected: "file" }),
+        }
     }
 
     /// The bytes of `.git/info/exclude`; `None` when there is no such file that can be read. The folders

@@ -194,26 +194,29 @@ impl Cursor<'_> {
     fn parts(&mut self, depth: usize) -> Result<Vec<Part>, Diagnostic> {
         let mut parts = Vec::new();
         let mut letters = String::new();
-        while let Some(letter) = self.rest().chars().next() {
-            if letter == '}' && depth > 0 {
+        loop {
+            let means_more = |letter| letter == '$' || (letter == '}' && depth > 0);
+            let plain = self.rest().find(means_more).unwrap_or(self.rest().len());
+            letters.push_str(&self.rest()[..plain]);
+            self.at += plain;
+            if !self.rest().starts_with('$') {
                 break;
             }
-            if letter != '$' {
-                letters.push(letter);
-                self.at += letter.len_utf8();
-            } else if self.rest().starts_with("$$") {
+            if self.rest().starts_with("$$") {
                 letters.push('$');
                 self.at += 2;
-            } else {
-                if !letters.is_empty() {
-                    parts.push(Part::Text(std::mem::take(&mut letters)));
-                }
-                parts.push(Part::Variable(self.reference(depth)?));
+                continue;
             }
+            if !letters.is_empty() {
+                parts.push(Part::Text(std::mem::take(&mut letters)));
+            }
+            parts.push(Part::Variable(self.reference(depth)?));
         }
         if !letters.is_empty() {
+            parts.reserve_exact(1);
             parts.push(Part::Text(letters));
         }
+        parts.shrink_to_fit();
         Ok(parts)
     }
 

@@ -72,6 +72,11 @@ impl<Id: DenseId, Value> DenseMap<Id, Value> {
         Self { values: vec![value; length], id: PhantomData }
     }
 
+    /// A map without values that has room for `capacity` of them.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { values: Vec::with_capacity(capacity), id: PhantomData }
+    }
+
     /// Adds a value and returns its id.
     pub fn push(&mut self, value: Value) -> Id {
         let id = Id::from_index(self.values.len());

@@ -4,6 +4,7 @@
 //! **Invariant:** nothing here does I/O, reads the environment or the clock, or prints.
 
 pub mod ids;
+pub mod sorted_map;
 pub mod workspace_path;
 pub mod label;
 pub mod target_pattern;

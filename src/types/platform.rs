@@ -3,19 +3,25 @@
 //! Names are normalised as containerd's `platforms` package does, so that `x86_64` and `amd64` are one.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An operating system and an architecture, with a variant where the architecture has some.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Platform {
-    /// `linux`, `windows` …
-    pub os: String,
-    /// `amd64`, `arm64`, `arm` …
-    pub architecture: String,
-    /// `v7` of `linux/arm/v7`.
-    pub variant: Option<String>,
+///
+/// There are few of them and many who hold one: a copy is the same letters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Platform(Arc<Names>);
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Names {
+    os: String,
+    architecture: String,
+    variant: Option<String>,
+    /// All of them as they are written.
+    text: String,
 }
 
 /// Why a text is not a platform.
@@ -28,7 +34,39 @@ impl Platform {
     /// for when nobody says otherwise (containers are Linux on macOS too).
     pub fn local() -> Self {
         let (architecture, variant) = normalise(std::env::consts::ARCH, None);
-        Self { os: "linux".to_owned(), architecture, variant }
+        Self::of("linux".to_owned(), architecture, variant)
+    }
+
+    /// The same architecture under the operating system `os`, which is normalised already.
+    #[must_use]
+    pub fn with_os(&self, os: String) -> Self {
+        Self::of(os, self.0.architecture.clone(), self.0.variant.clone())
+    }
+
+    /// The platform as it is written: `linux/arm/v7`.
+    pub fn as_str(&self) -> &str {
+        &self.0.text
+    }
+
+    /// `linux`, `windows` …
+    pub fn os(&self) -> &str {
+        &self.0.os
+    }
+
+    /// `amd64`, `arm64`, `arm` …
+    pub fn architecture(&self) -> &str {
+        &self.0.architecture
+    }
+
+    /// `v7` of `linux/arm/v7`.
+    pub fn variant(&self) -> Option<&str> {
+        self.0.variant.as_deref()
+    }
+
+    fn of(os: String, architecture: String, variant: Option<String>) -> Self {
+        let more = variant.as_ref().map_or_else(String::new, |variant| format!("/{variant}"));
+        let text = format!("{os}/{architecture}{more}");
+        Self(Arc::new(Names { os, architecture, variant, text }))
     }
 }
 
@@ -68,20 +106,26 @@ impl FromStr for Platform {
             "macos" => "darwin".to_owned(),
             os => os.to_owned(),
         };
-        Ok(Self { os, architecture, variant })
+        Ok(Self::of(os, architecture, variant))
+    }
+}
+
+impl Hash for Platform {
+    /// The text says all.
+    fn hash<State: Hasher>(&self, state: &mut State) {
+        self.as_str().hash(state);
     }
 }
 
 impl fmt::Display for Platform {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}", self.os, self.architecture)?;
-        self.variant.as_ref().map_or(Ok(()), |variant| write!(formatter, "/{variant}"))
+        formatter.write_str(self.as_str())
     }
 }
 
 impl Serialize for Platform {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.as_str())
     }
 }
 

@@ -112,6 +112,11 @@ impl<Value> Located<Value> {
     pub fn with<Other>(&self, value: Other) -> Located<Other> {
         Located { value, location: self.location.clone() }
     }
+
+    /// What `change` makes of the value, with the same place.
+    pub fn map<Other>(self, change: impl FnOnce(Value) -> Other) -> Located<Other> {
+        Located { value: change(self.value), location: self.location }
+    }
 }
 
 impl Location {

@@ -151,10 +151,20 @@ impl Ord for WorkspacePath {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         // The end of a name comes before every letter, and the end of a path before that of a name.
         let rank = |byte: &u8| if *byte == b'/' { 0 } else { u16::from(*byte) + 1 };
-        let differing = self.0.iter().zip(&other.0).find(|(one, another)| one != another);
-        differing
-            .map_or_else(|| self.0.len().cmp(&other.0.len()), |(one, another)| rank(one).cmp(&rank(another)))
+        match first_difference(&self.0, &other.0) {
+            Some(at) => rank(&self.0[at]).cmp(&rank(&other.0[at])),
+            None => self.0.len().cmp(&other.0.len()),
+        }
     }
+}
+
+/// Where the shorter of the two first has another byte than the longer. Paths of one workspace begin alike:
+/// that is passed eight bytes at a time.
+fn first_difference(one: &[u8], other: &[u8]) -> Option<usize> {
+    let (chunks, others) = (one.as_chunks::<8>().0, other.as_chunks::<8>().0);
+    let same = 8 * chunks.iter().zip(others).take_while(|(chunk, other)| chunk == other).count();
+    let rest = one[same..].iter().zip(&other[same..]).position(|(byte, other)| byte != other);
+    rest.map(|at| same + at)
 }
 
 impl fmt::Display for WorkspacePath {
@@ -201,6 +211,19 @@ mod tests {
         paths.sort();
         let paths = paths.map(|path| path.to_string());
         assert_eq!(paths, ["a", "a/b", "a/b/c", "a-b", "a.c", "b"]);
+    }
+
+    #[test]
+    fn long_paths_sort_as_short_ones() {
+        for same in 0..20 {
+            let path = |end: &str| {
+                let text = format!("{}{end}", "x".repeat(same));
+                WorkspacePath::root().resolve(text.as_bytes()).unwrap()
+            };
+            let ordered = ["a", "a/b", "a/bcdefghijk", "a/bcdefghijkl", "a-b", "b"].map(path);
+            assert!(ordered.is_sorted_by(|one, next| one < next), "{ordered:?}");
+            assert!(ordered.iter().all(|path| path.cmp(path).is_eq()), "{ordered:?}");
+        }
     }
 
     #[test]

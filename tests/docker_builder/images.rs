@@ -95,7 +95,7 @@ pub(crate) fn references_are_resolved(engine: &Engine) {
         other => panic!("{other:?}"),
     };
     cannot("localhost:1/no/such:image", platform, "cannot fetch localhost:1/no/such:image: ");
-    let other = if platform.architecture == "amd64" { "linux/arm64" } else { "linux/amd64" };
+    let other = if platform.architecture() == "amd64" { "linux/arm64" } else { "linux/amd64" };
     let tag = unique("platform");
     let dockerfile = format!("FROM {BASE}\n");
     Case { dockerfile: &dockerfile, tags: &[&tag], ..Case::default() }.output(engine);

@@ -54,7 +54,7 @@ fn picture(graph: &Graph, state: impl Fn(NodeId) -> Option<StateWord>) -> Pictur
     let several = graph.nodes.values().iter().any(|node| node.platform != graph.nodes.values()[0].platform);
     let node = |(id, node): (NodeId, &Node)| PictureNode {
         label: node.name(),
-        kind: node.kind().to_string(),
+        kind: node.kind().as_str(),
         platform: several.then(|| node.platform.clone()),
         shape: shape(node),
         state: state(id),
@@ -87,7 +87,7 @@ pub(super) fn why(build: Option<&Build>, role: &Role) -> String {
         Role::Reference { name, .. } => {
             let argument = build.and_then(|build| {
                 let is_seen = |argument: &str| build.slice.arguments.contains_key(argument);
-                stood_for(build.definition(), name, is_seen)
+                stood_for(build.definition(), &build.given, name, is_seen)
             });
             argument.map_or_else(|| name.clone(), |(argument, _)| said(argument))
         }

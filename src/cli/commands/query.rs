@@ -116,7 +116,7 @@ fn picture(answer: &Answer<'_>) -> Picture {
     let mut nodes: DenseMap<NodeId, PictureNode> = DenseMap::default();
     let mut positions: BTreeMap<&Item, NodeId> = BTreeMap::new();
     for item in answer.members {
-        let (label, kind) = (vertices.name(item), vertices.kind(item).to_owned());
+        let (label, kind) = (vertices.name(item), vertices.kind(item));
         let shape = shape(vertices, item);
         positions.insert(item, nodes.push(PictureNode { label, kind, platform: None, shape, state: None }));
     }

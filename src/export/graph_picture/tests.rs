@@ -3,13 +3,13 @@
 use super::*;
 use crate::types::ids::{DenseId, NodeId};
 
-type Node<'t> = (&'t str, &'t str, Option<&'t str>);
+type Node<'t> = (&'t str, &'static str, Option<&'t str>);
 type Edge<'t> = (usize, usize, &'t str);
 
 fn picture(nodes: &[Node<'_>], edges: &[Edge<'_>]) -> Picture {
     let node = |(label, kind, platform): &Node<'_>| PictureNode {
         label: (*label).to_owned(),
-        kind: (*kind).to_owned(),
+        kind,
         platform: platform.map(|platform| platform.parse().unwrap()),
         shape: match *kind {
             "image" => Shape::Image,

@@ -135,7 +135,7 @@ fn of_platform(dockerfile: &Dockerfile, stage: &Stage, platform: &Spanned<String
     }
     let parsed: Platform = text.parse().ok()?;
     let name = stage.name.as_ref().map(|name| name.value.as_str()).unwrap_or_default();
-    if name.contains(&parsed.os) || name.contains(&parsed.architecture) {
+    if name.contains(parsed.os()) || name.contains(parsed.architecture()) {
         return None;
     }
     let finding = CONSTANT_PLATFORM.says(format!("the stage is for `{text}`, whatever is built"));

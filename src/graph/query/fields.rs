@@ -4,7 +4,6 @@
 //! absolute, defaults are merged. An entry of a table is a field too: `args.PROFILE`. Of a secret it is said
 //! where its value comes from, never the value.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::graph::target::{
@@ -12,6 +11,7 @@ use crate::graph::target::{
 };
 use crate::types::diagnostic::{Diagnostic, nearest};
 use crate::types::label::Label;
+use crate::types::sorted_map::SortedMap;
 use crate::types::span::{SourceText, Spanned};
 use crate::types::workspace_path::WorkspacePath;
 
@@ -147,7 +147,7 @@ impl<'f> Field<'f> {
 
     fn table<Value>(
         self,
-        table: &BTreeMap<String, Located<Value>>,
+        table: &SortedMap<String, Located<Value>>,
         show: impl Fn(&Value) -> String,
     ) -> Option<String> {
         if let Some(key) = self.key {

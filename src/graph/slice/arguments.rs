@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::model::ArgumentUse;
 use super::scope::Globals;
+use crate::types::sorted_map::SortedMap;
 use crate::types::span::Span;
 
 /// How much the value of an argument decides: a given one decides all others.
@@ -35,18 +36,18 @@ impl SeenArguments {
     /// Remembers a global argument and those that its default is made of; gives its value.
     pub(super) fn note_global(
         &mut self,
-        globals: &Globals,
+        globals: &Globals<'_>,
         name: &str,
         used_at: Option<Span>,
     ) -> Option<String> {
         let global = globals.find(name)?;
-        self.note(name, Rank::Global, Some(global.value.clone()), global.span.or(used_at));
-        for part in &global.made_of {
+        self.note(name, Rank::Global, Some(global.value.to_owned()), global.span.or(used_at));
+        for part in global.made_of {
             if let Some(part_of) = globals.find(part) {
-                self.note(part, Rank::Global, Some(part_of.value.clone()), part_of.span);
+                self.note(part, Rank::Global, Some(part_of.value.to_owned()), part_of.span);
             }
         }
-        Some(global.value.clone())
+        Some(global.value.to_owned())
     }
 
     /// What is known of the argument `name`.
@@ -55,7 +56,7 @@ impl SeenArguments {
     }
 
     /// All of them, by name.
-    pub(super) fn finish(self) -> BTreeMap<String, ArgumentUse> {
+    pub(super) fn finish(self) -> SortedMap<String, ArgumentUse> {
         self.0.into_iter().map(|(name, (_, argument))| (name, argument)).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! From a Dockerfile and a request to a slice.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::arguments::{Rank, SeenArguments};
 use super::model::{Slice, SliceRequest, Widening};
@@ -66,6 +66,10 @@ fn finish(mut walk: Walk<'_, '_>, wanted: usize) -> Result<Slice, Vec<Diagnostic
     if is_foreign {
         walk.references.iter_mut().for_each(|reference| reference.required.clear());
     }
+    // A slice is kept, and there is one of each target.
+    walk.instructions.shrink_to_fit();
+    walk.references.shrink_to_fit();
+    walk.remotes.shrink_to_fit();
     Ok(Slice {
         frontend: walk.dockerfile.frontend.as_ref().map(|frontend| frontend.value.clone()),
         instructions: walk.instructions,
@@ -76,8 +80,8 @@ fn finish(mut walk: Walk<'_, '_>, wanted: usize) -> Result<Slice, Vec<Diagnostic
         references: walk.references,
         arguments: walk.arguments.finish(),
         unused_args: unused(walk.dockerfile, walk.request, walk.globals),
-        secrets: walk.secrets,
-        ssh: walk.ssh,
+        secrets: walk.secrets.into_iter().collect(),
+        ssh: walk.ssh.into_iter().collect(),
         remotes: walk.remotes,
         triggers: triggers(walk.states, wanted),
     })
@@ -110,7 +114,7 @@ fn note_undeclared(walk: &mut Walk<'_, '_>) {
     for (name, value) in request.args.iter().filter(|(name, _)| counts(name)) {
         walk.arguments.note(name, Rank::Given, Some(value.clone()), None);
     }
-    let epoch = walk.globals.find("SOURCE_DATE_EPOCH").map(|global| (global.value.clone(), global.span));
+    let epoch = walk.globals.find("SOURCE_DATE_EPOCH").map(|global| (global.value.to_owned(), global.span));
     if let Some((value, span)) = epoch {
         walk.arguments.note("SOURCE_DATE_EPOCH", Rank::Global, Some(value), span);
     }
@@ -125,11 +129,10 @@ fn note_undeclared(walk: &mut Walk<'_, '_>) {
     }
 }
 
-fn unused(dockerfile: &Dockerfile, request: &SliceRequest<'_>, globals: &Globals) -> Vec<String> {
-    let declared: BTreeSet<&str> =
-        declared_arguments(dockerfile).map(|argument| argument.name.value.as_str()).collect();
+fn unused(dockerfile: &Dockerfile, request: &SliceRequest<'_>, globals: &Globals<'_>) -> Vec<String> {
+    let is_declared = |name: &str| declared_arguments(dockerfile).any(|argument| argument.name.value == name);
     let is_known = |name: &str| {
-        declared.contains(name)
+        is_declared(name)
             || globals.find(name).is_some()
             || scope::is_of_buildkit(name)
             || scope::is_proxy(name)

@@ -1,8 +1,9 @@
 //! What is asked of a Dockerfile, and what a slice holds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::types::platform::Platform;
+use crate::types::sorted_map::SortedMap;
 use crate::types::span::{Span, Spanned};
 
 /// What is asked of a Dockerfile.
@@ -11,7 +12,7 @@ pub struct SliceRequest<'r> {
     /// The wanted stage's name; `None` is the last stage.
     pub stage: Option<&'r str>,
     /// The build arguments that are given.
-    pub args: &'r BTreeMap<String, String>,
+    pub args: &'r SortedMap<String, String>,
     /// What is built for.
     pub platform: &'r Platform,
     /// What is built on.
@@ -39,13 +40,13 @@ pub struct Slice {
     /// What is read from images and named contexts, in file order.
     pub references: Vec<Reference>,
     /// The arguments that the reached stages can see, by name.
-    pub arguments: BTreeMap<String, ArgumentUse>,
+    pub arguments: SortedMap<String, ArgumentUse>,
     /// Arguments that are given and that nothing in the file declares or knows.
     pub unused_args: Vec<String>,
     /// The ids of the secrets that are mounted.
-    pub secrets: BTreeMap<String, Mounted>,
+    pub secrets: SortedMap<String, Mounted>,
     /// The ids of the SSH agents that are mounted.
-    pub ssh: BTreeMap<String, Mounted>,
+    pub ssh: SortedMap<String, Mounted>,
     /// URLs and git repositories that `ADD` fetches and no checksum pins, expanded: what they hold may
     /// be another thing tomorrow.
     pub remotes: Vec<Spanned<String>>,

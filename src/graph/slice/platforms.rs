@@ -68,10 +68,10 @@ pub(super) fn parse(text: &str, build_platform: &Platform) -> Option<Platform> {
     let lower =
         if system.eq_ignore_ascii_case("macos") { "darwin".to_owned() } else { system.to_lowercase() };
     if SYSTEMS.contains(&lower.as_str()) {
-        return Some(Platform { os: lower, ..build_platform.clone() });
+        return Some(build_platform.with_os(lower));
     }
     let parsed: Platform = format!("linux/{system}").parse().ok()?;
-    ARCHITECTURES.contains(&parsed.architecture.as_str()).then_some(parsed)
+    ARCHITECTURES.contains(&parsed.architecture()).then_some(parsed)
 }
 
 #[cfg(test)]

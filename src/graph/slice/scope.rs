@@ -43,38 +43,52 @@ pub(super) fn uncertain(names: &BTreeSet<String>) -> String {
 }
 
 /// What `FROM` lines see: the predefined arguments and the `ARG`s before the first `FROM`.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Globals(BTreeMap<Cow<'static, str>, Global>);
+#[derive(Debug)]
+pub(super) struct Globals<'g> {
+    predefined: [(&'static str, &'g str); 11],
+    declared: BTreeMap<&'g str, Declared<'g>>,
+}
 
 /// A global argument that has a value.
-#[derive(Clone, Debug)]
-pub(super) struct Global {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Global<'g> {
     /// The value.
-    pub(super) value: String,
+    pub(super) value: &'g str,
     /// Where it is declared; `None` for a predefined one.
     pub(super) span: Option<Span>,
     /// The global arguments that its default is made of, and those that theirs are made of.
-    pub(super) made_of: BTreeSet<String>,
+    pub(super) made_of: &'g BTreeSet<String>,
 }
 
-impl Globals {
+#[derive(Debug)]
+struct Declared<'g> {
+    value: Cow<'g, str>,
+    span: Span,
+    made_of: BTreeSet<String>,
+}
+
+/// What no default is made of.
+static NOTHING: BTreeSet<String> = BTreeSet::new();
+
+impl<'g> Globals<'g> {
     /// Works out the global arguments; adds what is wrong with their defaults to `diagnostics`.
     pub(super) fn new(
-        dockerfile: &Dockerfile,
-        request: &SliceRequest<'_>,
+        dockerfile: &'g Dockerfile,
+        request: &SliceRequest<'g>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Self {
-        let mut globals = Self::predefined(dockerfile, request);
+        let predefined = predefined(dockerfile, request);
+        let mut globals = Self { predefined, declared: BTreeMap::new() };
         for argument in &dockerfile.arguments {
             let span = argument.name.span;
             let mut made_of = BTreeSet::new();
             let value = match (request.args.get(&argument.name.value), &argument.default) {
-                (Some(given), _) => given.clone(),
+                (Some(given), _) => Cow::Borrowed(given.as_str()),
                 (None, None) => continue,
                 (None, Some(default)) => match Lexer::new(dockerfile.escape).expand(default, &globals) {
                     Ok(expanded) => {
                         made_of = globals.closure(expanded.matched);
-                        expanded.text
+                        Cow::Owned(expanded.text)
                     }
                     Err(error) => {
                         let message = format!("the default of `{}` cannot be expanded", argument.name.value);
@@ -85,69 +99,68 @@ impl Globals {
                     }
                 },
             };
-            globals
-                .0
-                .insert(Cow::Owned(argument.name.value.clone()), Global { value, span: Some(span), made_of });
+            globals.declared.insert(&argument.name.value, Declared { value, span, made_of });
         }
         globals
-    }
-
-    fn predefined(dockerfile: &Dockerfile, request: &SliceRequest<'_>) -> Self {
-        let last = dockerfile.stages.last().and_then(|stage| stage.name.as_ref());
-        let stage = request.stage.or(last.map(|name| name.value.as_str())).unwrap_or("default");
-        let mut globals = Self::default();
-        globals.add_platform(OF_BUILD, request.build_platform);
-        globals.add_platform(OF_TARGET, request.platform);
-        globals.add("TARGETSTAGE", stage);
-        for (name, global) in &mut globals.0 {
-            if let Some(given) = request.args.get(&**name) {
-                global.value.clone_from(given);
-            }
-        }
-        globals
-    }
-
-    fn add_platform(&mut self, names: [&'static str; 5], platform: &Platform) {
-        let variant = platform.variant.as_deref().unwrap_or_default();
-        let values = [&platform.to_string(), &platform.os, "", &platform.architecture, variant];
-        names.into_iter().zip(values).for_each(|(name, value)| self.add(name, value));
-    }
-
-    fn add(&mut self, name: &'static str, value: &str) {
-        let global = Global { value: value.to_owned(), span: None, made_of: BTreeSet::new() };
-        self.0.insert(Cow::Borrowed(name), global);
     }
 
     /// `names`, and what the defaults of these are made of.
     fn closure(&self, names: BTreeSet<String>) -> BTreeSet<String> {
-        let below = names.iter().filter_map(|name| self.find(name)).flat_map(|global| &global.made_of);
+        let below = names.iter().filter_map(|name| self.find(name)).flat_map(|global| global.made_of);
         let below: Vec<String> = below.cloned().collect();
         names.into_iter().chain(below).collect()
     }
 
     /// The global argument `name`, when it has a value.
-    pub(super) fn find(&self, name: &str) -> Option<&Global> {
-        self.0.get(name)
+    pub(super) fn find(&self, name: &str) -> Option<Global<'_>> {
+        if let Some(Declared { value, span, made_of }) = self.declared.get(name) {
+            return Some(Global { value, span: Some(*span), made_of });
+        }
+        let (_name, value) = self.predefined.iter().find(|(own, _value)| *own == name)?;
+        Some(Global { value, span: None, made_of: &NOTHING })
     }
 
-    /// The names of all global arguments that have a value.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(|name| &**name)
+    /// The names of all global arguments that have a value, sorted.
+    pub(super) fn names(&self) -> BTreeSet<&str> {
+        let predefined = self.predefined.iter().map(|(name, _value)| *name);
+        predefined.chain(self.declared.keys().copied()).collect()
     }
 }
 
-impl Variables for Globals {
+/// What BuildKit itself declares, with the values that are given or that it knows.
+fn predefined<'g>(dockerfile: &'g Dockerfile, request: &SliceRequest<'g>) -> [(&'static str, &'g str); 11] {
+    let last = dockerfile.stages.last().and_then(|stage| stage.name.as_ref());
+    let stage = request.stage.or(last.map(|name| name.value.as_str())).unwrap_or("default");
+    let [b0, b1, b2, b3, b4] = of_platform(OF_BUILD, request.build_platform);
+    let [t0, t1, t2, t3, t4] = of_platform(OF_TARGET, request.platform);
+    let known = [b0, b1, b2, b3, b4, t0, t1, t2, t3, t4, ("TARGETSTAGE", stage)];
+    known.map(|(name, value)| (name, request.args.get(name).map_or(value, String::as_str)))
+}
+
+fn of_platform<'g>(names: [&'static str; 5], platform: &'g Platform) -> [(&'static str, &'g str); 5] {
+    let variant = platform.variant().unwrap_or_default();
+    let [whole, os, version, architecture, of_variant] = names;
+    [
+        (whole, platform.as_str()),
+        (os, platform.os()),
+        (version, ""),
+        (architecture, platform.architecture()),
+        (of_variant, variant),
+    ]
+}
+
+impl Variables for Globals<'_> {
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|global| global.value.as_str())
+        self.find(name).map(|global| global.value)
     }
 }
 
 /// What the instructions of a stage see.
 #[derive(Clone, Debug)]
 pub(super) struct Scope {
-    values: BTreeMap<String, Value>,
+    values: BTreeMap<Cow<'static, str>, Value>,
     /// The variables of the image: an `ARG` covers them until its stage ends.
-    of_image: BTreeMap<String, Value>,
+    of_image: BTreeMap<Cow<'static, str>, Value>,
     /// Whether an image that is not known may set more variables.
     is_open: bool,
     /// The working folder; `None` where an image that is not known decides.
@@ -156,23 +169,25 @@ pub(super) struct Scope {
 
 #[derive(Clone, Debug)]
 struct Value {
-    text: String,
+    text: Cow<'static, str>,
     is_certain: bool,
 }
 
 impl Scope {
     /// The scope of `FROM scratch`.
     pub(super) fn empty() -> Self {
-        let path = Value { text: DEFAULT_PATH.to_owned(), is_certain: true };
-        let of_image = BTreeMap::from([("PATH".to_owned(), path)]);
-        Self { values: of_image.clone(), of_image, is_open: false, folder: Some("/".to_owned()) }
+        Self { is_open: false, folder: Some("/".to_owned()), ..Self::with_path(true) }
     }
 
     /// The scope on top of an image.
     pub(super) fn of_image() -> Self {
-        let mut scope = Self { is_open: true, folder: None, ..Self::empty() };
-        scope.set_in_image("PATH".to_owned(), DEFAULT_PATH.to_owned(), false);
-        scope
+        Self::with_path(false)
+    }
+
+    fn with_path(is_certain: bool) -> Self {
+        let path = Value { text: Cow::Borrowed(DEFAULT_PATH), is_certain };
+        let of_image = BTreeMap::from([(Cow::Borrowed("PATH"), path)]);
+        Self { values: of_image.clone(), of_image, is_open: true, folder: None }
     }
 
     /// The scope of a stage that is based on the one that this scope ends.
@@ -184,19 +199,20 @@ impl Scope {
 
     /// Sets a variable as `ENV` does.
     pub(super) fn set_in_image(&mut self, name: String, text: String, is_certain: bool) {
-        self.of_image.insert(name.clone(), Value { text: text.clone(), is_certain });
+        let value = Value { text: Cow::Owned(text.clone()), is_certain };
+        self.of_image.insert(Cow::Owned(name.clone()), value);
         self.set(name, text, is_certain);
     }
 
     /// Sets a variable as `ARG` does. It is not certain when its value was made from one that is not.
     pub(super) fn set(&mut self, name: String, text: String, is_certain: bool) {
-        self.values.insert(name, Value { text, is_certain });
+        self.values.insert(Cow::Owned(name), Value { text: Cow::Owned(text), is_certain });
     }
 }
 
 impl Variables for Scope {
     fn get(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(|value| value.text.as_str())
+        self.values.get(name).map(|value| &*value.text)
     }
 
     fn is_certain(&self, name: &str) -> bool {

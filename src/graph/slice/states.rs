@@ -68,7 +68,7 @@ impl<'d> States<'d> {
     pub(super) fn new(
         dockerfile: &'d Dockerfile,
         request: &SliceRequest<'_>,
-        globals: &Globals,
+        globals: &Globals<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Self {
         let contexts = Contexts::new(request.contexts);
@@ -123,7 +123,7 @@ impl<'d> States<'d> {
         &mut self,
         stage: &'d Stage,
         request: &SliceRequest<'_>,
-        globals: &Globals,
+        globals: &Globals<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         let base = self.expand_global(&stage.base, globals, diagnostics);
@@ -162,7 +162,7 @@ impl<'d> States<'d> {
     fn expand_global(
         &self,
         written: &Spanned<String>,
-        globals: &Globals,
+        globals: &Globals<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Expanded {
         let expanded = Lexer::new(self.dockerfile.escape).expand(&written.value, globals);
@@ -180,7 +180,7 @@ impl<'d> States<'d> {
         &self,
         written: &Spanned<String>,
         found: &Expanded,
-        globals: &Globals,
+        globals: &Globals<'_>,
         message: &str,
     ) -> Diagnostic {
         let diagnostic = Diagnostic::error(message).at(
@@ -192,7 +192,7 @@ impl<'d> States<'d> {
             return diagnostic.help("give the argument a value, or a default");
         };
         let declared = self.dockerfile.arguments.iter().map(|argument| argument.name.value.as_str());
-        match nearest(name, globals.names().chain(declared)) {
+        match nearest(name, globals.names().into_iter().chain(declared)) {
             Some(near) if near == name => {
                 diagnostic.help(format!("`{name}` has no value: give it one, or a default"))
             }
@@ -207,7 +207,7 @@ impl<'d> States<'d> {
         written: &Spanned<String>,
         expanded: &Expanded,
         request: &SliceRequest<'_>,
-        globals: &Globals,
+        globals: &Globals<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<Platform> {
         if expanded.text.is_empty() {

@@ -6,7 +6,9 @@ use super::arguments::{Rank, SeenArguments};
 use super::checks;
 use super::contexts::SCRATCH;
 use super::git::{self, Place};
-use super::model::{Demand, Mounted, Reference, ReferenceKind, SliceRequest, SlicedInstruction, Widening};
+use super::model::{
+    Demand, Mounted, Reference, ReferenceKind, SliceRequest, SlicedInstruction, Sources, Widening,
+};
 use super::scope::{Globals, Scope, uncertain};
 use super::sources::{Gathered, cleaned};
 use super::states::{State, States, Step};
@@ -24,7 +26,7 @@ use crate::types::span::{Span, Spanned};
 pub(super) struct Walk<'w, 'd> {
     pub(super) dockerfile: &'d Dockerfile,
     pub(super) request: &'w SliceRequest<'w>,
-    pub(super) globals: &'w Globals,
+    pub(super) globals: &'w Globals<'w>,
     pub(super) states: &'w States<'d>,
     /// The reached stages that are run through: their numbers, by the index of their states.
     pub(super) numbers: BTreeMap<usize, usize>,
@@ -107,8 +109,6 @@ impl<'d> Walk<'_, 'd> {
     }
 
     fn whole_reference(&mut self, state: &State<'d>, context: Option<String>, span: Span) {
-        let mut sources = Gathered::default();
-        sources.add_whole(span);
         let replaced =
             state.stage.and_then(|stage| stage.name.as_ref()).filter(|_| state.replaced_by.is_some());
         self.references.push(Reference {
@@ -117,7 +117,7 @@ impl<'d> Walk<'_, 'd> {
             platform: state.platform.clone(),
             kind: ReferenceKind::From,
             span,
-            sources: sources.finish(),
+            sources: Sources::Whole { spans: vec![span] },
             required: Vec::new(),
         });
     }

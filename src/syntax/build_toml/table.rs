@@ -45,8 +45,16 @@ pub(super) struct Entry<'t> {
     pub(super) value: &'t DeValue<'t>,
     /// The place of the value.
     pub(super) location: Location,
+    /// Whether it is an element of the list of that key.
+    is_element: bool,
+}
+
+impl Entry<'_> {
     /// What the value is called in messages.
-    pub(super) called: String,
+    fn called(&self) -> String {
+        let key = &self.key.value;
+        if self.is_element { format!("an element of `{key}`") } else { format!("`{key}`") }
+    }
 }
 
 impl Reader {
@@ -82,7 +90,7 @@ impl Reader {
         value: &'t Spanned<DeValue<'t>>,
     ) -> Entry<'t> {
         Entry {
-            called: format!("`{}`", key.get_ref()),
+            is_element: false,
             key: Located { value: key.get_ref().to_string(), location: self.location(key.span()) },
             value: value.get_ref(),
             location: self.location(value.span()),
@@ -91,7 +99,7 @@ impl Reader {
 
     pub(super) fn wrong_type(&self, entry: &Entry<'_>, expected: &str) {
         let found = type_name(entry.value);
-        let message = format!("{} is {found}, expected {expected}", entry.called);
+        let message = format!("{} is {found}, expected {expected}", entry.called());
         let diagnostic = self.error(message, &entry.location, &format!("this is {found}"));
         let text = &self.source.text[entry.location.span.start..entry.location.span.end];
         self.report(match entry.value {
@@ -123,10 +131,14 @@ impl Reader {
 
     /// Reads a string that may hold variables.
     pub(super) fn template(&self, entry: &Entry<'_>) -> Option<Template> {
-        let text = self.text(entry)?;
-        let raw = &self.source.text[text.location.span.start..text.location.span.end];
-        let inner = raw.find(&text.value).map(|offset| text.location.span.start + offset);
-        Template::parse(&text.value, &Place { whole: text.location, inner })
+        let DeValue::String(text) = entry.value else {
+            self.wrong_type(entry, "a string");
+            return None;
+        };
+        let span = entry.location.span;
+        let raw = &self.source.text[span.start..span.end];
+        let inner = raw.find(&**text).map(|offset| span.start + offset);
+        Template::parse(text, &Place { whole: entry.location.clone(), inner })
             .map_err(|diagnostic| self.report(diagnostic))
             .ok()
     }
@@ -151,12 +163,13 @@ impl Reader {
             return None;
         };
         let element = |value: &'t Spanned<DeValue<'t>>| Entry {
-            called: format!("an element of `{}`", entry.key.value),
+            is_element: true,
             key: entry.key.clone(),
             value: value.get_ref(),
             location: self.location(value.span()),
         };
-        let values = elements.iter().filter_map(|value| read(&element(value))).collect();
+        let mut values = Vec::with_capacity(elements.len());
+        values.extend(elements.iter().filter_map(|value| read(&element(value))));
         Some(Located { value: values, location: entry.location.clone() })
     }
 
@@ -171,11 +184,13 @@ impl Reader {
             self.wrong_type(entry, expected);
             return Vec::new();
         };
-        let values = entries.iter().filter_map(|(key, value)| {
+        let mut values = Vec::with_capacity(entries.len());
+        values.extend(entries.iter().filter_map(|(key, value)| {
             let entry = self.entry(key, value);
-            Some((entry.key.clone(), read(&entry)?))
-        });
-        values.collect()
+            let value = read(&entry)?;
+            Some((entry.key, value))
+        }));
+        values
     }
 
     /// Opens a table whose keys are known; `what` says what it is ("an image").

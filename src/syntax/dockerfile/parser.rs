@@ -128,6 +128,9 @@ impl File<'_> {
             self.diagnostics.push(no_stage(self.source, self.has_lines));
         }
         if self.diagnostics.is_empty() {
+            // A parsed file is kept, and there may be one of each target.
+            self.dockerfile.stages.shrink_to_fit();
+            self.dockerfile.stages.iter_mut().for_each(|stage| stage.instructions.shrink_to_fit());
             return Ok(self.dockerfile);
         }
         let start = |diagnostic: &Diagnostic| diagnostic.annotations.first().map(|at| at.location.span.start);
