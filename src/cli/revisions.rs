@@ -11,6 +11,7 @@ use crate::graph::affected::{Affected, TargetChange};
 use crate::graph::load::Options;
 use crate::graph::side::Asked;
 use crate::source::git::repository::Repository;
+use crate::source::workspace_root;
 use crate::types::diagnostic::{Diagnostic, Severity};
 use crate::types::workspace_path::WorkspacePath;
 
@@ -64,10 +65,13 @@ pub(crate) fn affected(session: &Session, question: Question<'_>) -> Result<Answ
 /// checkout.
 fn place(session: &Session) -> Result<(Repository, Arc<WorkspacePath>), Exit> {
     let directory = session.directory()?;
-    if let Some(repository) = Repository::bare(&directory) {
-        return Ok((repository, Arc::default()));
-    }
-    let (directory, root) = session.place()?;
+    let root = match workspace_root::find(&directory) {
+        Ok(root) => root,
+        Err(problem) => {
+            let bare = Repository::bare(&directory).map(|repository| (repository, Arc::default()));
+            return bare.ok_or_else(|| session.fail(&[problem], Exit::Usage));
+        }
+    };
     Ok((Repository::around(&root), Arc::new(super::session::current_folder(&directory, &root))))
 }
 

@@ -181,42 +181,45 @@ impl Trees {
     }
 
     /// Reads the tree `id`, all trees in it, and the files in them whose names are `wanted`, so that nobody
-    /// has to ask for each.
+    /// has to ask for each. Once there is enough to ask for, two processes are asked: one would be waited for.
     pub(in crate::source) fn read_below(
         &self,
         id: ObjectId,
-        wanted: impl Fn(&[u8]) -> bool,
+        wanted: impl Fn(&[u8]) -> bool + Sync,
     ) -> Result<(), GitError> {
-        let (mut trees, mut blobs, mut problem) = (HashMap::new(), HashMap::new(), None);
-        // Equal folders are one tree: each is asked for once.
-        let mut asked = HashSet::from([id]);
-        self.objects.find_each([id.to_string()], |object| {
-            let mut more = Vec::new();
-            match object {
-                Some(Object { id, kind: ObjectKind::Tree, bytes }) => match parsed(id, &bytes) {
-                    Ok(tree) => {
-                        for entry in &tree.entries {
-                            let is_wanted = match entry.mode {
-                                Mode::Folder => true,
-                                Mode::File | Mode::Executable => wanted(tree.name(entry)),
-                                Mode::Link | Mode::Submodule => false,
-                            };
-                            if is_wanted && asked.insert(entry.id) {
-                                more.push(entry.id.to_string());
-                            }
-                        }
-                        trees.insert(id, Arc::new(tree));
-                    }
-                    Err(error) => problem = Some(error),
-                },
-                Some(Object { id, kind: ObjectKind::Blob, bytes }) => drop(blobs.insert(id, bytes.into())),
-                // What is missing is missed by whoever looks for it.
-                _ => {}
-            }
-            more
-        })?;
+        let mut gathered = Gathered::default();
+        let mut level = vec![id];
+        while (1..WORTH_TWO).contains(&level.len()) {
+            let mut next = Vec::new();
+            self.objects.find_each(names(&level), |object| {
+                next.extend(gathered.take(object, &wanted));
+                Vec::new()
+            })?;
+            level = next;
+        }
+        let (one, other) = level.split_at(level.len() / 2);
+        let more = Objects::new(self.git.clone());
+        let ways =
+            [(&self.objects, one), (&more, other)].map(|(objects, ids)| (objects, ids, gathered.apart()));
+        let way = |(objects, ids, mut own): (&Objects, &[ObjectId], Gathered)| {
+            let take = |object| names(&own.take(object, &wanted));
+            objects.find_each(names(ids), take).map(|()| own)
+        };
+        let way = &way;
+        let all = std::thread::scope(|scope| {
+            let running = ways.map(|ways| scope.spawn(move || way(ways)));
+            running.map(|running| running.join().expect("reading what git says does not panic"))
+        });
+        for own in all {
+            gathered.add(own?);
+        }
+        self.keep_all(id, gathered)
+    }
+
+    fn keep_all(&self, root: ObjectId, gathered: Gathered) -> Result<(), GitError> {
+        let Gathered { trees, blobs, problem, .. } = gathered;
         let mut holds = HashMap::new();
-        holds_packages(id, &trees, &mut holds);
+        holds_packages(root, &trees, &mut holds);
         let without = holds.into_iter().filter(|(_, holds)| !holds).map(|(id, _)| id);
         self.without_packages.write().unwrap_or_else(PoisonError::into_inner).extend(without);
         self.known.write().unwrap_or_else(PoisonError::into_inner).extend(trees);
@@ -242,6 +245,60 @@ impl Trees {
 
     fn lock_blobs(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectId, Arc<[u8]>>> {
         self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// So many objects to ask for are worth a process more.
+const WORTH_TWO: usize = 64;
+
+fn names(ids: &[ObjectId]) -> Vec<String> {
+    ids.iter().map(ToString::to_string).collect()
+}
+
+/// Objects that were read, and which more were found to be wanted.
+#[derive(Default)]
+struct Gathered {
+    /// Equal folders are one tree: each is asked for once.
+    asked: HashSet<ObjectId>,
+    trees: HashMap<ObjectId, Arc<Tree>>,
+    blobs: HashMap<ObjectId, Arc<[u8]>>,
+    problem: Option<GitError>,
+}
+
+impl Gathered {
+    /// Nothing yet, with the same being asked for.
+    fn apart(&self) -> Self {
+        Self { asked: self.asked.clone(), ..Self::default() }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.trees.extend(other.trees);
+        self.blobs.extend(other.blobs);
+        self.problem = self.problem.take().or(other.problem);
+    }
+
+    /// Keeps an object; gives what is in it and is to be asked for.
+    fn take(&mut self, object: Option<Object>, wanted: impl Fn(&[u8]) -> bool) -> Vec<ObjectId> {
+        match object {
+            Some(Object { id, kind: ObjectKind::Tree, bytes }) => match parsed(id, &bytes) {
+                Ok(tree) => {
+                    let is_wanted = |entry: &&TreeEntry| match entry.mode {
+                        Mode::Folder => true,
+                        Mode::File | Mode::Executable => wanted(tree.name(entry)),
+                        Mode::Link | Mode::Submodule => false,
+                    };
+                    let found = tree.entries.iter().filter(is_wanted).map(|entry| entry.id);
+                    let found = found.filter(|id| self.asked.insert(*id)).collect();
+                    self.trees.insert(id, Arc::new(tree));
+                    return found;
+                }
+                Err(error) => self.problem = Some(error),
+            },
+            Some(Object { id, kind: ObjectKind::Blob, bytes }) => drop(self.blobs.insert(id, bytes.into())),
+            // What is missing is missed by whoever looks for it.
+            _ => {}
+        }
+        Vec::new()
     }
 }
 
