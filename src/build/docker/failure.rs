@@ -108,7 +108,9 @@ impl LostRace {
         let is_snapshot = message.contains("snapshot ") && message.ends_with("does not exist: not found");
         // A classic store writes a layer's list of files under this name before it has its own.
         let is_commit = message.contains("/.tmp-committed") && message.ends_with("no such file or directory");
-        if is_snapshot || is_commit {
+        // What a step gave a containerd store is collected when the build that wrote it is stopped.
+        let is_content = message.starts_with("content digest sha256:") && message.ends_with(": not found");
+        if is_snapshot || is_commit || is_content {
             return Some(Self::Step);
         }
         (message.starts_with("image \"") && message.ends_with("already exists")).then_some(Self::Name)
@@ -250,6 +252,8 @@ mod tests {
              /var/lib/docker/overlay2/c/.tmp-committed61: no such file or directory",
             Some(LostRace::Step),
         );
+        check("failed to solve: content digest sha256:11d2: not found", Some(LostRace::Step));
+        check("failed to solve: docker.io/library/app@sha256:11d2: not found", None);
         check("failed to solve: failed to compute cache key: \"/nofile\": not found", None);
         check("process \"echo image; already exists\" did not complete", None);
     }
