@@ -184,17 +184,7 @@ def runners(shop):
     shop.built(tree)
     ours = shop.imgraph_peer("build //...", tree, "build", "//...")
     row = Row(f"nothing to do, {size(shop)}", [ours])
-    for runner in task_runners(shop):
-        shop.at_end.append(runner.stop)
-        try:
-            runner.prepare()
-        except Failure as why:
-            row.notes.append(f"left out: {runner.title} ({why})")
-            say(f"{runner.title}: {why}; left out")
-            continue
-        row.peers.append(runner.peer)
-        row.goals.append(Goal(ours, 1.0, runner.peer))
-        row.notes += runner.notes
+    beside(shop, row, ours, 1.0, task_runners(shop))
     row.notes.append("a task does nothing here but say that it ran; servers and daemons are warm, and their "
                      "memory and processor time are not counted; each program has a tree of its own")
     return row
@@ -207,23 +197,29 @@ def affected(shop):
                              "--head", "HEAD", cache="unbuilt")
     checkout = shop.imgraph_peer("affected --base HEAD~1", tree, "affected", "--base", "HEAD~1", cache="unbuilt")
     row = Row(f"one commit that changes one file, {size(shop)}", [git, ours, checkout])
-    for asker in askers(shop):
-        shop.at_end.append(asker.stop)
-        try:
-            asker.prepare()
-        except Failure as why:
-            row.notes.append(f"left out: {asker.program_name} ({why})")
-            say(f"{asker.program_name}: {why}; left out")
-            continue
-        row.peers.append(asker.peer)
-        row.goals.append(Goal(ours, 0.4, asker.peer))
-        row.notes += asker.notes
+    beside(shop, row, ours, 0.4, askers(shop))
     row.notes.append("imgraph compares what is hashed of each target, the others the folders that files lie in; "
                      "each program has a tree of its own; servers and daemons are warm and not counted")
     return row
 
 
 # --- what rows share -----------------------------------------------------------------------------------
+
+def beside(shop, row, ours, goal, others):
+    """Adds to a row those of other programs that are there, each as a goal for ours."""
+    for other in others:
+        shop.at_end.append(other.stop)
+        name = f"{other.program_name} ({other.title})"
+        try:
+            other.prepare()
+        except Failure as why:
+            row.notes.append(f"left out: {name} ({why})")
+            say(f"{name}: {why}; left out")
+            continue
+        row.peers.append(other.peer)
+        row.goals.append(Goal(ours, goal, other.peer))
+        row.notes += other.notes
+
 
 def services(shop):
     return shop.services(shop.asked.services, shop.asked.files)

@@ -18,6 +18,7 @@ use crate::cache::view_listing;
 use crate::graph::load::{Loaded, Part};
 use crate::graph::node::{Graph, Node};
 use crate::graph::node_views::NodeViews;
+use crate::graph::reach::letters_of;
 use crate::graph::target::{ArgumentValue, Located, NamedContext, Target};
 use crate::source::changes::Changes;
 use crate::source::parallel::each;
@@ -82,14 +83,6 @@ impl Read {
             .map(|pattern| letters_of(pattern))
             .any(|letters| path.starts_with(letters) || letters.starts_with(path))
     }
-}
-
-/// The letters with which every path begins that `pattern` matches, or lies in one that it matches.
-fn letters_of(pattern: &str) -> &[u8] {
-    // As they are trimmed where they are compiled.
-    let pattern = pattern.trim();
-    let plain = pattern.find(['*', '?', '[', '\\', '!']).unwrap_or(pattern.len());
-    &pattern.as_bytes()[..plain]
 }
 
 /// A target.

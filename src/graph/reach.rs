@@ -60,7 +60,7 @@ impl Reach {
 }
 
 /// The letters with which every path begins that `pattern` matches, or lies in one that it matches.
-fn letters_of(pattern: &str) -> &[u8] {
+pub fn letters_of(pattern: &str) -> &[u8] {
     // As they are trimmed where they are compiled.
     let pattern = pattern.trim();
     // The replacement character stands for any byte that is no letter.
