@@ -40,6 +40,7 @@
 //! - [`source`]: the only reader of workspace bytes: walk, snapshot, stat index, packages, git's commits.
 //! - [`graph`]: pure over a snapshot: load, slice, view, graph, keys, comparison of manifests,
 //!   what a change affects, queries, lints.
+//! - [`oci`]: images without a daemon: digests, layers, configurations, the store.
 //! - [`cache`]: action records, listings of views, logs; damage is a miss.
 //! - [`build`]: the builder trait and the builders behind it.
 //! - [`engine`]: scheduler, estimate, plan, runner, recall, parts.
@@ -67,6 +68,8 @@ pub mod syntax;
 pub mod source;
 
 pub mod graph;
+
+pub mod oci;
 
 pub mod cache;
 
