@@ -20,10 +20,12 @@ mod arguments;
 mod text;
 mod walk;
 mod cut;
+mod program;
 
 pub use cut::slice;
 pub use model::{
     ArgumentUse, Demand, Mounted, Reference, ReferenceKind, Slice, SliceRequest, SlicedInstruction,
     SourcePath, Sources, Widening,
 };
+pub use program::{Program, ProgramStage, ProgramStep, Source, program};
 pub(in crate::graph) use scope::is_platform_argument;

@@ -58,7 +58,7 @@ fn of_text(text: &str, range: Range<usize>) -> Arguments {
     Arguments { words, normal: kept, ..Arguments::default() }
 }
 
-/// A JSON form. Its normal form begins with a space: no other form does.
+/// A JSON form. Its normal form is JSON after a space: no other form begins with one.
 fn json(site: Site<'_>, range: Range<usize>) -> Result<Option<Arguments>, Diagnostic> {
     match words::json(&site.line.text[range.clone()]) {
         Json::None => Ok(None),
@@ -69,8 +69,7 @@ fn json(site: Site<'_>, range: Range<usize>) -> Result<Option<Arguments>, Diagno
                 .help("put each value in double quotes"))
         }
         Json::Strings(values) => {
-            let shown: Vec<String> = values.iter().map(|value| format!("{value:?}")).collect();
-            let normal = format!(" [{}]", shown.join(","));
+            let normal = format!(" {}", serde_json::Value::from(values.as_slice()));
             let words = values.into_iter().map(|text| Word { text, range: range.clone() }).collect();
             Ok(Some(Arguments { words, normal, is_json: true, ..Arguments::default() }))
         }

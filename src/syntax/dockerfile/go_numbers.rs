@@ -73,20 +73,23 @@ fn duration_part(text: &str) -> Option<(i128, &str)> {
     Some((whole.checked_mul(unit)? + part * unit / scale, rest))
 }
 
-/// Whether `units.RAMInBytes` reads `text`.
-pub fn is_size(text: &str) -> bool {
+/// `units.RAMInBytes`, in bytes.
+pub fn size(text: &str) -> Option<u64> {
     let is_number = |letter: char| letter.is_ascii_digit() || letter == '.' || letter == ' ';
-    let Some(at) = text.rfind(is_number) else { return false };
+    let at = text.rfind(is_number)?;
     let number = if text.as_bytes()[at] == b' ' { &text[..at] } else { &text[..=at] };
     let is_finite = |size: &f64| size.is_finite() && *size >= 0.0;
     let size = number.parse::<f64>().ok().filter(is_finite);
     let unit = text[at + 1..].to_lowercase();
-    let is_unit = match unit.as_bytes() {
-        [] | [b'b'] => true,
-        [first] | [first, b'b'] | [first, b'i', b'b'] => b"kmgtp".contains(first),
-        _ => false,
+    let power = match unit.as_bytes() {
+        [] | [b'b'] => 0,
+        [first] | [first, b'b'] | [first, b'i', b'b'] => {
+            1 + b"kmgtp".iter().position(|letter| letter == first)?
+        }
+        _ => return None,
     };
-    size.is_some() && is_unit
+    // A size that does not fit is the largest: conversion of floating numbers saturates.
+    size.map(|size| (size * 1024_f64.powi(i32::try_from(power).unwrap_or(0))) as u64)
 }
 
 #[cfg(test)]
@@ -107,10 +110,10 @@ mod tests {
         assert_eq!(unsigned("", 10), None);
         assert_eq!(unsigned("9", 8), None);
         for right in ["1", "1k", "1.5 GB", "2gib", "0"] {
-            assert!(is_size(right), "{right}");
+            assert!(size(right).is_some(), "{right}");
         }
         for wrong in ["", "k", "1x", "1kbb", "-1", "1 k b"] {
-            assert!(!is_size(wrong), "{wrong}");
+            assert!(size(wrong).is_none(), "{wrong}");
         }
     }
 }

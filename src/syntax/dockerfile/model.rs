@@ -69,6 +69,38 @@ pub struct Instruction {
     pub command: Command,
 }
 
+/// A command of an instruction, in one of its two forms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommandLine {
+    /// For the shell.
+    Shell(String),
+    /// A program and its arguments.
+    Exec(Vec<String>),
+}
+
+impl CommandLine {
+    /// Reads what [`Instruction::arguments`] holds, or what follows the first word of a `HEALTHCHECK`.
+    pub fn of(arguments: &str) -> Self {
+        let list = arguments.strip_prefix(' ').and_then(|list| serde_json::from_str(list).ok());
+        list.map_or_else(|| Self::Shell(arguments.to_owned()), Self::Exec)
+    }
+}
+
+impl Instruction {
+    /// The values of the flag `--name`, in order; a bare flag has the value `true`.
+    pub fn flag<'i>(&'i self, name: &'i str) -> impl Iterator<Item = &'i str> {
+        self.flags.iter().filter_map(move |flag| {
+            let (own, value) = flag.value.split_once('=').unwrap_or((&flag.value, "true"));
+            (own.strip_prefix("--") == Some(name)).then_some(value)
+        })
+    }
+
+    /// Whether the switch `--name` is on.
+    pub fn has_switch(&self, name: &str) -> bool {
+        self.flag(name).next().is_some_and(|value| !value.eq_ignore_ascii_case("false"))
+    }
+}
+
 /// What an instruction asks for, as far as inputs, edges and refusals depend on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {

@@ -51,8 +51,32 @@ pub struct Mount {
     pub id: String,
     /// Whether the build fails without the secret or the agent.
     pub is_required: bool,
+    /// Whether it can be written; `None` where the mount does not say.
+    pub is_writable: Option<bool>,
+    /// The lower twelve bits of the mode of what is made for the mount.
+    pub mode: Option<u32>,
+    /// The owner of what is made for the mount.
+    pub uid: Option<u32>,
+    /// Its group.
+    pub gid: Option<u32>,
+    /// The size in bytes, of a folder in memory.
+    pub size: Option<u64>,
+    /// The variable that holds a secret.
+    pub variable: Option<String>,
+    /// Who may use a cache at one time.
+    pub sharing: Option<Sharing>,
     has_owner_or_mode: Option<&'static str>,
-    sharing: bool,
+}
+
+/// Who may use a cache at one time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// All.
+    Shared,
+    /// All, each with one of its own where another is in use.
+    Private,
+    /// One after the other.
+    Locked,
 }
 
 /// Why a mount is refused.
@@ -172,7 +196,14 @@ impl Mount {
 
     fn set_word(&mut self, field: &str) -> Result<(), MountError> {
         match field.to_lowercase().as_str() {
-            "readonly" | "ro" | "readwrite" | "rw" => Ok(()),
+            "readonly" | "ro" => {
+                self.is_writable = Some(false);
+                Ok(())
+            }
+            "readwrite" | "rw" => {
+                self.is_writable = Some(true);
+                Ok(())
+            }
             "required" => {
                 self.is_required = true;
                 self.only_for(&[MountKind::Secret, MountKind::Ssh], "required")
@@ -192,7 +223,9 @@ impl Mount {
             "source" | "src" => self.source = value,
             "target" | "dst" | "destination" => self.target = value,
             "readonly" | "ro" | "readwrite" | "rw" => {
-                go_numbers::truth(&value).ok_or_else(|| wrong().help("write `true` or `false`"))?;
+                let truth =
+                    go_numbers::truth(&value).ok_or_else(|| wrong().help("write `true` or `false`"))?;
+                self.is_writable = Some(truth == matches!(key, "readwrite" | "rw"));
             }
             "required" => {
                 self.only_for(&[MountKind::Secret, MountKind::Ssh], key)?;
@@ -201,20 +234,23 @@ impl Mount {
             }
             "size" => {
                 self.only_for(&[MountKind::Tmpfs], key)?;
-                if !go_numbers::is_size(&value) {
-                    return Err(wrong().help("write a number and a unit, such as `64m`"));
-                }
+                let size = go_numbers::size(&value);
+                self.size =
+                    Some(size.ok_or_else(|| wrong().help("write a number and a unit, such as `64m`"))?);
             }
             "id" => self.id = value,
             "sharing" => {
-                let known = SHARINGS.contains(&value.to_lowercase().as_str());
-                known.then_some(()).ok_or_else(|| suggest(wrong(), &value, &SHARINGS))?;
-                self.sharing = true;
+                self.sharing = Some(match value.to_lowercase().as_str() {
+                    "shared" => Sharing::Shared,
+                    "private" => Sharing::Private,
+                    "locked" => Sharing::Locked,
+                    _ => return Err(suggest(wrong(), &value, &SHARINGS)),
+                });
             }
-            "mode" => self.number("mode", &value, 8)?,
-            "uid" => self.number("uid", &value, 10)?,
-            "gid" => self.number("gid", &value, 10)?,
-            "env" => {}
+            "mode" => self.mode = Some(self.number("mode", &value, 8)?),
+            "uid" => self.uid = Some(self.number("uid", &value, 10)?),
+            "gid" => self.gid = Some(self.number("gid", &value, 10)?),
+            "env" => self.variable = Some(value),
             _ => {
                 let error = MountError::new(format!("a mount knows no key `{key}` (in `{field}`)"));
                 return Err(suggest(error, key, &KEYS));
@@ -223,11 +259,11 @@ impl Mount {
         Ok(())
     }
 
-    fn number(&mut self, key: &'static str, value: &str, radix: u32) -> Result<(), MountError> {
+    fn number(&mut self, key: &'static str, value: &str, radix: u32) -> Result<u32, MountError> {
         self.has_owner_or_mode.get_or_insert(key);
         let help = if radix == 8 { "write an octal number" } else { "write a number" };
         let error = || MountError::new(format!("`{value}` is not a value of `{key}`")).help(help);
-        go_numbers::unsigned(value, radix).map(|_| ()).ok_or_else(error)
+        go_numbers::unsigned(value, radix).ok_or_else(error)
     }
 
     /// Keys that belong to some kinds must stand after the `type`.
@@ -247,7 +283,7 @@ impl Mount {
             let message = format!("`{key}` is no key of a mount of the type `{}`", self.kind.word());
             return Err(MountError::new(message).help("it is for `type=secret`, `type=ssh` and `type=cache`"));
         }
-        if self.sharing && self.kind != MountKind::Cache {
+        if self.sharing.is_some() && self.kind != MountKind::Cache {
             let message = format!("`sharing` is no key of a mount of the type `{}`", self.kind.word());
             return Err(MountError::new(message).help("it is for `type=cache`"));
         }

@@ -1,0 +1,11 @@
+//! The embedded builder: images without a daemon, the same bytes every time.
+//!
+//! It runs the stages of a Dockerfile as `graph/slice` resolves them. Each instruction goes from a *root* (a
+//! chain of layers and the view of them) and a configuration to the next ones. A layer is a tar in the store;
+//! `COPY` and `ADD` read and write tars alone, and only `RUN` needs folders, an overlay and a sandbox.
+//!
+//! **Invariant:** what a layer holds is decided by the request: never by the time, the machine, the user who
+//! builds, or the order in which a folder is listed.
+
+pub mod variables;
+pub mod configuration;
