@@ -4,6 +4,7 @@
 //! knows no graph and no cache. tokio and bollard stay inside, behind blocking functions.
 
 pub mod builder;
+pub mod keyed_file;
 #[cfg(target_os = "linux")]
 pub mod embedded;
 pub mod late_builder;

@@ -8,6 +8,7 @@
 //!                  /logs/ab/<action key>.log         what a build wrote
 //!                  /index/<workspace>                what is known of a workspace's files
 //!                  /recalls/<workspace>/<request>    a run that had nothing to do
+//!                  /steps/ab/<step key>              what a step of the embedded builder gave
 //! ```
 //!
 //! The caller says where the folder is; nothing here knows a home folder or an environment. The
@@ -53,12 +54,14 @@ pub enum Kind {
     Indexes,
     /// Runs that had nothing to do.
     Recalls,
+    /// Steps of the embedded builder.
+    Steps,
 }
 
 impl Kind {
     /// All kinds, in the order in which they are shown.
-    pub const ALL: [Self; 6] =
-        [Self::Actions, Self::Views, Self::Builds, Self::Logs, Self::Indexes, Self::Recalls];
+    pub const ALL: [Self; 7] =
+        [Self::Actions, Self::Views, Self::Builds, Self::Logs, Self::Indexes, Self::Recalls, Self::Steps];
 
     /// The name of the folder, and of the kind in reports.
     pub const fn name(self) -> &'static str {
@@ -69,6 +72,7 @@ impl Kind {
             Self::Logs => "logs",
             Self::Indexes => "index",
             Self::Recalls => "recalls",
+            Self::Steps => "steps",
         }
     }
 

@@ -14,6 +14,7 @@ pub mod action_record;
 pub mod index_file;
 pub mod last_build;
 pub mod recall_file;
+pub mod step_record;
 pub mod log_file;
 pub mod statistics;
 pub mod sweep;

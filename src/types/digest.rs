@@ -87,6 +87,10 @@ digest! {
     /// The key of an output over its own facts and the digests of its dependencies' outputs.
     ActionKey
 }
+digest! {
+    /// The key of one step of the embedded builder, over the root that it begins with and what it is given.
+    StepKey
+}
 
 /// The digest by which a builder names an output or a base image: `sha256:` and 64 digits.
 ///

@@ -17,9 +17,9 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::file_reader::KeyedFile;
 use super::wire::{Packet, PacketKind, Stat};
 use crate::build::builder::{BuildError, SentFolder};
+use crate::build::keyed_file::KeyedFile;
 use crate::types::file_entry::{FileEntry, FileKind};
 
 /// How many packets wait for the network: with [`KeyedFile`]'s pieces, about 2 MB a transfer.

@@ -14,7 +14,6 @@
 mod address;
 mod connection;
 mod failure;
-mod file_reader;
 mod identifier;
 mod images;
 

@@ -8,4 +8,12 @@
 //! builds, or the order in which a folder is listed.
 
 pub mod variables;
+pub mod mode;
+pub mod tree;
+pub mod context_tree;
+pub mod pending;
+pub mod owner;
+pub mod selection;
+pub mod copying;
 pub mod configuration;
+pub mod steps;

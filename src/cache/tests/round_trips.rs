@@ -16,7 +16,9 @@ use crate::cache::recall_file::RecallFile;
 use crate::cache::record_file::Lookup;
 use crate::cache::statistics::{Statistics, Usage};
 use crate::cache::sweep::sweep;
+use crate::cache::step_record;
 use crate::cache::view_listing;
+use crate::types::digest::StepKey;
 
 #[test]
 fn nothing_is_there_before_it_is_written_and_looking_writes_nothing() {
@@ -206,13 +208,14 @@ fn statistics_count_each_kind() {
     LogFile::create(&cache, &key(1)).unwrap().write_all(b"12345").unwrap();
     IndexFile::new(&cache, Path::new("/here")).write(b"123").unwrap();
     RecallFile::new(&cache, Path::new("/here"), &[b"build"]).store(1).unwrap();
+    step_record::store(&cache, &StepKey::from_bytes([1; 32]), &None).unwrap();
     fs::write(cache.path().join("else"), b"123").unwrap();
     let statistics = Statistics::collect(&cache).unwrap();
     let files: Vec<u64> = statistics.kinds.iter().map(|(_kind, usage)| usage.files).collect();
-    assert_eq!(files, [2, 1, 0, 1, 1, 1]);
+    assert_eq!(files, [2, 1, 0, 1, 1, 1, 1]);
     assert_eq!(statistics.kinds[3], (Kind::Logs, Usage { files: 1, bytes: 5 }));
     assert_eq!(statistics.other.files, 2, "something else and the tag");
-    assert_eq!(statistics.total().files, 8);
+    assert_eq!(statistics.total().files, 9);
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! Reads one file of a view in pieces, and checks that it is the file that was keyed.
 //!
-//! The key was made from a hash; what is sent is hashed again while it is read. The last piece is
-//! held back by the caller's protocol (an empty piece ends a file), so a receiver never takes a file
-//! for whole that differs from its key.
+//! The key was made from a hash; what is read is hashed again on the way. The end of a file is told only
+//! when all of it was as it was keyed, so that nobody takes a file for whole that differs from its key.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -21,15 +20,15 @@ const PIECE: usize = 128 * 1024;
 
 /// A file as the key has it, and where it lies.
 #[derive(Clone, Debug)]
-pub(super) struct KeyedFile {
+pub struct KeyedFile {
     /// Where it lies on this machine.
-    pub(super) on_disk: PathBuf,
+    pub(in crate::build) on_disk: PathBuf,
     /// Its path in the view, for messages.
-    pub(super) path: WorkspacePath,
+    pub(in crate::build) path: WorkspacePath,
     /// How many bytes it had.
-    pub(super) size: u64,
+    pub(in crate::build) size: u64,
     /// The hash that it had.
-    pub(super) content: ContentHash,
+    pub(in crate::build) content: ContentHash,
 }
 
 impl KeyedFile {
@@ -38,30 +37,24 @@ impl KeyedFile {
     /// # Errors
     /// [`BuildError::InputChanged`] when the file is gone, of another kind or of other content;
     /// [`BuildError::Surroundings`] when it cannot be read.
-    pub(super) fn send(&self, mut take: impl FnMut(Bytes) -> bool) -> Result<(), BuildError> {
-        if self.is_socket() {
-            return Ok(());
-        }
-        let mut file = self.open()?;
-        let mut hasher = blake3::Hasher::new();
-        let mut sent = 0_u64;
+    pub(in crate::build) fn send(&self, mut take: impl FnMut(Bytes) -> bool) -> Result<(), BuildError> {
+        let mut reader = self.reader()?;
         let mut piece = vec![0; PIECE];
         loop {
-            let length = file.read(&mut piece).map_err(|error| self.cannot_read(&error))?;
-            sent += length as u64;
-            if length == 0 || sent > self.size {
-                break;
-            }
-            hasher.update(&piece[..length]);
-            if !take(Bytes::copy_from_slice(&piece[..length])) {
+            let length = reader.read_piece(&mut piece)?;
+            if length == 0 || !take(Bytes::copy_from_slice(&piece[..length])) {
                 return Ok(());
             }
         }
-        if sent == self.size && hasher.finalize().as_bytes() == self.content.as_bytes() {
-            Ok(())
-        } else {
-            Err(self.changed())
-        }
+    }
+
+    /// The file's bytes.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub(in crate::build) fn reader(&self) -> Result<KeyedReader<'_>, BuildError> {
+        let file = if self.is_socket() { None } else { Some(self.open()?) };
+        Ok(KeyedReader { keyed: self, file, hasher: blake3::Hasher::new(), read: 0 })
     }
 
     /// Whether a socket lies there, which a view holds as an empty file (fsutil's walk does too).
@@ -90,6 +83,38 @@ impl KeyedFile {
 
     fn cannot_read(&self, error: &io::Error) -> BuildError {
         BuildError::Surroundings { message: format!("cannot read `{}`: {error}", self.path), help: None }
+    }
+}
+
+/// Gives the bytes of a file, and its end when they were what was keyed.
+pub(in crate::build) struct KeyedReader<'f> {
+    keyed: &'f KeyedFile,
+    /// `None` for what has no bytes.
+    file: Option<File>,
+    hasher: blake3::Hasher,
+    read: u64,
+}
+
+impl KeyedReader<'_> {
+    fn read_piece(&mut self, piece: &mut [u8]) -> Result<usize, BuildError> {
+        let Some(file) = &mut self.file else { return Ok(0) };
+        let length = file.read(piece).map_err(|error| self.keyed.cannot_read(&error))?;
+        self.read += length as u64;
+        self.hasher.update(&piece[..length]);
+        let is_whole = || {
+            let hash = self.hasher.finalize();
+            self.read == self.keyed.size && hash.as_bytes() == self.keyed.content.as_bytes()
+        };
+        if self.read > self.keyed.size || (length == 0 && !is_whole()) {
+            return Err(self.keyed.changed());
+        }
+        Ok(length)
+    }
+}
+
+impl Read for KeyedReader<'_> {
+    fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
+        self.read_piece(piece).map_err(io::Error::other)
     }
 }
 

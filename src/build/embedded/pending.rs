@@ -1,0 +1,195 @@
+//! A layer in the making: what was written over a tree.
+//!
+//! Each write sees the ones before it. What comes out is sorted and holds the folders around everything that
+//! changed, as containerd's archives do: whoever unpacks the layer alone then gives them the right owners.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::tree::{Node, Owner, Tree, join, parent};
+use crate::oci::layer_entry::{EntryKind, LayerEntry};
+
+/// What was written over `base`.
+pub struct Pending<'b> {
+    base: &'b dyn Tree,
+    changes: BTreeMap<Box<[u8]>, Node>,
+    /// Folders and files of the base that were replaced: nothing below them shines through.
+    hidden: BTreeSet<Box<[u8]>>,
+    /// Other names of files that were written: the name, and the first one.
+    hard_links: BTreeMap<Box<[u8]>, Box<[u8]>>,
+}
+
+impl<'b> Pending<'b> {
+    /// Nothing written over `base`.
+    pub fn over(base: &'b dyn Tree) -> Self {
+        Self { base, changes: BTreeMap::new(), hidden: BTreeSet::new(), hard_links: BTreeMap::new() }
+    }
+
+    /// Puts `node` at `path`, in the place of whatever is there. A folder over a folder keeps what is in it. The
+    /// folder around it must be there.
+    pub fn put(&mut self, path: &[u8], node: Node) {
+        let keeps_content = node.is_folder() && self.node(path).is_none_or(|old| old.is_folder());
+        if !keeps_content {
+            self.remove_below(path);
+        }
+        self.hard_links.remove(path);
+        self.changes.insert(path.into(), node);
+    }
+
+    /// Gives the file at `first`, which was written here, the further name `path`.
+    pub fn put_hard_link(&mut self, path: &[u8], first: &[u8]) {
+        if let Some(node) = self.changes.get(first).cloned() {
+            self.put(path, node);
+            self.hard_links.insert(path.into(), first.into());
+        }
+    }
+
+    /// Makes the folder `path` and those around it where they are not there.
+    pub fn make_folders(&mut self, path: &[u8], mode: u32, owner: Owner) {
+        let mut made: Box<[u8]> = Box::default();
+        for name in path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
+            made = join(&made, name);
+            if self.node(&made).is_none() {
+                self.put(&made, Node::folder(mode, owner));
+            }
+        }
+    }
+
+    /// Whether nothing was written.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    fn remove_below(&mut self, path: &[u8]) {
+        let below = below(path);
+        let gone: Vec<Box<[u8]>> = self
+            .changes
+            .range(below.clone()..)
+            .map(|(path, _)| path.clone())
+            .take_while(|path| path.starts_with(&below))
+            .collect();
+        for path in gone {
+            self.changes.remove(&path);
+            self.hard_links.remove(&path);
+        }
+        self.hidden.insert(path.into());
+    }
+
+    fn is_hidden(&self, path: &[u8]) -> bool {
+        let mut at = path;
+        while !at.is_empty() {
+            if self.hidden.contains(at) {
+                return true;
+            }
+            at = parent(at);
+        }
+        false
+    }
+
+    /// The entries of the layer with their nodes, sorted by path.
+    pub fn entries(self) -> Vec<(LayerEntry, Node)> {
+        let mut nodes: BTreeMap<Box<[u8]>, Node> = BTreeMap::new();
+        for path in self.changes.keys() {
+            let mut around = parent(path);
+            while !nodes.contains_key(around) {
+                if let Some(node) = self.node(around) {
+                    nodes.insert(around.into(), node);
+                }
+                if around.is_empty() {
+                    break;
+                }
+                around = parent(around);
+            }
+        }
+        // The root's own folder belongs to no copy.
+        nodes.remove(&b""[..]);
+        let opaque: Vec<Box<[u8]>> = self.opaque();
+        nodes.extend(self.changes);
+        let mut entries: Vec<(LayerEntry, Node)> = Vec::with_capacity(nodes.len() + opaque.len());
+        for path in opaque {
+            let node = Node::folder(0, Owner::default());
+            entries.push((LayerEntry { kind: EntryKind::Opaque, ..entry(path, &node) }, node));
+        }
+        for (path, node) in nodes {
+            let mut entry = entry(path, &node);
+            if let Some(first) = self.hard_links.get(&entry.path) {
+                entry.kind = EntryKind::HardLink { target: first.clone() };
+            }
+            entries.push((entry, node));
+        }
+        hard_links_come_later(&mut entries);
+        entries
+    }
+
+    /// Folders that replace something under which the base has files.
+    fn opaque(&self) -> Vec<Box<[u8]>> {
+        let is_opaque = |path: &&Box<[u8]>| {
+            let base = self.base.node(path).is_some_and(|node| node.is_folder());
+            base && self.changes.get(*path).is_some_and(Node::is_folder)
+        };
+        self.hidden.iter().filter(is_opaque).cloned().collect()
+    }
+}
+
+/// What the paths below `path` begin with.
+fn below(path: &[u8]) -> Box<[u8]> {
+    if path.is_empty() { Box::default() } else { [path, b"/"].concat().into() }
+}
+
+fn entry(path: Box<[u8]>, node: &Node) -> LayerEntry {
+    LayerEntry {
+        path,
+        kind: node.kind.clone(),
+        mode: node.mode,
+        uid: node.uid,
+        gid: node.gid,
+        xattrs: node.xattrs.clone(),
+    }
+}
+
+/// Of several names of one file, the first in order is the file and the others link to it.
+fn hard_links_come_later(entries: &mut [(LayerEntry, Node)]) {
+    let mut first_of: BTreeMap<Box<[u8]>, Box<[u8]>> = BTreeMap::new();
+    for (entry, _) in entries.iter() {
+        if let EntryKind::HardLink { target } = &entry.kind {
+            let first = first_of.entry(target.clone()).or_insert_with(|| target.clone());
+            if entry.path < *first {
+                first.clone_from(&entry.path);
+            }
+        }
+    }
+    for (entry, node) in entries {
+        let group = match &entry.kind {
+            EntryKind::HardLink { target } => target,
+            EntryKind::File { .. } => &entry.path,
+            _ => continue,
+        };
+        if let Some(first) = first_of.get(group) {
+            entry.kind = if *first == entry.path {
+                node.kind.clone()
+            } else {
+                EntryKind::HardLink { target: first.clone() }
+            };
+        }
+    }
+}
+
+impl Tree for Pending<'_> {
+    fn node(&self, path: &[u8]) -> Option<Node> {
+        if let Some(node) = self.changes.get(path) {
+            return Some(node.clone());
+        }
+        if self.is_hidden(path) { None } else { self.base.node(path) }
+    }
+
+    fn names(&self, path: &[u8]) -> Vec<Box<[u8]>> {
+        let mut names: BTreeSet<Box<[u8]>> = BTreeSet::new();
+        if !self.is_hidden(path) {
+            names.extend(self.base.names(path).into_iter().filter(|name| !self.is_hidden(&join(path, name))));
+        }
+        let below = below(path);
+        let changed = self.changes.range(below.clone()..).take_while(|(at, _)| at.starts_with(&below));
+        let inside = changed.map(|(at, _)| &at[below.len()..]).filter(|rest| !rest.is_empty());
+        names.extend(inside.filter(|rest| !rest.contains(&b'/')).map(Box::from));
+        names.into_iter().collect()
+    }
+}
