@@ -3,58 +3,25 @@
 //! What an instruction reads is selected first: its digest is part of the step's key, and a step that was done
 //! before reads no file.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::archive_tree;
 use super::context_tree::ContextTree;
-use super::copying::{CopyError, Copying};
+use super::copying::Copying;
+use super::file_error::FileStepError;
 use super::mode::ModeChange;
-use super::owner::{self, UnknownName};
+use super::owner;
 use super::pending::Pending;
-use super::selection::{self, Selected, SelectionError};
+use super::selection::{self, Selected};
 use super::steps::StepKeyHasher;
-use super::tree::{Node, Owner, TooManyLinks, Tree, cleaned, join, resolve};
-use crate::build::builder::BuildError;
-use crate::syntax::path_patterns::{PathPatterns, PatternError};
+use super::tree::{Node, Owner, Tree, cleaned, join, resolve};
+use crate::syntax::path_patterns::PathPatterns;
 use crate::types::file_entry::FileKind;
-
-/// Why a `COPY` or an `ADD` fails. It is the Dockerfile's fault, or that of the files that it names.
-#[derive(Debug, thiserror::Error)]
-pub enum FileStepError {
-    /// A source cannot be found.
-    #[error(transparent)]
-    Selection(#[from] SelectionError),
-    /// A destination cannot be written.
-    #[error(transparent)]
-    Copy(#[from] CopyError),
-    /// `--chown` names nobody.
-    #[error(transparent)]
-    Owner(#[from] UnknownName),
-    /// Links lead in a circle.
-    #[error(transparent)]
-    Links(#[from] TooManyLinks),
-    /// A pattern of `--exclude` or `--parents` cannot be used.
-    #[error(transparent)]
-    Pattern(#[from] PatternError),
-    /// Several sources, and one destination that is no folder.
-    #[error("several sources need a folder to go to: the destination must end with `/`")]
-    NoFolder,
-    /// An archive that cannot be unpacked.
-    #[error("cannot unpack `{name}`: {reason}")]
-    Archive {
-        /// The archive.
-        name: String,
-        /// Why.
-        reason: String,
-    },
-    /// What is no fault of the Dockerfile.
-    #[error(transparent)]
-    Build(#[from] BuildError),
-}
 
 /// Where a source is looked for.
 #[derive(Clone, Copy)]
-pub enum From<'t> {
+pub enum FromTree<'t> {
     /// In a view: what is read of it has hashes.
     Context(&'t ContextTree<'t>),
     /// In the root of a stage or of an image, which its chain names.
@@ -66,7 +33,7 @@ pub enum From<'t> {
     },
 }
 
-impl<'t> From<'t> {
+impl<'t> FromTree<'t> {
     fn tree(self) -> &'t dyn Tree {
         match self {
             Self::Context(tree) => tree,
@@ -78,7 +45,7 @@ impl<'t> From<'t> {
 /// One source.
 pub enum FileSource<'t> {
     /// Files of a tree: a path or a pattern, as it is written and expanded.
-    Path(From<'t>, String),
+    Path(FromTree<'t>, String),
     /// A file that the Dockerfile itself holds.
     Inline {
         /// Its name.
@@ -132,28 +99,20 @@ impl<'t> FileStep<'t> {
         if self.sources.len() > 1 && !self.goes_into_folder() {
             return Err(FileStepError::NoFolder);
         }
-        let choose = |source| {
+        let mut chosen = Vec::new();
+        for source in &self.sources {
             let selected = match source {
-                FileSource::Path(from, path) if self.parents => self.folder_of_patterns(*from, path)?,
-                FileSource::Path(from, path) => {
-                    selection::select(from.tree(), &cleaned(path.as_bytes()))?
-                }
-                _ => Vec::new(),
+                FileSource::Path(from, path) if self.parents => folder_of_patterns(*from, path)?,
+                FileSource::Path(from, path) => selection::select(from.tree(), &cleaned(path.as_bytes()))?,
+                FileSource::Inline { .. } | FileSource::Fetched { .. } => Vec::new(),
             };
-            Ok(Chosen { source, selected })
-        };
-        self.sources.iter().map(choose).collect()
+            chosen.push(Chosen { source, selected });
+        }
+        Ok(chosen)
     }
 
     fn goes_into_folder(&self) -> bool {
         self.destination.ends_with('/')
-    }
-
-    /// The folder below which the pattern of a source with `--parents` is looked for.
-    fn folder_of_patterns(&self, from: From<'_>, path: &str) -> Result<Vec<Selected>, FileStepError> {
-        let folder = cleaned(split_pivot(path).0.as_bytes());
-        let path = resolve(from.tree(), &folder, true)?;
-        Ok(vec![Selected { written: folder, path }])
     }
 
     /// Adds everything that decides the layer, but for the files below it.
@@ -174,11 +133,11 @@ impl<'t> FileStep<'t> {
                     hasher.field("fetched", name.as_bytes());
                     hasher.field("identity", identity.as_bytes());
                 }
-                FileSource::Path(From::Root { chain, .. }, path) => {
+                FileSource::Path(FromTree::Root { chain, .. }, path) => {
                     hasher.field("path of a root", path.as_bytes());
                     hasher.field("chain", chain);
                 }
-                FileSource::Path(From::Context(tree), path) => {
+                FileSource::Path(FromTree::Context(tree), path) => {
                     hasher.field("path", path.as_bytes());
                     for one in selected {
                         hasher.field("written", &one.written);
@@ -190,11 +149,17 @@ impl<'t> FileStep<'t> {
         }
     }
 
-    /// Writes what was chosen into a layer over `below`.
+    /// Writes what was chosen into a layer over `below`. What archives hold waits in the folder `waiting`.
     ///
     /// # Errors
     /// See [`FileStepError`].
-    pub fn write(&self, chosen: &[Chosen<'_, '_>], below: &dyn Tree, layer: &mut Pending<'_>) -> Result<(), FileStepError> {
+    pub fn write(
+        &self,
+        chosen: &[Chosen<'_, '_>],
+        below: &dyn Tree,
+        layer: &mut Pending<'_>,
+        waiting: &Path,
+    ) -> Result<(), FileStepError> {
         let owner = self.owner.as_ref().map(|text| owner::owner(text, below)).transpose()?;
         let copying = Copying {
             owner,
@@ -222,7 +187,9 @@ impl<'t> FileStep<'t> {
                 }
                 FileSource::Path(from, _) => {
                     for one in selected {
-                        if !(self.unpacks && archive_tree::unpack(from.tree(), one, &copying, layer)?) {
+                        if !(self.unpacks
+                            && archive_tree::unpack(from.tree(), one, &copying, layer, waiting)?)
+                        {
                             copying.copy(from.tree(), one, layer)?;
                         }
                     }
@@ -231,6 +198,13 @@ impl<'t> FileStep<'t> {
         }
         Ok(())
     }
+}
+
+/// The folder below which the pattern of a source with `--parents` is looked for.
+fn folder_of_patterns(from: FromTree<'_>, path: &str) -> Result<Vec<Selected>, FileStepError> {
+    let folder = cleaned(split_pivot(path).0.as_bytes());
+    let path = resolve(from.tree(), &folder, true)?;
+    Ok(vec![Selected { written: folder, path }])
 }
 
 /// A source with `--parents`: the folder, and the pattern below it. `/./` parts the two.

@@ -15,5 +15,8 @@ pub mod pending;
 pub mod owner;
 pub mod selection;
 pub mod copying;
+pub mod file_error;
+pub mod archive_tree;
+pub mod file_step;
 pub mod configuration;
 pub mod steps;

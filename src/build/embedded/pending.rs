@@ -54,6 +54,11 @@ impl<'b> Pending<'b> {
         }
     }
 
+    /// Whether something was put at `path`.
+    pub fn was_written(&self, path: &[u8]) -> bool {
+        self.changes.contains_key(path)
+    }
+
     /// Whether nothing was written.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()

@@ -15,8 +15,8 @@ use crate::cache::log_file::{self, LogFile};
 use crate::cache::recall_file::RecallFile;
 use crate::cache::record_file::Lookup;
 use crate::cache::statistics::{Statistics, Usage};
-use crate::cache::sweep::sweep;
 use crate::cache::step_record;
+use crate::cache::sweep::sweep;
 use crate::cache::view_listing;
 use crate::types::digest::StepKey;
 
