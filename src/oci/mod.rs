@@ -9,3 +9,4 @@
 pub mod blob_digest;
 pub mod layer_entry;
 pub mod image_config;
+pub mod layers;
