@@ -33,6 +33,11 @@ use terminal::Terminal;
 
 /// Runs the program with the process's arguments and environment.
 pub fn main() -> ExitCode {
+    // A process that is a stage of a sandbox is nothing else, and has one thread until it is through.
+    #[cfg(target_os = "linux")]
+    if let Some(exit) = crate::build::embedded::sandbox::stage(std::env::args_os()) {
+        return exit;
+    }
     let Arguments { everywhere, command } = Arguments::parse();
     // A variable that is not UTF-8 cannot be asked for by name in a BUILD.toml.
     let variables = std::env::vars_os();

@@ -7,6 +7,7 @@
 //! **Invariant:** what a layer holds is decided by the request: never by the time, the machine, the user who
 //! builds, or the order in which a folder is listed.
 
+pub mod sandbox;
 pub mod variables;
 pub mod mode;
 pub mod tree;

@@ -1,0 +1,297 @@
+//! The three stages of a sandbox: what this program does when it was started to be one.
+//!
+//! Each stage first asks to be killed when its parent dies, and then looks whether the parent is still there: the
+//! parent holds the other end of the socket, so a parent that died before is a socket that is cut. The wish is
+//! lost when a process changes its ids, so it is said again after that.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{chdir, dup2_stdin, getegid, geteuid, pivot_root, sethostname};
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+use super::devices::mount_devices;
+use super::given_mounts::{self, PreparedMount};
+use super::identity;
+use super::messages::{Line, Message};
+use super::mount_points::{MadePlaces, PlaceKind, ensure, make_folders};
+use super::mounting;
+use super::network;
+use super::outcome::{Doing, Outcome, Refusal};
+use super::program;
+use super::root_folder::{WorkFolders, mount_root};
+use super::root_path::resolve;
+use super::spec::{MountSpec, Network, Privileges, SandboxSpec, SecretPlace};
+use super::system_files::mount_system;
+
+/// The first argument of a process that is a stage of a sandbox.
+pub const FIRST_ARGUMENT: &str = "imgraph-sandbox";
+
+/// The folders of the root that stay when they were made.
+const SYSTEM_FOLDERS: [&str; 3] = ["/dev", "/proc", "/sys"];
+
+/// Does the work of a stage when `arguments` (the program's name among them) are those of one. It has to be
+/// called before the process has a second thread. The stage that becomes the command does not return.
+pub fn stage(mut arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
+    arguments.next();
+    if arguments.next()? != FIRST_ARGUMENT {
+        return None;
+    }
+    let work = match arguments.next().as_ref().and_then(|name| name.to_str()) {
+        Some("supervise") => supervise,
+        Some("contain") => contain,
+        Some("launch") => launch,
+        _ => return Some(ExitCode::FAILURE),
+    };
+    let line = close_inherited().and_then(|()| Line::of_standard_input());
+    let Ok(mut line) = line else { return Some(ExitCode::FAILURE) };
+    let message = work(&mut line).unwrap_or_else(|refusal| Some(Message::Refused(refusal)));
+    let sent = message.map_or(Ok(()), |message| line.send(&message));
+    Some(if sent.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Asks to be killed with the parent, and fails when it is gone already.
+fn die_with_parent(line: &Line) -> Result<(), Refusal> {
+    set_parent_process_death_signal(Some(Signal::KILL)).doing(|| "ask to be killed with the parent")?;
+    if line.is_cut() { Err(Refusal::new("the parent is gone")) } else { Ok(()) }
+}
+
+fn receive_spec(line: &mut Line) -> Result<(Box<SandboxSpec>, Vec<PreparedMount>), Refusal> {
+    match line.receive().doing(|| "read what to do")? {
+        Some(Message::Run(spec, mounts)) => Ok((spec, mounts)),
+        _ => Err(Refusal::new("the parent did not say what to do")),
+    }
+}
+
+/// The first stage: in the machine's namespaces but for that of users.
+fn supervise(line: &mut Line) -> Result<Option<Message>, Refusal> {
+    die_with_parent(line)?;
+    let (spec, mounts) = receive_spec(line)?;
+    if spec.privileges != Privileges::Root {
+        let (uid, gid) = (geteuid(), getegid());
+        identity::leave_user_namespace()?;
+        if spec.privileges == Privileges::Single {
+            identity::map_one(uid, gid)?;
+        } else {
+            line.send(&Message::WaitsForIds).doing(|| "ask for ids")?;
+            let Some(Message::Mapped) = line.receive().doing(|| "wait for ids")? else { return Ok(None) };
+        }
+        identity::become_root()?;
+        die_with_parent(line)?;
+    }
+    unshare(CloneFlags::CLONE_NEWPID).doing(|| "make a namespace for processes").map_err(needs_rights)?;
+    Stage::start("contain", spec, mounts)?.finish()
+}
+
+fn needs_rights(refusal: Refusal) -> Refusal {
+    refusal.help(
+        "root in a container needs the right to mount (`--privileged`); without it, use a Docker Engine",
+    )
+}
+
+/// Whoever started the program may have left files open in it, which the command must not see.
+fn close_inherited() -> io::Result<()> {
+    let names = fs::read_dir("/proc/self/fd")?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let open: Vec<i32> = names.filter_map(|name| name.parse().ok()).collect();
+    for descriptor in open.into_iter().filter(|descriptor| *descriptor > 2) {
+        // The folder that was just read is closed already.
+        let _ = nix::unistd::close(descriptor);
+    }
+    Ok(())
+}
+
+/// The second stage: process 1 of all that the sandbox is, and owner of its mounts.
+fn contain(line: &mut Line) -> Result<Option<Message>, Refusal> {
+    die_with_parent(line)?;
+    let (spec, _) = receive_spec(line)?;
+    let mut own = CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWUTS
+        | CloneFlags::CLONE_NEWCGROUP
+        | CloneFlags::CLONE_NEWPID;
+    own.set(CloneFlags::CLONE_NEWNET, spec.network == Network::None);
+    unshare(own).doing(|| "make namespaces").map_err(needs_rights)?;
+    keep_mounts_private()?;
+    umask(Mode::empty());
+    sethostname(&spec.hostname).doing(|| "set the host name")?;
+    if spec.network == Network::None {
+        network::loopback_up()?;
+    }
+    let folders = WorkFolders::of(&spec.work);
+    folders.make()?;
+    mount_root(&spec.root, &folders, spec.privileges)?;
+    let mounts = given_mounts::prepare(&spec, &folders)?;
+    let made = make_places(&folders.root, &mounts)?;
+    let ended = Stage::start("launch", spec, mounts)?.finish();
+    made.remove();
+    folders.remove();
+    ended
+}
+
+fn keep_mounts_private() -> Result<(), Refusal> {
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+        .doing(|| "keep mounts to this sandbox")
+}
+
+/// Makes the places of mounts in the root. A place in another mount is made in that one, when it is there.
+fn make_places(root: &Path, mounts: &[PreparedMount]) -> Result<MadePlaces, Refusal> {
+    for folder in SYSTEM_FOLDERS {
+        ensure(root, folder, PlaceKind::Folder)?;
+    }
+    let mut made = MadePlaces::default();
+    for file in network::NETWORK_FILES {
+        made.ensure(root, file, PlaceKind::File)?;
+    }
+    let mut covered: Vec<_> = SYSTEM_FOLDERS.iter().map(|folder| root.join(&folder[1..])).collect();
+    for mount in mounts {
+        let place = resolve(root, mount.target()).doing(|| format!("look for `{}`", mount.target()))?.place;
+        if !covered.iter().any(|above| place.starts_with(above)) {
+            made.ensure(root, mount.target(), mount.place_kind())?;
+            covered.push(place);
+        }
+    }
+    Ok(made)
+}
+
+/// The third stage: becomes the command.
+fn launch(line: &mut Line) -> Result<Option<Message>, Refusal> {
+    die_with_parent(line)?;
+    let (spec, mounts) = receive_spec(line)?;
+    unshare(CloneFlags::CLONE_NEWNS).doing(|| "make a namespace for mounts")?;
+    keep_mounts_private()?;
+    umask(Mode::empty());
+    let folders = WorkFolders::of(&spec.work);
+    let root = &folders.root;
+    mount_devices(&root.join("dev"), &folders, spec.privileges)?;
+    mount_system(root, spec.network, spec.privileges)?;
+    network::mount_files(root, &folders, &spec)?;
+    mounts.iter().try_for_each(|mount| mount.mount(root))?;
+    if let Err(outcome) = make_current(root, &spec) {
+        return Ok(Some(Message::Ended(outcome)));
+    }
+    if spec.read_only_root {
+        mounting::restrict(root, MsFlags::MS_RDONLY | MsFlags::MS_NODEV)?;
+    }
+    change_root(root)?;
+    let env = environment(&spec);
+    let quiet = fs::File::open("/dev/null").doing(|| "open /dev/null")?;
+    identity::become_user(&spec.user, spec.privileges)?;
+    die_with_parent(line)?;
+    if let Err(errno) = chdir(spec.cwd.as_str()) {
+        let message = format!("the working folder `{}` cannot be entered: {}", spec.cwd, errno.desc());
+        return Ok(Some(Message::Ended(Outcome::NotStarted { message, help: None, exit_code: 126 })));
+    }
+    umask(Mode::from_bits_truncate(0o022));
+    reset_signals().doing(|| "reset signals")?;
+    dup2_stdin(quiet).doing(|| "close standard input")?;
+    Ok(Some(Message::Ended(program::run(&spec.args, &env))))
+}
+
+/// Makes the working folder where it is not there, as container engines do.
+fn make_current(root: &Path, spec: &SandboxSpec) -> Result<(), Outcome> {
+    let cannot = |error: io::Error| Outcome::NotStarted {
+        message: format!("the working folder `{}` cannot be made: {error}", spec.cwd),
+        help: Some("is a part of its path a file in the image?".to_owned()),
+        exit_code: 126,
+    };
+    let resolved = resolve(root, &spec.cwd).map_err(cannot)?;
+    let Some(missing) = resolved.missing else {
+        return if resolved.place.is_dir() { Ok(()) } else { Err(cannot(nix::errno::Errno::ENOTDIR.into())) };
+    };
+    make_folders(&resolved.place).map_err(cannot)?;
+    for folder in resolved.place.ancestors() {
+        std::os::unix::fs::chown(folder, Some(spec.user.uid), Some(spec.user.gid)).map_err(cannot)?;
+        if folder == missing {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Makes `root` the root of this mount namespace, and takes the old one away.
+fn change_root(root: &Path) -> Result<(), Refusal> {
+    let change = || {
+        chdir(root)?;
+        pivot_root(".", ".")?;
+        umount2(".", MntFlags::MNT_DETACH)?;
+        chdir("/")
+    };
+    change().doing(|| "change the root")
+}
+
+/// The variables of the command: those that are given, secrets, and `HOME`.
+fn environment(spec: &SandboxSpec) -> Vec<String> {
+    let mut env = spec.env.clone();
+    for mount in &spec.mounts {
+        if let MountSpec::Secret { content, place: SecretPlace::Variable(name) } = mount {
+            env.push(format!("{name}={}", String::from_utf8_lossy(content)));
+        }
+    }
+    if !env.iter().any(|variable| variable.starts_with("HOME=")) {
+        let users = fs::read("/etc/passwd").unwrap_or_default();
+        env.push(format!("HOME={}", home_of(&String::from_utf8_lossy(&users), spec.user.uid)));
+    }
+    env
+}
+
+/// The home folder of a user by number; `/` when the file does not know the user.
+fn home_of(users: &str, uid: u32) -> String {
+    let home = |line: &str| {
+        let words: Vec<&str> = line.split(':').collect();
+        let found = words.get(2)?.parse() == Ok(uid);
+        words.get(5).filter(|home| found && !home.is_empty()).map(|home| (*home).to_owned())
+    };
+    users.lines().find_map(home).unwrap_or_else(|| "/".to_owned())
+}
+
+/// A signal that is ignored stays ignored in the command; one that is handled gets its default back.
+fn reset_signals() -> io::Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+    let heard = Arc::new(AtomicBool::new(false));
+    for signal in [SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2] {
+        signal_hook::flag::register(signal, Arc::clone(&heard))?;
+    }
+    Ok(())
+}
+
+/// A stage below this one.
+struct Stage {
+    child: Child,
+    line: Line,
+}
+
+impl Stage {
+    fn start(name: &str, spec: Box<SandboxSpec>, mounts: Vec<PreparedMount>) -> Result<Self, Refusal> {
+        let (mut line, theirs) = Line::pair().doing(|| "make a socket")?;
+        let child = Command::new("/proc/self/exe")
+            .arg0("imgraph")
+            .args([FIRST_ARGUMENT, name])
+            .env_clear()
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .spawn()
+            .doing(|| "start this program again")?;
+        // A stage that is gone already is noticed when it says nothing.
+        let _ = line.send(&Message::Run(spec, mounts));
+        Ok(Self { child, line })
+    }
+
+    /// Waits for its end. A stage that became the command says nothing: then its end is the command's.
+    fn finish(mut self) -> Result<Option<Message>, Refusal> {
+        let said = self.line.receive().doing(|| "listen to the next stage")?;
+        let status = self.child.wait().doing(|| "wait for the next stage")?;
+        Ok(Some(said.unwrap_or_else(|| {
+            let signalled = || Outcome::Signalled(status.signal().unwrap_or_default());
+            Message::Ended(status.code().map_or_else(signalled, Outcome::Exited))
+        })))
+    }
+}

@@ -1,0 +1,10 @@
+//! The sandbox, for real: each test starts the program's own stages.
+//!
+//! As root the tests are root's; as an ordinary user they are those of a user namespace with one id.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+mod commands;
+mod roots;

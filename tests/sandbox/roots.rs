@@ -1,0 +1,128 @@
+//! What a command finds in its root, and what it leaves in the upper folder.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use imgraph::build::embedded::sandbox::{HostAddress, MountSpec, Network, Root, SecretPlace};
+
+use crate::support::{Place, output};
+
+#[test]
+fn what_a_command_writes_is_in_the_upper_folder() {
+    let place = Place::new();
+    output(place.spec("echo x >/etc/made; rm /etc/passwd; mkdir -p /a/b; true"));
+    assert_eq!(place.written(), ["a", "a/b", "etc", "etc/made", "etc/passwd"]);
+    assert_eq!(fs::read_to_string(place.path("upper/etc/made")).unwrap(), "x\n");
+}
+
+#[test]
+fn places_of_mounts_do_not_stay_but_folders_of_the_system_do() {
+    let place = Place::new();
+    for folder in ["dev", "proc", "sys"] {
+        fs::remove_dir(place.path("base").join(folder)).unwrap();
+    }
+    fs::remove_file(place.path("base/etc/hosts")).unwrap();
+    fs::create_dir(place.path("cache")).unwrap();
+    let mut spec = place.spec("touch /a/b/c/kept; cat /q/r/s; test -d /t && rmdir /t 2>&1; ls -d /etc/hosts");
+    spec.mounts = vec![
+        MountSpec::Cache { source: place.path("cache"), target: "/a/b/c".to_owned(), read_only: false },
+        MountSpec::Tmpfs { target: "/t".to_owned(), size: Some(1 << 20) },
+        secret("/q/r/s"),
+        secret("/a/b/c/inside"),
+    ];
+    let said = output(spec);
+    assert!(said.starts_with("geheim") && said.ends_with("/etc/hosts\n"), "{said}");
+    // The folder above the places was copied up, as it was; who makes a layer sees that it did not change.
+    assert_eq!(place.written(), ["dev", "etc", "proc", "sys"]);
+    assert!(place.path("cache/kept").exists());
+}
+
+#[test]
+fn places_that_lead_through_links_stay_in_the_root() {
+    let place = Place::new();
+    fs::remove_file(place.path("base/etc/resolv.conf")).unwrap();
+    symlink("../run/resolve/stub", place.path("base/etc/resolv.conf")).unwrap();
+    symlink("../../../../../../tmp", place.path("base/out")).unwrap();
+    let mut spec = place.spec("test -f /run/resolve/stub && cat /out/deep/secret");
+    spec.mounts = vec![secret("/out/deep/secret")];
+    assert_eq!(output(spec), "geheim");
+    assert_eq!(place.written(), ["tmp"]);
+}
+
+#[test]
+fn layers_lie_over_each_other() {
+    let place = Place::new();
+    let mut lower = Vec::new();
+    for number in 0..200 {
+        let layer = place.path(&format!("layer-with-a-name-that-is-long-{}-{number}", "x".repeat(64)));
+        fs::create_dir(&layer).unwrap();
+        fs::write(layer.join("number"), format!("{number}\n")).unwrap();
+        fs::write(layer.join(format!("file-{number}")), "").unwrap();
+        lower.insert(0, layer);
+    }
+    lower.push(place.path("base"));
+    let mut spec = place.spec("cat /number; ls /file-* | wc -l");
+    spec.root = Root::Layers { lower, upper: place.path("upper") };
+    assert_eq!(output(spec), "199\n200\n");
+    assert!(place.written().is_empty());
+}
+
+#[test]
+fn binds_show_other_layers_and_forget_what_is_written() {
+    let place = Place::new();
+    fs::create_dir_all(place.path("other/src")).unwrap();
+    fs::write(place.path("other/src/file"), "content\n").unwrap();
+    symlink("/src/file", place.path("other/link")).unwrap();
+    let bind = |source: &str, target: &str, read_only: bool| MountSpec::Bind {
+        lower: vec![place.path("other")],
+        source: source.to_owned(),
+        target: target.to_owned(),
+        read_only,
+    };
+    let mut spec = place.spec(
+        "cat /one/file /two; touch /one/new 2>/dev/null || echo refused; echo changed >/three/file; cat /three/file",
+    );
+    spec.mounts = vec![bind("/src", "/one", true), bind("link", "/two", true), bind("src", "/three", false)];
+    assert_eq!(output(spec), "content\ncontent\nrefused\nchanged\n");
+    assert_eq!(fs::read_to_string(place.path("other/src/file")).unwrap(), "content\n");
+    assert!(place.written().is_empty());
+}
+
+#[test]
+fn a_folder_can_be_the_root() {
+    let place = Place::new();
+    let mut spec = place.spec("echo x >/made; cat /deep/er/secret");
+    spec.root = Root::Folder(place.path("base"));
+    spec.mounts = vec![secret("/deep/er/secret")];
+    assert_eq!(output(spec), "geheim");
+    assert!(place.path("base/made").exists());
+    assert!(!place.path("base/deep").exists());
+}
+
+#[test]
+fn a_root_can_be_read_only() {
+    let place = Place::new();
+    let mut spec = place.spec("touch /x 2>/dev/null || echo refused; touch /t/x && echo written");
+    spec.read_only_root = true;
+    spec.mounts = vec![MountSpec::Tmpfs { target: "/t".to_owned(), size: None }];
+    assert_eq!(output(spec), "refused\nwritten\n");
+}
+
+#[test]
+fn hosts_are_the_builds_own() {
+    let place = Place::new();
+    let mut spec =
+        place.spec("cat /etc/hosts; ls /sys/class/net; echo x 2>/dev/null >>/etc/hosts || echo refused");
+    spec.extra_hosts = vec![HostAddress { address: "10.1.2.3".to_owned(), name: "db".to_owned() }];
+    let expected = "127.0.0.1\tlocalhost buildkitsandbox\n::1\tlocalhost ip6-localhost ip6-loopback\n\
+                    10.1.2.3\tdb\nlo\nrefused\n";
+    assert_eq!(output(spec), expected);
+    let mut spec = place.spec("cat /etc/resolv.conf");
+    spec.network = Network::Host;
+    assert_eq!(output(spec), fs::read_to_string("/etc/resolv.conf").unwrap());
+}
+
+fn secret(target: &str) -> MountSpec {
+    let place = SecretPlace::File { target: target.to_owned(), uid: 0, gid: 0, mode: 0o400 };
+    MountSpec::Secret { content: b"geheim".to_vec(), place }
+}
