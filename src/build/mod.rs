@@ -5,6 +5,7 @@
 
 pub mod builder;
 pub mod keyed_file;
+mod redaction;
 #[cfg(target_os = "linux")]
 pub mod embedded;
 pub mod late_builder;

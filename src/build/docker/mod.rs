@@ -18,7 +18,6 @@ mod identifier;
 mod images;
 
 mod bases;
-mod redaction;
 mod status;
 mod version;
 mod wire;

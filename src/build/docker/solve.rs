@@ -18,7 +18,7 @@ use super::failure::{self, Failure, LostRace};
 use super::file_sync::{self, TransferDesk};
 use super::identifier;
 use super::images;
-use super::redaction::Redactor;
+use crate::build::redaction::Redactor;
 use super::session::Session;
 use super::status::Progress;
 use crate::build::builder::{BuildError, BuildOutput, BuildRequest};

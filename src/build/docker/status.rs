@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use bollard_buildkit_proto::google::protobuf::Timestamp;
 use bollard_buildkit_proto::moby::buildkit::v1::{StatusResponse, Vertex, VertexLog, VertexWarning};
 
-use super::redaction::Redactor;
+use crate::build::redaction::Redactor;
 use crate::types::event::{Event, EventSink, Stream, Subject};
 
 /// How many lines of a failing step are told.

@@ -114,7 +114,7 @@ impl Contents {
         if copied != size {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let content = Content::InTar { tar: Arc::clone(&self.file), offset: self.end, size };
+        let content = Content::InFile { file: Arc::clone(&self.file), offset: self.end, size };
         self.end += size;
         Ok(content)
     }

@@ -1,7 +1,6 @@
 //! Why a `COPY` or an `ADD` fails.
 
 use super::copying::CopyError;
-use super::owner::UnknownName;
 use super::selection::SelectionError;
 use super::tree::TooManyLinks;
 use crate::build::builder::BuildError;
@@ -16,18 +15,12 @@ pub enum FileStepError {
     /// A destination cannot be written.
     #[error(transparent)]
     Copy(#[from] CopyError),
-    /// `--chown` names nobody.
-    #[error(transparent)]
-    Owner(#[from] UnknownName),
     /// Links lead in a circle.
     #[error(transparent)]
     Links(#[from] TooManyLinks),
     /// A pattern of `--exclude` or `--parents` cannot be used.
     #[error(transparent)]
     Pattern(#[from] PatternError),
-    /// Several sources, and one destination that is no folder.
-    #[error("several sources need a folder to go to: the destination must end with `/`")]
-    NoFolder,
     /// An archive that cannot be unpacked.
     #[error("cannot unpack `{name}`: {reason}")]
     Archive {

@@ -96,9 +96,6 @@ impl<'t> FileStep<'t> {
     /// # Errors
     /// When a source is not there.
     pub fn choose(&self) -> Result<Vec<Chosen<'_, 't>>, FileStepError> {
-        if self.sources.len() > 1 && !self.goes_into_folder() {
-            return Err(FileStepError::NoFolder);
-        }
         let mut chosen = Vec::new();
         for source in &self.sources {
             let selected = match source {
@@ -160,7 +157,7 @@ impl<'t> FileStep<'t> {
         layer: &mut Pending<'_>,
         waiting: &Path,
     ) -> Result<(), FileStepError> {
-        let owner = self.owner.as_ref().map(|text| owner::owner(text, below)).transpose()?;
+        let owner = self.owner.as_ref().map(|text| owner::owner(text, below));
         let copying = Copying {
             owner,
             mode: self.mode.as_deref().map(ModeChange::of),
@@ -218,7 +215,7 @@ fn whole(name: &str) -> Selected {
 }
 
 /// Adds all that is below `path` in a view.
-fn hash_below(tree: &ContextTree<'_>, path: &[u8], hasher: &mut StepKeyHasher) {
+pub fn hash_below(tree: &ContextTree<'_>, path: &[u8], hasher: &mut StepKeyHasher) {
     hasher.field("at", path);
     if let Some(entry) = tree.entry(path) {
         hasher.field("permissions", &entry.permissions.to_le_bytes());

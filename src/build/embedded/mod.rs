@@ -8,6 +8,7 @@
 //! builds, or the order in which a folder is listed.
 
 pub mod sandbox;
+pub mod rootfs;
 pub mod variables;
 pub mod mode;
 pub mod tree;
@@ -21,3 +22,12 @@ pub mod archive_tree;
 pub mod file_step;
 pub mod configuration;
 pub mod steps;
+pub mod trouble;
+pub mod root;
+pub mod site;
+pub mod stage;
+pub mod stage_files;
+pub mod mounts;
+pub mod step_log;
+pub mod run_command;
+pub mod stage_run;

@@ -29,15 +29,29 @@ pub struct UnknownName {
     file: &'static str,
 }
 
-/// `--chown=user[:group]`. A group that is not given has the name or number of the user (BuildKit's
-/// `parseChownFlag`).
-///
-/// # Errors
-/// When a name is not listed.
-pub fn owner(text: &str, tree: &dyn Tree) -> Result<Owner, UnknownName> {
-    let (user, group) = text.split_once(':').unwrap_or((text, text));
-    let group = if group.is_empty() { user } else { group };
-    Ok(Owner { uid: number_of(user, USERS, tree)?, gid: number_of(group, GROUPS, tree)? })
+/// `--chown=user[:group]`, and the user of a folder that `WORKDIR` makes (BuildKit's `readUser` of
+/// `file/user_linux.go`). A number alone is also the group's; a name alone has the group of its line. A name that
+/// is not listed is root: that is BuildKit's way.
+pub fn owner(text: &str, tree: &dyn Tree) -> Owner {
+    let (user, group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
+    let group = group.filter(|group| !group.is_empty());
+    if let Some(number) = go_numbers::unsigned(user, 10) {
+        let gid = group.map_or(number, |group| number_of(group, GROUPS, tree).unwrap_or(0));
+        return Owner { uid: number, gid };
+    }
+    let lines = lines(tree, USERS.1);
+    let line = lines.iter().find(|line| line.first().is_some_and(|own| own == user));
+    let field = |index: usize| line.and_then(|line| line.get(index)?.parse().ok()).unwrap_or(0);
+    let gid = group.map_or_else(|| field(3), |group| number_of(group, GROUPS, tree).unwrap_or(0));
+    Owner { uid: field(2), gid }
+}
+
+/// The first name in `text`, user or group, that the image does not list.
+pub fn unlisted<'t>(text: &'t str, tree: &dyn Tree) -> Option<&'t str> {
+    let (user, group) = text.split_once(':').unwrap_or((text, ""));
+    [(user, USERS), (group, GROUPS)]
+        .into_iter()
+        .find_map(|(name, file)| number_of(name, file, tree).is_err().then_some(name))
 }
 
 const USERS: (&str, &str) = ("user", "/etc/passwd");

@@ -107,26 +107,25 @@ impl<'b> Pending<'b> {
         }
         // The root's own folder belongs to no copy.
         nodes.remove(&b""[..]);
-        let opaque: Vec<Box<[u8]>> = self.opaque();
+        let opaque = self.opaque();
         nodes.extend(self.changes);
         let mut entries: Vec<(LayerEntry, Node)> = Vec::with_capacity(nodes.len() + opaque.len());
-        for path in opaque {
-            let node = Node::folder(0, Owner::default());
-            entries.push((LayerEntry { kind: EntryKind::Opaque, ..entry(path, &node) }, node));
-        }
         for (path, node) in nodes {
             let mut entry = entry(path, &node);
             if let Some(first) = self.hard_links.get(&entry.path) {
                 entry.kind = EntryKind::HardLink { target: first.clone() };
             }
-            entries.push((entry, node));
+            let mark =
+                opaque.contains(&entry.path).then(|| LayerEntry { kind: EntryKind::Opaque, ..entry.clone() });
+            entries.push((entry, node.clone()));
+            entries.extend(mark.map(|mark| (mark, node)));
         }
         hard_links_come_later(&mut entries);
         entries
     }
 
     /// Folders that replace something under which the base has files.
-    fn opaque(&self) -> Vec<Box<[u8]>> {
+    fn opaque(&self) -> BTreeSet<Box<[u8]>> {
         let is_opaque = |path: &&Box<[u8]>| {
             let base = self.base.node(path).is_some_and(|node| node.is_folder());
             base && self.changes.get(*path).is_some_and(Node::is_folder)

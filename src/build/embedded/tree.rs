@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::build::keyed_file::KeyedFile;
 use crate::oci::layer_entry::EntryKind;
+use crate::oci::layers::layer::FileBytes;
 
 /// How many links one path may lead through: the system's own limit is 40, Go's 255.
 const MOST_LINKS: usize = 255;
@@ -22,10 +23,12 @@ pub enum Content {
     Nothing,
     /// In memory.
     Bytes(Arc<[u8]>),
-    /// In a tar.
-    InTar {
-        /// The tar.
-        tar: Arc<File>,
+    /// In a layer.
+    InLayer(FileBytes),
+    /// In a file of many contents.
+    InFile {
+        /// The file.
+        file: Arc<File>,
         /// Where the bytes begin.
         offset: u64,
         /// How many there are.
@@ -44,23 +47,24 @@ impl Content {
         Ok(match self {
             Self::Nothing => Box::new(io::empty()),
             Self::Bytes(bytes) => Box::new(&bytes[..]),
-            Self::InTar { tar, offset, size } => Box::new(TarSlice { tar, offset: *offset, left: *size }),
+            Self::InLayer(bytes) => Box::new(bytes.clone()),
+            Self::InFile { file, offset, size } => Box::new(FileSlice { file, offset: *offset, left: *size }),
             Self::OnDisk(file) => Box::new(file.reader()?),
         })
     }
 }
 
-/// A part of a tar.
-struct TarSlice<'t> {
-    tar: &'t File,
+/// A part of a file.
+struct FileSlice<'t> {
+    file: &'t File,
     offset: u64,
     left: u64,
 }
 
-impl Read for TarSlice<'_> {
+impl Read for FileSlice<'_> {
     fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
         let length = piece.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        let read = self.tar.read_at(&mut piece[..length], self.offset)?;
+        let read = self.file.read_at(&mut piece[..length], self.offset)?;
         self.offset += read as u64;
         self.left -= read as u64;
         Ok(read)

@@ -84,12 +84,17 @@ impl Layer {
     /// A reader of the bytes of the file `record`; nothing for what is no file.
     pub fn open(self: &Arc<Self>, record: u32) -> io::Result<FileBytes> {
         self.tar()?;
-        Ok(FileBytes { layer: Arc::clone(self), left: self.index.bytes_at(record).unwrap_or_default() })
+        Ok(self.bytes(record))
+    }
+
+    /// As [`Self::open`], with the tar not opened before the first byte is asked for.
+    pub fn bytes(self: &Arc<Self>, record: u32) -> FileBytes {
+        FileBytes { layer: Arc::clone(self), left: self.index.bytes_at(record).unwrap_or_default() }
     }
 }
 
 /// Reads the bytes of a file at their place in a tar.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FileBytes {
     layer: Arc<Layer>,
     left: Range<u64>,

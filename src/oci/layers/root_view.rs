@@ -218,6 +218,11 @@ impl<'v> Found<'v> {
         self.layer().open(self.node.place.record)
     }
 
+    /// As [`Self::open`], with nothing opened before the first byte is asked for.
+    pub fn bytes(&self) -> FileBytes {
+        self.layer().bytes(self.node.place.record)
+    }
+
     /// What is in it under `name`; no link is followed.
     pub fn child(&self, name: &[u8]) -> Option<Self> {
         self.view.child_of(&self.node, name).map(|node| self.view.found(node))

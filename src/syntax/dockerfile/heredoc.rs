@@ -38,12 +38,17 @@ pub(super) fn parse(word: &str) -> Result<Option<Heredoc>, ExpansionError> {
     }
 }
 
+/// Whether `text` is the name of a heredoc and nothing else.
+pub fn is_one(text: &str) -> bool {
+    matches!(parse(text), Ok(Some(_)))
+}
+
 fn quotes(word: &str) -> usize {
     word.matches(['\'', '"']).count()
 }
 
 /// The content of a `<<-` heredoc: every line without its leading tabs.
-pub(super) fn without_leading_tabs(content: &str) -> String {
+pub fn without_leading_tabs(content: &str) -> String {
     content.split_inclusive('\n').map(|line| line.trim_start_matches('\t')).collect()
 }
 

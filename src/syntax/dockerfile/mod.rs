@@ -13,7 +13,7 @@ mod directives;
 pub mod frontend;
 mod pattern;
 pub mod expansion;
-mod heredoc;
+pub mod heredoc;
 mod words;
 pub mod mount;
 mod site;

@@ -12,14 +12,14 @@ const REPLACEMENT: &str = "***";
 
 /// The texts that must not be shown.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Redactor {
+pub(in crate::build) struct Redactor {
     /// Longest first, so that no part of a value is left over.
     hidden: Vec<String>,
 }
 
 impl Redactor {
     /// Hides the values, and each line of a value of several lines: logs come by lines.
-    pub(super) fn new(secrets: &[SecretValue]) -> Self {
+    pub(in crate::build) fn new(secrets: &[SecretValue]) -> Self {
         let mut hidden: Vec<String> = secrets.iter().flat_map(|secret| texts(&secret.value)).collect();
         hidden.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
         hidden.dedup();
@@ -27,7 +27,7 @@ impl Redactor {
     }
 
     /// `text` without the hidden ones.
-    pub(super) fn clean<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    pub(in crate::build) fn clean<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.hidden.iter().fold(Cow::Borrowed(text), |text, hidden| {
             if text.contains(hidden.as_str()) {
                 Cow::Owned(text.replace(hidden.as_str(), REPLACEMENT))

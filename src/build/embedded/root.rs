@@ -1,0 +1,228 @@
+//! The files that an instruction begins with: a chain of layers, and the tree that they are together.
+//!
+//! A chain knows its name, which is made of the names of its layers, without looking at any of them: steps that
+//! were done before need no tree. The tree is made when somebody asks for it, and shared by all chains that
+//! begin with the same layers.
+
+use std::collections::HashMap;
+use std::io::{self, BufWriter};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::pending::Pending;
+use super::tree::{Content, Node, Owner, Tree};
+use super::trouble;
+use crate::build::builder::BuildError;
+use crate::oci::blob_digest::{BlobDigest, DiffId};
+use crate::oci::layers::compression;
+use crate::oci::layers::layer::Layer;
+use crate::oci::layers::root_view::{Found, RootView};
+use crate::oci::layers::writer::{LayerWriter, WriteError};
+use crate::oci::store::{Blob, Store};
+
+/// How a layer of an image from elsewhere is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredLayer {
+    /// The digest of the blob.
+    pub digest: BlobDigest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its media type.
+    pub media_type: String,
+}
+
+/// A layer of a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainLayer {
+    /// The digest of its tar.
+    pub diff_id: DiffId,
+    /// The blob that it came in; `None` for one that was made here.
+    pub stored: Option<StoredLayer>,
+}
+
+/// A chain of layers.
+#[derive(Debug)]
+pub struct Root {
+    below: Option<Arc<Root>>,
+    layer: Option<ChainLayer>,
+    chain: [u8; 32],
+    view: OnceLock<RootView>,
+}
+
+impl Root {
+    /// A root without files.
+    pub fn empty() -> Arc<Self> {
+        let view = OnceLock::from(RootView::default());
+        Arc::new(Self { below: None, layer: None, chain: [0; 32], view })
+    }
+
+    /// `self` with one layer more.
+    pub fn with(self: &Arc<Self>, layer: ChainLayer) -> Arc<Self> {
+        let mut hasher = blake3::Hasher::new_derive_key("imgraph chain of layers 1");
+        hasher.update(&self.chain).update(layer.diff_id.0.as_bytes());
+        let chain = *hasher.finalize().as_bytes();
+        Arc::new(Self { below: Some(Arc::clone(self)), layer: Some(layer), chain, view: OnceLock::new() })
+    }
+
+    /// The name of the whole chain.
+    pub fn chain(&self) -> [u8; 32] {
+        self.chain
+    }
+
+    /// The layers, lowest first.
+    pub fn layers(&self) -> Vec<&ChainLayer> {
+        let mut layers: Vec<&ChainLayer> = self.upper_first().collect();
+        layers.reverse();
+        layers
+    }
+
+    /// The layers, the uppermost first.
+    fn upper_first(&self) -> impl Iterator<Item = &ChainLayer> {
+        std::iter::successors(Some(self), |root| root.below.as_deref()).filter_map(|root| root.layer.as_ref())
+    }
+
+    /// The layers, the uppermost first, each with the root below it.
+    pub fn upper_first_with_below(&self) -> impl Iterator<Item = (&ChainLayer, &Root)> {
+        let roots = std::iter::successors(Some(self), |root| root.below.as_deref());
+        roots.filter_map(|root| Some((root.layer.as_ref()?, root.below.as_deref()?)))
+    }
+
+    /// The files.
+    ///
+    /// # Errors
+    /// When a layer is gone, damaged or hostile.
+    pub fn view(&self, layers: &Layers) -> Result<&RootView, BuildError> {
+        if let Some(view) = self.view.get() {
+            return Ok(view);
+        }
+        let mut view = match &self.below {
+            Some(below) => below.view(layers)?.clone(),
+            None => RootView::default(),
+        };
+        if let Some(layer) = &self.layer {
+            view.apply(layers.layer(layer)?);
+        }
+        Ok(self.view.get_or_init(|| view))
+    }
+}
+
+/// The layers of a store, with an index of each.
+#[derive(Debug)]
+pub struct Layers {
+    store: Store,
+    indexes: PathBuf,
+    open: Mutex<HashMap<DiffId, Arc<Layer>>>,
+}
+
+impl Layers {
+    /// The layers of `store`, whose indexes are kept in the folder `indexes`.
+    pub fn new(store: Store, indexes: PathBuf) -> Self {
+        Self { store, indexes, open: Mutex::default() }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Whether the tar of a layer is in the store.
+    pub fn has(&self, diff_id: &DiffId) -> bool {
+        self.store.has(&diff_id.0)
+    }
+
+    /// A layer, opened.
+    ///
+    /// # Errors
+    /// When it is gone, damaged or hostile.
+    pub fn layer(&self, layer: &ChainLayer) -> Result<Arc<Layer>, BuildError> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = open.get(&layer.diff_id) {
+            return Ok(Arc::clone(found));
+        }
+        self.unpack(layer)?;
+        let path = self.store.folder().join("blobs/sha256").join(layer.diff_id.0.hex());
+        let opened = Layer::load_or_make(&self.indexes, &path, layer.diff_id).map_err(trouble::of_layer)?;
+        open.insert(layer.diff_id, Arc::clone(&opened));
+        Ok(opened)
+    }
+
+    /// Makes sure that the tar of a layer is in the store.
+    fn unpack(&self, layer: &ChainLayer) -> Result<(), BuildError> {
+        if self.has(&layer.diff_id) {
+            return Ok(());
+        }
+        let gone = || BuildError::Surroundings {
+            message: format!("the layer {} is no longer in the store", layer.diff_id),
+            help: Some("run it again: what is gone is made or fetched again".to_owned()),
+        };
+        let stored = layer.stored.as_ref().ok_or_else(gone)?;
+        let blob = self.store.verified_reader(&stored.digest).map_err(trouble::of_store)?.ok_or_else(gone)?;
+        let mut writer = self.store.writer().map_err(trouble::of_store)?;
+        let copied = compression::unpacked(blob).and_then(|(_, mut tar)| io::copy(&mut tar, &mut writer));
+        copied.map_err(|cause| {
+            let error = self.store.read_error(&stored.digest, cause);
+            let BuildError::Surroundings { message, help } = trouble::of_store(error) else { return gone() };
+            BuildError::Surroundings { message: format!("cannot unpack a layer: {message}"), help }
+        })?;
+        writer.finish_as(&layer.diff_id.0).map(drop).map_err(trouble::of_store)
+    }
+
+    /// Writes `pending` as a layer into the store, all its times being `time`.
+    ///
+    /// # Errors
+    /// When a content cannot be read, changed, or cannot be written.
+    pub fn write(&self, pending: Pending<'_>, time: i64) -> Result<Blob, BuildError> {
+        let writer = self.store.writer().map_err(trouble::of_store)?;
+        let mut tar = LayerWriter::new(BufWriter::with_capacity(1 << 18, writer), time);
+        for (entry, node) in pending.entries() {
+            let mut content = node.content.open()?;
+            tar.append(&entry, &mut content).map_err(|error| write_error(error))?;
+        }
+        let doing = "write a layer";
+        let buffered = tar.finish().map_err(|cause| trouble::of_disk(doing, &cause))?;
+        let writer = buffered.into_inner().map_err(|cause| trouble::of_disk(doing, cause.error()))?;
+        writer.finish().map_err(trouble::of_store)
+    }
+}
+
+/// What a content that changed says of itself stays what it is.
+fn write_error(error: WriteError) -> BuildError {
+    match error {
+        WriteError::Io(cause) => match cause.downcast::<BuildError>() {
+            Ok(error) => error,
+            Err(cause) => trouble::of_disk("write a layer", &cause),
+        },
+        other => BuildError::Failed { message: other.to_string(), line: None, log_tail: Vec::new() },
+    }
+}
+
+impl Tree for RootView {
+    fn node(&self, path: &[u8]) -> Option<Node> {
+        if path.is_empty() {
+            let (mode, uid, gid) = self.root().owner();
+            return Some(Node::folder(mode, Owner { uid, gid }));
+        }
+        self.lookup(path).map(|found| node_of(&found))
+    }
+
+    fn names(&self, path: &[u8]) -> Vec<Box<[u8]>> {
+        self.children(path).into_iter().map(|(name, _)| name).collect()
+    }
+}
+
+fn node_of(found: &Found<'_>) -> Node {
+    let (mode, uid, gid) = found.owner();
+    let identity = found.same_file().map(|(layer, group)| {
+        let bytes = layer.0.as_bytes().first_chunk().copied().unwrap_or_default();
+        (u64::from_le_bytes(bytes), u64::from(group))
+    });
+    Node {
+        kind: found.kind(),
+        mode,
+        uid,
+        gid,
+        xattrs: found.xattrs().to_vec(),
+        content: Content::InLayer(found.bytes()),
+        identity,
+    }
+}

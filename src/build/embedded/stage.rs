@@ -1,0 +1,263 @@
+//! One stage at work: instruction by instruction, from a root and a configuration to the next.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::configuration::Configuration;
+use super::pending::Pending;
+use super::root::{ChainLayer, Root};
+use super::site::Site;
+use super::steps::StepKeyHasher;
+use super::tree::{Owner, cleaned, resolve};
+use super::variables::VariableList;
+use super::{owner, stage_files, stage_run};
+use crate::build::builder::BuildError;
+use crate::graph::slice::{ProgramStep, Source};
+use crate::syntax::dockerfile::expansion::{Expanded, Lexer};
+use crate::syntax::dockerfile::keyword::Keyword;
+use crate::syntax::dockerfile::model::{Command, Pair};
+use crate::types::digest::StepKey;
+use crate::types::span::{Span, Spanned};
+
+/// Where a stage stands.
+#[derive(Clone, Debug)]
+pub struct Position {
+    /// The files.
+    pub root: Arc<Root>,
+    /// The configuration.
+    pub configuration: Configuration,
+    /// The variables that instructions see.
+    pub scope: VariableList,
+}
+
+/// What the `--from` and the mounts of instructions read from.
+pub trait Sources: Sync {
+    /// The root of a stage or of an image; it is waited for.
+    ///
+    /// # Errors
+    /// When that stage failed, or the image cannot be had.
+    fn root(&self, source: &Source) -> Result<Arc<Root>, BuildError>;
+}
+
+/// A stage at work.
+pub struct Stage<'s> {
+    /// The build.
+    pub site: &'s Site<'s>,
+    /// What can be read from elsewhere.
+    pub sources: &'s dyn Sources,
+    /// Where it stands.
+    pub position: Position,
+    /// Its name, for people.
+    pub name: &'s str,
+    /// The number of the step at hand, from 1, and of all steps.
+    pub progress: (usize, usize),
+}
+
+impl Stage<'_> {
+    /// Runs one instruction.
+    ///
+    /// # Errors
+    /// When it fails, or somebody asks to stop.
+    pub fn step(&mut self, step: &ProgramStep<'_>) -> Result<(), BuildError> {
+        if self.site.cancellation.is_cancelled() {
+            return Err(BuildError::Cancelled);
+        }
+        self.progress.0 += 1;
+        match &step.instruction.command {
+            Command::Copy(copy) => return stage_files::copy(self, step, copy),
+            Command::Run(run) => return stage_run::run(self, step, run),
+            Command::Words(words) if step.instruction.keyword == Keyword::Workdir => {
+                for word in words {
+                    self.enter_folder(step, word)?;
+                }
+                return Ok(());
+            }
+            Command::Arg(arguments) => {
+                for argument in arguments {
+                    let span = argument.name.span;
+                    let default = match &argument.default {
+                        Some(default) => Some(self.expand(step, default, span)?.text),
+                        None => None,
+                    };
+                    let name = &argument.name.value;
+                    if let Some(value) = self.site.arguments.value(name, default) {
+                        self.position.scope.set(name, &value);
+                    }
+                }
+            }
+            Command::Pairs(pairs) => self.pairs(step, pairs)?,
+            Command::Words(words) => self.words(step, words)?,
+            Command::Onbuild(text) => self.position.configuration.add_trigger(text),
+            Command::Other => self.position.configuration.apply(&step.instruction),
+            Command::From => {}
+        }
+        self.remember(step, true);
+        Ok(())
+    }
+
+    /// The text of an instruction, for people and for the history.
+    pub fn text(&self, step: &ProgramStep<'_>) -> String {
+        let instruction = &step.instruction;
+        let flags: String = instruction.flags.iter().map(|flag| format!(" {}", flag.value)).collect();
+        let words = instruction.arguments.trim_start();
+        format!("{}{flags} {words}", instruction.keyword)
+    }
+
+    /// The name of the step at hand, for people.
+    pub fn step_name(&self, step: &ProgramStep<'_>) -> String {
+        let (number, all) = self.progress;
+        format!("[{} {number}/{all}] {}", self.name, self.text(step))
+    }
+
+    /// Adds the step to the history.
+    pub fn remember(&mut self, step: &ProgramStep<'_>, empty_layer: bool) {
+        let text = self.text(step);
+        self.position.configuration.remember(text, &self.site.created(), empty_layer);
+    }
+
+    /// Expands a word with what the stage sees.
+    ///
+    /// # Errors
+    /// When it is malformed, or asks for a variable that must be set.
+    pub fn expand(&self, step: &ProgramStep<'_>, text: &str, span: Span) -> Result<Expanded, BuildError> {
+        let _ = span;
+        let lexer = Lexer::new(self.site.dockerfile.escape);
+        let expanded = lexer.expand(text, &self.position.scope);
+        expanded.map_err(|error| self.site.failed(step.span, error.to_string()))
+    }
+
+    /// All names and values of an `ENV` are expanded before the first is set.
+    fn pairs(&mut self, step: &ProgramStep<'_>, pairs: &[Pair]) -> Result<(), BuildError> {
+        let mut values = Vec::new();
+        for pair in pairs {
+            let name = self.expand(step, &pair.name, pair.span)?.text;
+            values.push((name, self.expand(step, &pair.value, pair.span)?.text));
+        }
+        for (name, value) in values {
+            if step.instruction.keyword == Keyword::Env {
+                self.position.scope.set(&name, &value);
+                self.position.configuration.set_variable(&name, &value);
+            } else {
+                self.position.configuration.set_label(&name, &value);
+            }
+        }
+        Ok(())
+    }
+
+    fn words(&mut self, step: &ProgramStep<'_>, words: &[Spanned<String>]) -> Result<(), BuildError> {
+        for word in words {
+            let expanded = self.expand(step, &word.value, word.span)?;
+            let configuration = &mut self.position.configuration;
+            match step.instruction.keyword {
+                Keyword::User => configuration.image.config.user = expanded.text,
+                Keyword::Stopsignal => configuration.image.config.stop_signal = expanded.text,
+                Keyword::Volume => configuration.add_volume(&expanded.text),
+                Keyword::Expose => expanded.words.iter().for_each(|port| configuration.expose(port)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// `WORKDIR`: the folder is made where it is not there.
+    fn enter_folder(&mut self, step: &ProgramStep<'_>, word: &Spanned<String>) -> Result<(), BuildError> {
+        let written = self.expand(step, &word.value, word.span)?.text;
+        let folder = self.absolute(&written);
+        let folder = format!("/{}", String::from_utf8_lossy(&cleaned(folder.as_bytes())));
+        self.position.configuration.image.config.working_dir.clone_from(&folder);
+        let mut key = StepKeyHasher::new("folder");
+        key.field("path", folder.as_bytes());
+        key.field("user", self.position.configuration.image.config.user.as_bytes());
+        let key = self.key(key);
+        let user = self.position.configuration.image.config.user.clone();
+        self.layer(step, &key, |stage, pending| {
+            let view = stage.position.root.view(&stage.site.workshop.layers)?;
+            let path = resolve(pending, folder.as_bytes(), true)
+                .map_err(|error| stage.site.failed(step.span, error.to_string()))?;
+            let owner = if user.is_empty() { Owner::default() } else { owner::owner(&user, view) };
+            pending.make_folders(&path, 0o755, owner);
+            Ok(())
+        })
+    }
+
+    /// A path as the working folder makes it.
+    pub fn absolute(&self, path: &str) -> String {
+        if path.starts_with('/') {
+            return path.to_owned();
+        }
+        format!("{}/{path}", self.position.configuration.folder())
+    }
+
+    /// The key of a step on top of the files that are there.
+    pub fn key(&self, mut hasher: StepKeyHasher) -> StepKey {
+        hasher.field("root", &self.position.root.chain());
+        hasher.field("time", &self.site.time.to_le_bytes());
+        hasher.finish()
+    }
+
+    /// Does a step that writes files, or takes what it gave before.
+    ///
+    /// # Errors
+    /// Those of `write`; when the layer cannot be kept.
+    pub fn layer(
+        &mut self,
+        step: &ProgramStep<'_>,
+        key: &StepKey,
+        write: impl FnOnce(&Self, &mut Pending<'_>) -> Result<(), BuildError>,
+    ) -> Result<(), BuildError> {
+        self.done_once(step, key, |stage| {
+            let layers = &stage.site.workshop.layers;
+            let view = stage.position.root.view(layers)?;
+            let mut pending = Pending::over(view);
+            write(stage, &mut pending)?;
+            stage.keep(pending)
+        })
+    }
+
+    /// Keeps what was written as a layer; nothing where nothing was.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub fn keep(&self, pending: Pending<'_>) -> Result<Option<crate::oci::blob_digest::DiffId>, BuildError> {
+        if pending.is_empty() {
+            return Ok(None);
+        }
+        let blob = self.site.workshop.layers.write(pending, self.site.time)?;
+        Ok(Some(crate::oci::blob_digest::DiffId(blob.digest)))
+    }
+
+    /// Does a step, or takes what it gave before.
+    ///
+    /// # Errors
+    /// Those of `make`; when it is cancelled.
+    pub fn done_once(
+        &mut self,
+        step: &ProgramStep<'_>,
+        key: &StepKey,
+        make: impl FnOnce(&Self) -> Result<Option<crate::oci::blob_digest::DiffId>, BuildError>,
+    ) -> Result<(), BuildError> {
+        let name = self.step_name(step);
+        let (site, workshop) = (self.site, self.site.workshop);
+        let started = Instant::now();
+        let mut began = false;
+        let is_there = |layer: &_| workshop.layers.has(layer);
+        let again = site.request.no_cache;
+        let done = workshop.steps.once(key, &is_there, again, site.cancellation, || {
+            began = true;
+            site.step_begins(&name, false);
+            make(self)
+        });
+        if !began {
+            site.step_begins(&name, true);
+        }
+        let error = done.as_ref().err().map(ToString::to_string);
+        site.step_ends(&name, started.elapsed().as_secs_f64(), error);
+        let done = done?;
+        site.pass_on(done.warnings);
+        if let Some(diff_id) = done.layer {
+            self.position.root = self.position.root.with(ChainLayer { diff_id, stored: None });
+        }
+        self.remember(step, done.layer.is_none());
+        Ok(())
+    }
+}

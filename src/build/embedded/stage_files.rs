@@ -1,0 +1,133 @@
+//! `COPY` and `ADD` of a stage: words to a [`FileStep`], and its layer.
+
+use std::sync::Arc;
+
+use super::context_tree::ContextTree;
+use super::file_error::FileStepError;
+use super::file_step::{FileSource, FileStep, FromTree};
+use super::pending::Pending;
+use super::root::Root;
+use super::stage::Stage;
+use super::steps::StepKeyHasher;
+use crate::build::builder::{BuildError, SentFolder};
+use crate::graph::slice::{ProgramStep, Source};
+use crate::oci::layers::root_view::RootView;
+use crate::syntax::dockerfile::expansion::Lexer;
+use crate::syntax::dockerfile::keyword::Keyword;
+use crate::syntax::dockerfile::model::{Copy, InlineFile};
+use crate::types::span::Spanned;
+
+/// Runs a `COPY` or an `ADD`.
+///
+/// # Errors
+/// When a source is not there, a destination cannot be written, or the build is to stop.
+pub fn copy(stage: &mut Stage<'_>, step: &ProgramStep<'_>, copy: &Copy) -> Result<(), BuildError> {
+    let site = stage.site;
+    let nothing = ContextTree::new(SentFolder { on_disk: std::path::Path::new("/"), entries: &[] });
+    let read = step.reads.first().and_then(Option::as_ref);
+    let folder = match read {
+        None => Some(site.context.unwrap_or(&nothing)),
+        Some(Source::Image { context: Some(context), .. }) => site.folders.get(context.as_str()),
+        Some(_) => None,
+    };
+    let root = match (folder, read) {
+        (None, Some(source)) => Some(stage.sources.root(source)?),
+        _ => None,
+    };
+    let view = root.as_ref().map(|root| root.view(&site.workshop.layers)).transpose()?;
+    let from = match (folder, &root, view) {
+        (Some(folder), _, _) => FromTree::Context(folder),
+        (None, Some(root), Some(tree)) => FromTree::Root { tree, chain: root.chain() },
+        _ => FromTree::Context(&nothing),
+    };
+    let files = file_step(stage, step, copy, from)?;
+    let failed = |error: FileStepError| match error {
+        FileStepError::Build(error) => error,
+        error => site.failed(step.span, format!("{} failed: {error}", step.instruction.keyword)),
+    };
+    let chosen = files.choose().map_err(failed)?;
+    let mut key = StepKeyHasher::new("files");
+    files.key(&chosen, &mut key);
+    if files.link {
+        return linked(stage, step, key, |pending| {
+            files.write(&chosen, &RootView::default(), pending, &site.workshop.running).map_err(failed)
+        });
+    }
+    let key = stage.key(key);
+    stage.layer(step, &key, |stage, pending| {
+        let below = stage.position.root.view(&site.workshop.layers)?;
+        files.write(&chosen, below, pending, &site.workshop.running).map_err(failed)
+    })
+}
+
+/// A layer that does not depend on what is below it (`--link`).
+fn linked(
+    stage: &mut Stage<'_>,
+    step: &ProgramStep<'_>,
+    mut key: StepKeyHasher,
+    write: impl FnOnce(&mut Pending<'_>) -> Result<(), BuildError>,
+) -> Result<(), BuildError> {
+    key.field("root", &Root::empty().chain());
+    key.field("time", &stage.site.time.to_le_bytes());
+    let nothing = RootView::default();
+    stage.done_once(step, &key.finish(), |stage| {
+        let mut pending = Pending::over(&nothing);
+        write(&mut pending)?;
+        stage.keep(pending)
+    })
+}
+
+/// The words of the instruction, expanded.
+fn file_step<'t>(
+    stage: &Stage<'_>,
+    step: &ProgramStep<'_>,
+    copy: &Copy,
+    from: FromTree<'t>,
+) -> Result<FileStep<'t>, BuildError> {
+    let expand = |word: &Spanned<String>| stage.expand(step, &word.value, word.span).map(|word| word.text);
+    let expand_all = |word: &Option<Spanned<String>>| word.as_ref().map(expand).transpose();
+    let instruction = &step.instruction;
+    let mut sources = Vec::new();
+    for source in &copy.sources {
+        sources.push(FileSource::Path(from, expand(source)?));
+    }
+    for file in &copy.inline {
+        let content = inline(stage, step, file)?;
+        sources.push(FileSource::Inline { name: file.name.clone(), content });
+    }
+    let exclude: Result<Vec<String>, BuildError> = instruction
+        .flag("exclude")
+        .map(|pattern| stage.expand(step, pattern, step.span).map(|pattern| pattern.text))
+        .collect();
+    let written = expand(&copy.destination)?;
+    Ok(FileStep {
+        unpacks: instruction.keyword == Keyword::Add,
+        sources,
+        destination: destination(stage, &written),
+        owner: expand_all(&copy.owner)?,
+        mode: expand_all(&copy.mode)?.filter(|mode| !mode.is_empty()),
+        exclude: exclude?,
+        parents: instruction.has_switch("parents"),
+        link: instruction.has_switch("link"),
+    })
+}
+
+/// A destination as the working folder makes it. That it is a folder stays to be seen at its end.
+fn destination(stage: &Stage<'_>, written: &str) -> String {
+    let is_folder = written.is_empty()
+        || written.ends_with('/')
+        || [".", ".."].contains(&written.rsplit('/').next().unwrap_or_default());
+    let path = stage.absolute(written);
+    if is_folder && !path.ends_with('/') { format!("{path}/") } else { path }
+}
+
+/// What a file that stands in the Dockerfile holds.
+fn inline(stage: &Stage<'_>, step: &ProgramStep<'_>, file: &InlineFile) -> Result<Arc<[u8]>, BuildError> {
+    if !file.expand {
+        return Ok(file.content.as_bytes().into());
+    }
+    let lexer = Lexer { ignores_quotes: true, ..Lexer::new('\\') };
+    let expanded = lexer.expand(&file.content, &stage.position.scope);
+    let expanded = expanded.map_err(|error| stage.site.failed(step.span, error.to_string()))?;
+    Ok(expanded.text.into_bytes().into())
+}

@@ -1,0 +1,315 @@
+//! `RUN` of a stage: a command in a sandbox, and what it changed as a layer.
+
+use std::fs;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+use super::context_tree::ContextTree;
+use super::file_step::hash_below;
+use super::mounts::{self, CacheFolder};
+use super::root::Root;
+use super::rootfs::difference::write_difference;
+use super::rootfs::ownership::Ownership;
+use super::rootfs::unpack::{dress_root, unpack};
+use super::run_command::{RunCommand, command};
+use super::sandbox::{self, MountSpec, Network, Outcome, Privileges, SandboxError, SandboxSpec, User};
+use super::stage::Stage;
+use super::step_log::StepLog;
+use super::steps::StepKeyHasher;
+use super::tree::cleaned;
+use super::{owner, trouble};
+use crate::build::builder::BuildError;
+use crate::build::redaction::Redactor;
+use crate::graph::slice::{ProgramStep, Source};
+use crate::oci::blob_digest::DiffId;
+use crate::oci::layers::writer::LayerWriter;
+use crate::syntax::dockerfile::mount::{self, Mount, MountError, MountKind};
+use crate::syntax::dockerfile::model::Run;
+
+/// The name of the machine that commands see: that of BuildKit's sandbox, since programs write it down.
+const HOSTNAME: &str = "buildkitsandbox";
+
+/// Runs a `RUN`.
+///
+/// # Errors
+/// When the command fails or cannot be run here, or the build is to stop.
+pub fn run(stage: &mut Stage<'_>, step: &ProgramStep<'_>, run: &Run) -> Result<(), BuildError> {
+    let prepared = Prepared::new(stage, step, run)?;
+    let mut key = StepKeyHasher::new("command");
+    prepared.key(stage, &mut key)?;
+    let key = stage.key(key);
+    stage.done_once(step, &key, |stage| prepared.run(stage, step))
+}
+
+/// A `RUN`, all words expanded.
+struct Prepared<'p> {
+    command: RunCommand,
+    environment: Vec<String>,
+    network: Network,
+    mounts: Vec<(Mount, MountedFrom<'p>)>,
+}
+
+/// Where a mount's files come from.
+enum MountedFrom<'p> {
+    /// Nowhere: an empty root.
+    Nothing,
+    /// A view.
+    Folder(&'p ContextTree<'p>),
+    /// A root.
+    Root(std::sync::Arc<Root>),
+}
+
+impl<'p> Prepared<'p> {
+    fn new(stage: &Stage<'p>, step: &ProgramStep<'_>, run: &Run) -> Result<Self, BuildError> {
+        let site = stage.site;
+        let mut mounts = Vec::new();
+        for (raw, read) in run.mounts.iter().zip(&step.reads) {
+            let read_value = |value: &str| {
+                let expanded = stage.expand(step, value, raw.text.span);
+                let message = |error: BuildError| MountError { message: error.to_string(), help: None };
+                expanded.map(|expanded| expanded.text).map_err(message)
+            };
+            let mut mount = mount::read(&raw.text.value, read_value)
+                .map_err(|error| site.failed(step.span, error.message))?;
+            if !mount.target.is_empty() {
+                mount.target = stage.absolute(&mount.target);
+            }
+            let from = match read {
+                None if mount.kind == MountKind::Bind && mount.from.is_empty() => {
+                    site.context.map_or(MountedFrom::Nothing, MountedFrom::Folder)
+                }
+                Some(Source::Image { context: Some(context), .. })
+                    if site.folders.contains_key(context.as_str()) =>
+                {
+                    MountedFrom::Folder(&site.folders[context.as_str()])
+                }
+                Some(source @ (Source::Stage(_) | Source::Image { .. })) => {
+                    MountedFrom::Root(stage.sources.root(source)?)
+                }
+                _ => MountedFrom::Nothing,
+            };
+            mounts.push((mount, from));
+        }
+        let network = step.instruction.flag("network").last().or(site.request.network);
+        let network = if network == Some("none") { Network::None } else { Network::Host };
+        let command = command(&step.instruction, &stage.position.configuration);
+        Ok(Self { command, environment: stage.position.scope.pairs(), network, mounts })
+    }
+
+    /// Adds everything that decides the layer, but for the files below it. Secrets do not.
+    fn key(&self, stage: &Stage<'_>, key: &mut StepKeyHasher) -> Result<(), BuildError> {
+        let configuration = &stage.position.configuration;
+        key.list("command", &self.command.words);
+        key.list("script", self.command.script.iter().flat_map(|(name, text)| [name, text]));
+        key.list("environment", &self.environment);
+        key.field("folder", configuration.folder().as_bytes());
+        key.field("user", configuration.image.config.user.as_bytes());
+        key.field("network", &[u8::from(self.network == Network::None)]);
+        for (mount, from) in &self.mounts {
+            key.field("mount", format!("{mount:?}").as_bytes());
+            match from {
+                MountedFrom::Nothing => {}
+                MountedFrom::Root(root) => key.field("chain", &root.chain()),
+                MountedFrom::Folder(tree) => hash_below(tree, &cleaned(mount.source.as_bytes()), key),
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&self, stage: &Stage<'_>, step: &ProgramStep<'_>) -> Result<Option<DiffId>, BuildError> {
+        let workshop = stage.site.workshop;
+        let ownership = ownership(workshop.privileges);
+        let folder = tempfile::Builder::new()
+            .prefix("step-")
+            .tempdir_in(&workshop.running)
+            .map_err(|cause| trouble::of_disk("make a folder to work in", &cause))?;
+        let view = stage.position.root.view(&workshop.layers)?;
+        let place = |name: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir(&path).map_err(|cause| trouble::of_disk("make a folder to work in", &cause))?;
+            Ok::<PathBuf, BuildError>(path)
+        };
+        let (upper, work) = (place("upper")?, place("work")?);
+        dress_root(view, &upper, ownership).map_err(trouble::of_rootfs)?;
+        let mut lower = lower_folders(stage, &stage.position.root, ownership)?;
+        if lower.is_empty() {
+            lower.push(place("nothing")?);
+        }
+        let mut caches = Vec::new();
+        let mounts = self.mounts(stage, step, folder.path(), ownership, &mut caches)?;
+        let user_text = &stage.position.configuration.image.config.user;
+        let user = owner::user(user_text, view).map_err(|error| stage.site.failed(step.span, error.to_string()))?;
+        let environment = stage.site.arguments.proxies().into_iter().chain(self.environment.iter().cloned());
+        let spec = SandboxSpec {
+            root: sandbox::Root::Layers { lower, upper: upper.clone() },
+            work,
+            args: self.command.words.clone(),
+            env: environment.collect(),
+            cwd: stage.position.configuration.folder().to_owned(),
+            user: User { uid: user.owner.uid, gid: user.owner.gid, groups: user.groups },
+            hostname: HOSTNAME.to_owned(),
+            network: self.network,
+            mounts,
+            extra_hosts: Vec::new(),
+            privileges: workshop.privileges,
+            read_only_root: false,
+        };
+        execute(stage, step, spec)?;
+        let writer = workshop.layers.store().writer().map_err(trouble::of_store)?;
+        let mut tar = LayerWriter::new(BufWriter::with_capacity(1 << 18, writer), stage.site.time);
+        let is_anything = write_difference(&upper, view, ownership, &mut tar).map_err(trouble::of_rootfs)?;
+        let doing = "write a layer";
+        let buffered = tar.finish().map_err(|cause| trouble::of_disk(doing, &cause))?;
+        if !is_anything {
+            return Ok(None);
+        }
+        let writer = buffered.into_inner().map_err(|cause| trouble::of_disk(doing, cause.error()))?;
+        Ok(Some(DiffId(writer.finish().map_err(trouble::of_store)?.digest)))
+    }
+
+    /// What the sandbox mounts. Caches are held until `caches` goes.
+    fn mounts(
+        &self,
+        stage: &Stage<'_>,
+        step: &ProgramStep<'_>,
+        folder: &Path,
+        ownership: Ownership,
+        caches: &mut Vec<CacheFolder>,
+    ) -> Result<Vec<MountSpec>, BuildError> {
+        let failed = |message: String| stage.site.failed(step.span, message);
+        let mut specs = Vec::new();
+        if let Some((name, text)) = &self.command.script {
+            specs.push(script(folder, name, text)?);
+        }
+        for (number, (mount, from)) in self.mounts.iter().enumerate() {
+            let target = mount.target.clone();
+            let read_only = !mounts::is_writable(mount);
+            match mount.kind {
+                MountKind::Secret => {
+                    specs.extend(mounts::secret(mount, stage.site.request.secrets).map_err(failed)?);
+                }
+                MountKind::Ssh if mount.is_required => {
+                    let message = "an SSH agent is required, and the embedded builder is given none";
+                    return Err(failed(message.to_owned()));
+                }
+                MountKind::Ssh => {}
+                MountKind::Tmpfs => specs.push(MountSpec::Tmpfs { target, size: mount.size }),
+                MountKind::Bind => {
+                    let lower = self.lower_of(stage, from, mount, &folder.join(format!("bind-{number}")), ownership)?;
+                    let source = if mount.source.is_empty() { "/".to_owned() } else { mount.source.clone() };
+                    specs.push(MountSpec::Bind { lower, source, target, read_only });
+                }
+                MountKind::Cache => {
+                    let cache = mounts::cache(
+                        mount,
+                        &stage.site.workshop.caches,
+                        ownership.gives_away(),
+                        stage.site.cancellation,
+                    )?;
+                    specs.push(MountSpec::Cache { source: cache.folder.clone(), target, read_only });
+                    caches.push(cache);
+                }
+            }
+        }
+        Ok(specs)
+    }
+
+    fn lower_of(
+        &self,
+        stage: &Stage<'_>,
+        from: &MountedFrom<'_>,
+        mount: &Mount,
+        folder: &Path,
+        ownership: Ownership,
+    ) -> Result<Vec<PathBuf>, BuildError> {
+        let mut lower = match from {
+            MountedFrom::Root(root) => lower_folders(stage, root, ownership)?,
+            MountedFrom::Folder(_) | MountedFrom::Nothing => Vec::new(),
+        };
+        if lower.is_empty() {
+            fs::create_dir(folder).map_err(|cause| trouble::of_disk("make a folder to work in", &cause))?;
+            lower.push(folder.to_owned());
+        }
+        if let MountedFrom::Folder(tree) = from {
+            let path = cleaned(mount.source.as_bytes());
+            make_folders_around(folder, &path)?;
+            mounts::lay_out(tree, &path, folder)?;
+        }
+        Ok(lower)
+    }
+}
+
+fn make_folders_around(folder: &Path, path: &[u8]) -> Result<(), BuildError> {
+    let around: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(super::tree::parent(path));
+    fs::create_dir_all(folder.join(around)).map_err(|cause| trouble::of_disk("lay out a mount", &cause))
+}
+
+/// A script with a `#!` line, where BuildKit puts it.
+fn script(folder: &Path, name: &str, text: &str) -> Result<MountSpec, BuildError> {
+    use std::os::unix::fs::PermissionsExt;
+    let place = folder.join("script");
+    let file = place.join(name);
+    let written = fs::create_dir(&place)
+        .and_then(|()| fs::write(&file, text))
+        .and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(0o755)));
+    written.map_err(|cause| trouble::of_disk("write a script", &cause))?;
+    Ok(MountSpec::Bind {
+        lower: vec![place],
+        source: "/".to_owned(),
+        target: super::run_command::SCRIPTS.to_owned(),
+        read_only: true,
+    })
+}
+
+fn ownership(privileges: Privileges) -> Ownership {
+    match privileges {
+        Privileges::Root => Ownership::Root,
+        Privileges::Mapped => Ownership::Mapped,
+        Privileges::Single => Ownership::Single,
+    }
+}
+
+/// The folders of a root's layers, the uppermost first; made where they are not there.
+fn lower_folders(stage: &Stage<'_>, root: &Root, ownership: Ownership) -> Result<Vec<PathBuf>, BuildError> {
+    let workshop = stage.site.workshop;
+    root.upper_first_with_below()
+        .map(|(layer, below)| {
+            let opened = workshop.layers.layer(layer)?;
+            let below = below.view(&workshop.layers)?;
+            unpack(&opened, below, &workshop.unpacked, ownership).map_err(trouble::of_rootfs)
+        })
+        .collect()
+}
+
+/// Runs the command, and passes on what it writes.
+fn execute(stage: &Stage<'_>, step: &ProgramStep<'_>, spec: SandboxSpec) -> Result<(), BuildError> {
+    let site = stage.site;
+    let name = stage.step_name(step);
+    let redactor = Redactor::new(site.request.secrets);
+    let shown = spec.args.join(" ");
+    let mut log = StepLog::new(site.events, site.request.subject, &name, &redactor);
+    let outcome =
+        site.workshop.sandbox.run(spec, &mut |stream, bytes| log.take(stream, bytes), site.cancellation);
+    let log_tail = log.finish();
+    let line = Some(site.dockerfile.source.line_column(step.span.start).line);
+    let failed = |message: String| Err(BuildError::Failed { message, line, log_tail });
+    match outcome {
+        Ok(Outcome::Exited(0)) => Ok(()),
+        Ok(Outcome::Exited(code)) => {
+            failed(format!("process \"{shown}\" did not complete successfully: exit code: {code}"))
+        }
+        Ok(Outcome::Signalled(signal)) => failed(format!("process \"{shown}\" was ended by the signal {signal}")),
+        Ok(Outcome::NotStarted { message, help, exit_code }) => {
+            let help = help.map(|help| format!("; {help}")).unwrap_or_default();
+            failed(format!("process \"{shown}\" could not be started (exit code: {exit_code}): {message}{help}"))
+        }
+        Err(SandboxError::Cancelled) => Err(BuildError::Cancelled),
+        Err(SandboxError::Refused(refusal)) => Err(BuildError::Surroundings {
+            message: format!("the sandbox cannot be made: {}", refusal.message),
+            help: refusal.help,
+        }),
+        Err(error @ SandboxError::Vanished) => {
+            Err(BuildError::Surroundings { message: error.to_string(), help: None })
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What is not the target's fault, in words for people.
+
+use super::rootfs::error::RootfsError;
+use crate::build::builder::BuildError;
+use crate::oci::layers::error::LayerError;
+use crate::oci::store::StoreError;
+
+/// An error of the store.
+pub fn of_store(error: StoreError) -> BuildError {
+    BuildError::Surroundings { message: error.to_string(), help: error.help().map(str::to_owned) }
+}
+
+/// An error of a layer: of the disk, or of an image from elsewhere.
+pub fn of_layer(error: LayerError) -> BuildError {
+    BuildError::Surroundings { message: error.to_string(), help: error.help().map(str::to_owned) }
+}
+
+/// An error of unpacking layers, or of reading what a command wrote.
+pub fn of_rootfs(error: RootfsError) -> BuildError {
+    BuildError::Surroundings { message: error.to_string(), help: error.help().map(str::to_owned) }
+}
+
+/// An error of the disk, while doing what `doing` says.
+pub fn of_disk(doing: impl std::fmt::Display, cause: &std::io::Error) -> BuildError {
+    BuildError::Surroundings { message: format!("cannot {doing}: {cause}"), help: None }
+}
