@@ -9,4 +9,5 @@
 pub mod blob_digest;
 pub mod layer_entry;
 pub mod image_config;
+pub mod layers;
 pub mod store;
