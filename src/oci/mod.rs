@@ -11,3 +11,6 @@ pub mod layer_entry;
 pub mod image_config;
 pub mod layers;
 pub mod store;
+pub mod image;
+pub mod compressed_layers;
+pub mod export;

@@ -27,11 +27,14 @@ mod verified_reader;
 mod layout;
 mod names;
 mod lease;
+mod tidy;
 
 pub use blob_writer::{Blob, BlobWriter};
 pub use error::StoreError;
+pub(super) use layout::LAYOUT;
 pub use layout::Store;
 pub use lease::Lease;
+pub(super) use names::canonical;
 pub use names::{REFERENCE_NAME, descriptor, digest_of, reference_of};
 pub use verified_reader::VerifiedReader;
 

@@ -52,6 +52,11 @@ impl Places {
         self.own.join("names")
     }
 
+    /// What is imgraph's own in the layout.
+    pub(super) fn own(&self) -> &Path {
+        &self.own
+    }
+
     pub(super) fn gate_lock(&self) -> PathBuf {
         self.own.join("gate")
     }
