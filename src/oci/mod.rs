@@ -13,4 +13,7 @@ pub mod layers;
 pub mod store;
 pub mod image;
 pub mod compressed_layers;
+mod references;
+mod derived;
+pub mod collect;
 pub mod export;

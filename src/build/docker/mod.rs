@@ -17,6 +17,7 @@ mod failure;
 mod file_reader;
 mod identifier;
 mod images;
+mod load;
 
 mod bases;
 mod redaction;
