@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use bollard::models::SystemInfo;
@@ -16,7 +17,7 @@ use super::bases::Finder;
 use super::connection::{self, Connection};
 use super::names_mark::NamesMark;
 use super::store_files::StorePlace;
-use super::{images, solve, version};
+use super::{images, load, solve, version};
 use crate::build::builder::{Bases, BuildError, BuildOutput, BuildRequest, Builder, Inventory};
 use crate::types::cancellation::Cancellation;
 use crate::types::digest::OutputDigest;
@@ -98,6 +99,37 @@ impl DockerBuilder {
     pub fn mark(&self, names: &BTreeMap<String, OutputDigest>) -> Option<Box<NamesMark>> {
         let (engine, place) = self.seen.as_ref()?;
         self.runtime.block_on(NamesMark::take(engine, place, &self.connection.address, names)).map(Box::new)
+    }
+
+    /// Gives the engine the images of a tar as `docker load` takes it, which `write` writes. They are streamed:
+    /// `write` is called in a thread of its own and waits for the engine.
+    ///
+    /// # Errors
+    /// What `write` fails with; when the engine does not take them, or somebody asks to stop.
+    pub fn load(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send,
+        cancellation: &Cancellation,
+    ) -> Result<(), BuildError> {
+        let (mut writer, content) = load::pipe();
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(move || {
+                let written = write(&mut writer).and_then(|()| writer.flush());
+                if written.is_err() {
+                    writer.fail();
+                }
+                written
+            });
+            let loaded = self.run(load::load(&self.connection, content), cancellation);
+            match writing.join() {
+                // The engine did not want to read any more, and has said why.
+                Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    Err(BuildError::Surroundings { message: error.to_string(), help: None })
+                }
+                Ok(_) => loaded,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })
     }
 
     fn finder(&self) -> Finder<'_> {

@@ -16,6 +16,7 @@ mod connection;
 mod failure;
 mod identifier;
 mod images;
+mod load;
 
 mod bases;
 mod status;

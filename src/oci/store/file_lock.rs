@@ -58,13 +58,18 @@ pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 
 /// Reading is enough for a lock, so that a store can be used by those who may not write into it.
 fn open(path: &Path) -> io::Result<File> {
-    match File::open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+    loop {
+        match File::open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            result => return result,
         }
-        result => result,
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        match OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path) {
+            // Somebody tidied the folder away meanwhile.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            result => return result,
+        }
     }
 }

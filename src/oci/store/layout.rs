@@ -14,7 +14,8 @@ use super::verified_reader::VerifiedReader;
 use crate::oci::blob_digest::BlobDigest;
 
 const VERSION: &str = "1.0.0";
-const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+/// The content of `oci-layout`.
+pub(in crate::oci) const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 const EMPTY_INDEX: &[u8] =
     br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
 /// In bytes: `oci-layout` has 30.
@@ -142,7 +143,7 @@ impl Store {
                 Err(StoreError::TooLarge { digest: *digest, size: count as u64, limit })
             }
             Ok(_) => Ok(Some(bytes)),
-            Err(cause) => Err(self.read_error(digest, cause)),
+            Err(cause) => Err(self.stream_error("read", digest, cause)),
         }
     }
 
@@ -156,11 +157,12 @@ impl Store {
         Ok(file.map(|file| VerifiedReader::new(Arc::clone(&self.places), file, *digest)))
     }
 
-    /// What a [`VerifiedReader`] of `digest` failed with, as an error of the store.
-    pub fn read_error(&self, digest: &BlobDigest, cause: io::Error) -> StoreError {
+    /// What failed while a [`VerifiedReader`] of `digest` was read, as an error of the store. `action` is what
+    /// was done with the bytes: `read`, `unpack` …
+    pub fn stream_error(&self, action: &'static str, digest: &BlobDigest, cause: io::Error) -> StoreError {
         match cause.downcast::<StoreError>() {
             Ok(error) => error,
-            Err(cause) => StoreError::disk("read", &self.places.blob(digest), cause),
+            Err(cause) => StoreError::disk(action, &self.places.blob(digest), cause),
         }
     }
 

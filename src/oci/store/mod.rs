@@ -9,6 +9,7 @@
 //!                  /temporary/      blobs that are being written, each locked by its writer
 //!                  /leases/         one locked file for each build that runs
 //!                  /damaged/        blobs that were found to have other bytes
+//!                  /trash/          blobs that are being removed
 //! ```
 //!
 //! Other tools read the folder as any image layout; what is imgraph's own lies in one folder beside it. A
@@ -27,11 +28,15 @@ mod verified_reader;
 mod layout;
 mod names;
 mod lease;
+mod tidy;
+mod upkeep;
 
 pub use blob_writer::{Blob, BlobWriter};
 pub use error::StoreError;
+pub(super) use layout::LAYOUT;
 pub use layout::Store;
 pub use lease::Lease;
+pub(super) use names::canonical;
 pub use names::{REFERENCE_NAME, descriptor, digest_of, reference_of};
 pub use verified_reader::VerifiedReader;
 

@@ -52,6 +52,19 @@ impl Places {
         self.own.join("names")
     }
 
+    pub(super) fn damaged(&self) -> PathBuf {
+        self.own.join("damaged")
+    }
+
+    pub(super) fn trash(&self) -> PathBuf {
+        self.own.join("trash")
+    }
+
+    /// What is imgraph's own in the layout.
+    pub(super) fn own(&self) -> &Path {
+        &self.own
+    }
+
     pub(super) fn gate_lock(&self) -> PathBuf {
         self.own.join("gate")
     }
@@ -82,7 +95,7 @@ impl Places {
 
     /// Takes the blob that `file` was opened from out of the store. Returns where it lies.
     pub(super) fn set_aside(&self, file: &File, digest: &BlobDigest) -> Result<PathBuf, StoreError> {
-        let folder = self.own.join("damaged");
+        let folder = self.damaged();
         let (path, aside) = (self.blob(digest), folder.join(digest.hex()));
         let lock = self.gate_lock();
         let _gate = FileLock::alone(&lock).map_err(|cause| StoreError::disk("lock", &lock, cause))?;

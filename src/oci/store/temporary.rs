@@ -18,8 +18,9 @@ pub(super) fn create(folder: &Path) -> io::Result<NamedTempFile> {
     loop {
         let file = match make(folder) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
+                // Somebody may tidy it away again before it is used.
                 fs::create_dir_all(folder)?;
-                make(folder)?
+                continue;
             }
             result => result?,
         };

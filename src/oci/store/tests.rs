@@ -109,7 +109,7 @@ fn a_stream_fails_at_its_end_when_the_bytes_are_others() {
     fs::write(blob_path(&store, &digest), "evil").unwrap();
     let mut reader = store.verified_reader(&digest).unwrap().unwrap();
     let error = reader.read_to_end(&mut Vec::new()).unwrap_err();
-    assert!(matches!(store.read_error(&digest, error), StoreError::DamagedBlob { .. }));
+    assert!(matches!(store.stream_error("read", &digest, error), StoreError::DamagedBlob { .. }));
     assert!(!store.has(&digest));
 }
 
