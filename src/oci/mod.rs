@@ -11,3 +11,4 @@ pub mod layer_entry;
 pub mod image_config;
 
 pub mod archive;
+pub mod remote;
