@@ -38,7 +38,16 @@ pub(super) fn ask(name: &str, server: &str, limit: Duration) -> Result<Option<Cr
         return Err("the name of the credential helper is not right".to_owned());
     }
     let program = format!("docker-credential-{name}");
-    let (is_success, answer) = run(&program, server, limit)?;
+    ask_program(Command::new(&program), &program, server, limit)
+}
+
+fn ask_program(
+    command: Command,
+    program: &str,
+    server: &str,
+    limit: Duration,
+) -> Result<Option<Credential>, String> {
+    let (is_success, answer) = run(command, program, server, limit)?;
     if !is_success {
         let said = String::from_utf8_lossy(&answer);
         return if said.trim() == NOT_FOUND { Ok(None) } else { Err(format!("{program} failed")) };
@@ -54,9 +63,14 @@ pub(super) fn ask(name: &str, server: &str, limit: Duration) -> Result<Option<Cr
 }
 
 /// Whether it succeeded, and what it wrote.
-fn run(program: &str, server: &str, limit: Duration) -> Result<(bool, Vec<u8>), String> {
+fn run(
+    mut command: Command,
+    program: &str,
+    server: &str,
+    limit: Duration,
+) -> Result<(bool, Vec<u8>), String> {
     let failed = |error: io::Error| format!("{program} cannot be run: {error}");
-    let mut child = Command::new(program)
+    let mut child = command
         .arg("get")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -92,4 +106,47 @@ fn run(program: &str, server: &str, limit: Duration) -> Result<(bool, Vec<u8>), 
     let rest = end.saturating_duration_since(Instant::now()).max(POLL);
     let answer = receiver.recv_timeout(rest).map_err(|_| too_long())?.map_err(failed)?;
     Ok((status.success(), answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes of a helper that is this script.
+    fn check(script: &str, expected: &str) {
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh"]);
+        let begin = Instant::now();
+        let found = match ask_program(command, "docker-credential-x", "a.example", Duration::from_secs(1)) {
+            Ok(None) => "nothing".to_owned(),
+            Ok(Some(Credential::Password { user, password })) => format!("{user}:{password}"),
+            Ok(Some(Credential::IdentityToken(token))) => format!("token {token}"),
+            Err(reason) => reason,
+        };
+        assert_eq!(found, expected, "{script}");
+        assert!(begin.elapsed() < Duration::from_secs(10), "{script}");
+    }
+
+    #[test]
+    fn helpers_answer_or_are_told_of() {
+        let echo = r#"read -r host; printf '{"ServerURL":"x","Username":"%s %s","Secret":"s"}' "$1" "$host""#;
+        check(echo, "get a.example:s");
+        check(r#"echo '{"Username":"<token>","Secret":"s"}'"#, "token s");
+        check(r#"echo '{"Username":"","Secret":""}'"#, "nothing");
+        check("echo credentials not found in native keychain; exit 1", "nothing");
+        check("echo hunter2; echo hunter2 >&2; exit 1", "docker-credential-x failed");
+        check("echo hunter2", "docker-credential-x answered with something else than a credential");
+        check("exec sleep 60", "docker-credential-x did not answer within 1 s");
+        check("sleep 60 & exit 0", "docker-credential-x did not answer within 1 s");
+        check("yes", "docker-credential-x failed");
+    }
+
+    #[test]
+    fn a_helper_that_is_not_there_is_told_of() {
+        let missing = ask("imgraph-test-none", "a.example", HELPER_TEST_LIMIT).unwrap_err();
+        assert!(missing.starts_with("docker-credential-imgraph-test-none cannot be run"), "{missing}");
+        assert!(ask("../x", "a.example", HELPER_TEST_LIMIT).unwrap_err().contains("is not right"));
+    }
+
+    const HELPER_TEST_LIMIT: Duration = Duration::from_secs(5);
 }

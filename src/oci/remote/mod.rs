@@ -27,3 +27,7 @@ mod session;
 mod places;
 mod blob_fetch;
 pub mod registry;
+pub mod download;
+
+#[cfg(test)]
+mod tests;

@@ -184,7 +184,6 @@ fn causes(error: &(dyn Error + 'static)) -> String {
         innermost = source;
     }
     match innermost.downcast_ref::<reqwest::Error>() {
-        Some(error) if error.is_timeout() => "it took too long".to_owned(),
         Some(_) => "the connection failed".to_owned(),
         None => printable(&innermost.to_string()),
     }

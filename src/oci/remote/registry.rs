@@ -96,6 +96,11 @@ impl Remote {
         Ok(found.image)
     }
 
+    /// What files of URLs are fetched with as well.
+    pub(super) fn network(&self) -> &Network {
+        &self.network
+    }
+
     fn repository<'r>(
         &'r self,
         image: &ImageReference,

@@ -208,7 +208,7 @@ fn damage_is_an_error() {
 }
 
 #[test]
-fn an_index_that_names_itself_ends() {
+fn indexes_do_not_lie_too_deep() {
     let mut files = Files::new();
     let mut inner = put_image(&mut files, "riscv64", b"text");
     for _ in 0..6 {
