@@ -10,6 +10,7 @@ pub mod blob_digest;
 pub mod layer_entry;
 pub mod image_config;
 pub mod archive;
+pub mod remote;
 pub mod layers;
 pub mod store;
 pub mod image;

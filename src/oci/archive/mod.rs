@@ -7,6 +7,7 @@
 //! **Invariant:** memory does not grow with an archive's size, and what grows with its names has a limit.
 
 pub mod compression;
+pub mod growth;
 pub mod tar_stream;
 pub mod entry_name;
 pub mod seen_links;

@@ -7,12 +7,12 @@
 
 use std::cell::Cell;
 use std::io::{self, Read};
-use std::rc::Rc;
 
 use crate::oci::layer_entry::{EntryKind, LayerEntry};
 
 use super::compression::decompress;
 use super::entry_name::{LONGEST_PATH, NameError, clean};
+use super::growth::{Growth, GrowthError, decompress_within};
 use super::seen_links::SeenLinks;
 use super::tar_stream::{TarError, TarHeader, TarStream};
 
@@ -28,15 +28,13 @@ pub struct ArchiveLimits {
     pub entries: u64,
     /// How many bytes the symbolic links of it may have, names and targets together: they are kept in memory.
     pub links: u64,
-    /// Up to how many bytes it may become in any case.
-    pub small: u64,
-    /// How many times as large as its compressed form it may become beyond that.
-    pub ratio: u64,
+    /// How large it may become.
+    pub growth: Growth,
 }
 
 impl Default for ArchiveLimits {
     fn default() -> Self {
-        Self { entries: 500_000, links: 64 << 20, small: 1 << 30, ratio: 200 }
+        Self { entries: 500_000, links: 64 << 20, growth: Growth::default() }
     }
 }
 
@@ -64,8 +62,8 @@ pub enum ArchiveError {
     #[error("the archive has more than {0}, and is not unpacked")]
     TooMany(String),
     /// It is a small file that would become a very large one.
-    #[error("the archive becomes more than {0} times as large as it is, and is not unpacked")]
-    Ratio(u64),
+    #[error("the archive is not unpacked: {0}")]
+    Growth(#[from] GrowthError),
 }
 
 /// Whether `source` is an archive: a tar with a first entry, compressed or not.
@@ -74,8 +72,7 @@ pub enum ArchiveError {
 /// The source itself cannot be read. What cannot be decompressed is no archive.
 pub fn is_archive(source: impl Read) -> io::Result<bool> {
     let failure = Cell::new(None);
-    let source = Watched { source, taken: Rc::default(), failure: Some(&failure) };
-    let found = decompress(source)
+    let found = decompress(Watched { source, failure: &failure })
         .is_ok_and(|(_, plain)| TarStream::new(plain).next_header().is_ok_and(|header| header.is_some()));
     match failure.into_inner() {
         Some(error) => Err(error),
@@ -98,11 +95,8 @@ impl<'s> Archive<'s> {
     /// # Errors
     /// It cannot be read.
     pub fn new(source: impl Read + 's, limits: ArchiveLimits) -> Result<Self, ArchiveError> {
-        let taken: Rc<Cell<u64>> = Rc::default();
-        let source = Watched { source, taken: Rc::clone(&taken), failure: None };
-        let (_, plain) = decompress(source).map_err(TarError::from)?;
-        let plain = Bounded { plain, given: 0, taken, limits };
-        let tar = TarStream::new(Box::new(plain) as Box<dyn Read + 's>);
+        let (_, plain) = decompress_within(source, limits.growth).map_err(TarError::from)?;
+        let tar = TarStream::new(plain);
         Ok(Self { tar, limits, entries: 0, links: SeenLinks::default(), links_size: 0 })
     }
 
@@ -203,9 +197,10 @@ fn entry(path: Vec<u8>, kind: EntryKind, header: TarHeader) -> LayerEntry {
 /// The limit that lies behind an error of reading, where one does.
 fn explained(error: TarError) -> ArchiveError {
     match error {
-        TarError::Read(error) => {
-            error.downcast::<ArchiveError>().unwrap_or_else(|error| ArchiveError::Tar(TarError::Read(error)))
-        }
+        TarError::Read(error) => match error.downcast::<GrowthError>() {
+            Ok(error) => error.into(),
+            Err(error) => TarError::Read(error).into(),
+        },
         error => error.into(),
     }
 }
@@ -214,50 +209,21 @@ fn lossy(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
 }
 
-fn is_too_much(given: u64, taken: u64, limits: ArchiveLimits) -> bool {
-    given > limits.small && given / limits.ratio.max(1) > taken
-}
-
-/// The compressed form: counts what is taken of it, and tells its own failures from those of a decoder.
+/// A source that tells its own failures from those of what reads it.
 struct Watched<'f, R> {
     source: R,
-    taken: Rc<Cell<u64>>,
-    failure: Option<&'f Cell<Option<io::Error>>>,
+    failure: &'f Cell<Option<io::Error>>,
 }
 
 impl<R: Read> Read for Watched<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match (self.source.read(buffer), self.failure) {
-            (Ok(count), _) => {
-                self.taken.set(self.taken.get() + count as u64);
-                Ok(count)
+        self.source.read(buffer).map_err(|error| {
+            let kind = error.kind();
+            if kind != io::ErrorKind::Interrupted {
+                self.failure.set(Some(error));
             }
-            (Err(error), Some(failure)) if error.kind() != io::ErrorKind::Interrupted => {
-                let kind = error.kind();
-                failure.set(Some(error));
-                Err(kind.into())
-            }
-            (Err(error), _) => Err(error),
-        }
-    }
-}
-
-/// The tar: ends with an error where it grows out of proportion.
-struct Bounded<'s> {
-    plain: Box<dyn Read + 's>,
-    given: u64,
-    taken: Rc<Cell<u64>>,
-    limits: ArchiveLimits,
-}
-
-impl Read for Bounded<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.plain.read(buffer)?;
-        self.given += count as u64;
-        if is_too_much(self.given, self.taken.get(), self.limits) {
-            return Err(io::Error::other(ArchiveError::Ratio(self.limits.ratio)));
-        }
-        Ok(count)
+            kind.into()
+        })
     }
 }
 
