@@ -18,10 +18,10 @@ use super::failure::{self, Failure, LostRace};
 use super::file_sync::{self, TransferDesk};
 use super::identifier;
 use super::images;
-use crate::build::redaction::Redactor;
 use super::session::Session;
 use super::status::Progress;
 use crate::build::builder::{BuildError, BuildOutput, BuildRequest};
+use crate::build::redaction::Redactor;
 use crate::types::event::EventSink;
 
 /// The exporter that leaves an image in the engine's own store, of either kind.

@@ -31,3 +31,6 @@ pub mod mounts;
 pub mod step_log;
 pub mod run_command;
 pub mod stage_run;
+pub mod instruction;
+pub mod images;
+pub mod stages;

@@ -125,13 +125,16 @@ pub fn cache(
         if sharing == Sharing::Shared {
             break (folder, None);
         }
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(folder.with_extension("lock"));
+        let lock =
+            OpenOptions::new().create(true).truncate(false).write(true).open(folder.with_extension("lock"));
         let lock = lock.map_err(disk)?;
         match lock.try_lock() {
             Ok(()) => break (folder, Some(lock)),
             Err(TryLockError::Error(cause)) => return Err(disk(cause)),
             Err(TryLockError::WouldBlock) if sharing == Sharing::Private => number += 1,
-            Err(TryLockError::WouldBlock) if cancellation.is_cancelled() => return Err(BuildError::Cancelled),
+            Err(TryLockError::WouldBlock) if cancellation.is_cancelled() => {
+                return Err(BuildError::Cancelled);
+            }
             Err(TryLockError::WouldBlock) => std::thread::sleep(PATIENCE),
         }
     };
@@ -141,7 +144,8 @@ pub fn cache(
         Err(cause) => return Err(disk(cause)),
     };
     if is_new {
-        fs::set_permissions(&folder, Permissions::from_mode(mount.mode.unwrap_or(CACHE_MODE))).map_err(disk)?;
+        fs::set_permissions(&folder, Permissions::from_mode(mount.mode.unwrap_or(CACHE_MODE)))
+            .map_err(disk)?;
         if gives_away && (mount.uid.is_some() || mount.gid.is_some()) {
             std::os::unix::fs::chown(&folder, mount.uid.or(Some(0)), mount.gid.or(Some(0))).map_err(disk)?;
         }

@@ -13,23 +13,13 @@ use super::pending::Pending;
 use super::tree::{Content, Node, Owner, Tree};
 use super::trouble;
 use crate::build::builder::BuildError;
-use crate::oci::blob_digest::{BlobDigest, DiffId};
+use crate::oci::blob_digest::DiffId;
+use crate::oci::image::LayerBlob;
 use crate::oci::layers::compression;
 use crate::oci::layers::layer::Layer;
 use crate::oci::layers::root_view::{Found, RootView};
 use crate::oci::layers::writer::{LayerWriter, WriteError};
 use crate::oci::store::{Blob, Store};
-
-/// How a layer of an image from elsewhere is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredLayer {
-    /// The digest of the blob.
-    pub digest: BlobDigest,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its media type.
-    pub media_type: String,
-}
 
 /// A layer of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +27,7 @@ pub struct ChainLayer {
     /// The digest of its tar.
     pub diff_id: DiffId,
     /// The blob that it came in; `None` for one that was made here.
-    pub stored: Option<StoredLayer>,
+    pub stored: Option<LayerBlob>,
 }
 
 /// A chain of layers.

@@ -31,11 +31,8 @@ pub fn command(instruction: &Instruction, configuration: &Configuration) -> RunC
         let whole = format!("{text}{}", bodies.collect::<String>());
         return RunCommand { words: configuration.command(CommandLine::Shell(whole)), script: None };
     }
-    let content = if first.chomp {
-        heredoc::without_leading_tabs(&first.content)
-    } else {
-        first.content.clone()
-    };
+    let content =
+        if first.chomp { heredoc::without_leading_tabs(&first.content) } else { first.content.clone() };
     if first.content.starts_with("#!") {
         let words = configuration.command(CommandLine::Shell(format!("{SCRIPTS}{}", first.name)));
         return RunCommand { words, script: Some((first.name.clone(), content)) };

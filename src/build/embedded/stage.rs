@@ -4,20 +4,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::configuration::Configuration;
+use super::owner;
 use super::pending::Pending;
 use super::root::{ChainLayer, Root};
 use super::site::Site;
 use super::steps::StepKeyHasher;
 use super::tree::{Owner, cleaned, resolve};
 use super::variables::VariableList;
-use super::{owner, stage_files, stage_run};
 use crate::build::builder::BuildError;
 use crate::graph::slice::{ProgramStep, Source};
+use crate::oci::blob_digest::DiffId;
 use crate::syntax::dockerfile::expansion::{Expanded, Lexer};
 use crate::syntax::dockerfile::keyword::Keyword;
-use crate::syntax::dockerfile::model::{Command, Pair};
+use crate::syntax::dockerfile::model::Pair;
 use crate::types::digest::StepKey;
-use crate::types::span::{Span, Spanned};
+use crate::types::span::Spanned;
 
 /// Where a stage stands.
 #[derive(Clone, Debug)]
@@ -54,47 +55,6 @@ pub struct Stage<'s> {
 }
 
 impl Stage<'_> {
-    /// Runs one instruction.
-    ///
-    /// # Errors
-    /// When it fails, or somebody asks to stop.
-    pub fn step(&mut self, step: &ProgramStep<'_>) -> Result<(), BuildError> {
-        if self.site.cancellation.is_cancelled() {
-            return Err(BuildError::Cancelled);
-        }
-        self.progress.0 += 1;
-        match &step.instruction.command {
-            Command::Copy(copy) => return stage_files::copy(self, step, copy),
-            Command::Run(run) => return stage_run::run(self, step, run),
-            Command::Words(words) if step.instruction.keyword == Keyword::Workdir => {
-                for word in words {
-                    self.enter_folder(step, word)?;
-                }
-                return Ok(());
-            }
-            Command::Arg(arguments) => {
-                for argument in arguments {
-                    let span = argument.name.span;
-                    let default = match &argument.default {
-                        Some(default) => Some(self.expand(step, default, span)?.text),
-                        None => None,
-                    };
-                    let name = &argument.name.value;
-                    if let Some(value) = self.site.arguments.value(name, default) {
-                        self.position.scope.set(name, &value);
-                    }
-                }
-            }
-            Command::Pairs(pairs) => self.pairs(step, pairs)?,
-            Command::Words(words) => self.words(step, words)?,
-            Command::Onbuild(text) => self.position.configuration.add_trigger(text),
-            Command::Other => self.position.configuration.apply(&step.instruction),
-            Command::From => {}
-        }
-        self.remember(step, true);
-        Ok(())
-    }
-
     /// The text of an instruction, for people and for the history.
     pub fn text(&self, step: &ProgramStep<'_>) -> String {
         let instruction = &step.instruction;
@@ -119,19 +79,21 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// When it is malformed, or asks for a variable that must be set.
-    pub fn expand(&self, step: &ProgramStep<'_>, text: &str, span: Span) -> Result<Expanded, BuildError> {
-        let _ = span;
+    pub fn expand(&self, step: &ProgramStep<'_>, text: &str) -> Result<Expanded, BuildError> {
         let lexer = Lexer::new(self.site.dockerfile.escape);
         let expanded = lexer.expand(text, &self.position.scope);
         expanded.map_err(|error| self.site.failed(step.span, error.to_string()))
     }
 
-    /// All names and values of an `ENV` are expanded before the first is set.
-    fn pairs(&mut self, step: &ProgramStep<'_>, pairs: &[Pair]) -> Result<(), BuildError> {
+    /// `ENV` and `LABEL`: all names and values are expanded before the first is set.
+    ///
+    /// # Errors
+    /// As [`Self::expand`].
+    pub fn pairs(&mut self, step: &ProgramStep<'_>, pairs: &[Pair]) -> Result<(), BuildError> {
         let mut values = Vec::new();
         for pair in pairs {
-            let name = self.expand(step, &pair.name, pair.span)?.text;
-            values.push((name, self.expand(step, &pair.value, pair.span)?.text));
+            let name = self.expand(step, &pair.name)?.text;
+            values.push((name, self.expand(step, &pair.value)?.text));
         }
         for (name, value) in values {
             if step.instruction.keyword == Keyword::Env {
@@ -144,9 +106,13 @@ impl Stage<'_> {
         Ok(())
     }
 
-    fn words(&mut self, step: &ProgramStep<'_>, words: &[Spanned<String>]) -> Result<(), BuildError> {
+    /// `USER`, `STOPSIGNAL`, `VOLUME` and `EXPOSE`.
+    ///
+    /// # Errors
+    /// As [`Self::expand`].
+    pub fn words(&mut self, step: &ProgramStep<'_>, words: &[Spanned<String>]) -> Result<(), BuildError> {
         for word in words {
-            let expanded = self.expand(step, &word.value, word.span)?;
+            let expanded = self.expand(step, &word.value)?;
             let configuration = &mut self.position.configuration;
             match step.instruction.keyword {
                 Keyword::User => configuration.image.config.user = expanded.text,
@@ -160,8 +126,11 @@ impl Stage<'_> {
     }
 
     /// `WORKDIR`: the folder is made where it is not there.
-    fn enter_folder(&mut self, step: &ProgramStep<'_>, word: &Spanned<String>) -> Result<(), BuildError> {
-        let written = self.expand(step, &word.value, word.span)?.text;
+    ///
+    /// # Errors
+    /// As [`Self::expand`]; when the layer cannot be made.
+    pub fn enter_folder(&mut self, step: &ProgramStep<'_>, word: &Spanned<String>) -> Result<(), BuildError> {
+        let written = self.expand(step, &word.value)?.text;
         let folder = self.absolute(&written);
         let folder = format!("/{}", String::from_utf8_lossy(&cleaned(folder.as_bytes())));
         self.position.configuration.image.config.working_dir.clone_from(&folder);
@@ -218,12 +187,12 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// When it cannot be kept.
-    pub fn keep(&self, pending: Pending<'_>) -> Result<Option<crate::oci::blob_digest::DiffId>, BuildError> {
+    pub fn keep(&self, pending: Pending<'_>) -> Result<Option<DiffId>, BuildError> {
         if pending.is_empty() {
             return Ok(None);
         }
         let blob = self.site.workshop.layers.write(pending, self.site.time)?;
-        Ok(Some(crate::oci::blob_digest::DiffId(blob.digest)))
+        Ok(Some(DiffId(blob.digest)))
     }
 
     /// Does a step, or takes what it gave before.
@@ -234,7 +203,7 @@ impl Stage<'_> {
         &mut self,
         step: &ProgramStep<'_>,
         key: &StepKey,
-        make: impl FnOnce(&Self) -> Result<Option<crate::oci::blob_digest::DiffId>, BuildError>,
+        make: impl FnOnce(&Self) -> Result<Option<DiffId>, BuildError>,
     ) -> Result<(), BuildError> {
         let name = self.step_name(step);
         let (site, workshop) = (self.site, self.site.workshop);

@@ -84,7 +84,7 @@ fn file_step<'t>(
     copy: &Copy,
     from: FromTree<'t>,
 ) -> Result<FileStep<'t>, BuildError> {
-    let expand = |word: &Spanned<String>| stage.expand(step, &word.value, word.span).map(|word| word.text);
+    let expand = |word: &Spanned<String>| stage.expand(step, &word.value).map(|word| word.text);
     let expand_all = |word: &Option<Spanned<String>>| word.as_ref().map(expand).transpose();
     let instruction = &step.instruction;
     let mut sources = Vec::new();
@@ -97,7 +97,7 @@ fn file_step<'t>(
     }
     let exclude: Result<Vec<String>, BuildError> = instruction
         .flag("exclude")
-        .map(|pattern| stage.expand(step, pattern, step.span).map(|pattern| pattern.text))
+        .map(|pattern| stage.expand(step, pattern).map(|pattern| pattern.text))
         .collect();
     let written = expand(&copy.destination)?;
     Ok(FileStep {

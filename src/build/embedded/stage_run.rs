@@ -23,8 +23,8 @@ use crate::build::redaction::Redactor;
 use crate::graph::slice::{ProgramStep, Source};
 use crate::oci::blob_digest::DiffId;
 use crate::oci::layers::writer::LayerWriter;
-use crate::syntax::dockerfile::mount::{self, Mount, MountError, MountKind};
 use crate::syntax::dockerfile::model::Run;
+use crate::syntax::dockerfile::mount::{self, Mount, MountError, MountKind};
 
 /// The name of the machine that commands see: that of BuildKit's sandbox, since programs write it down.
 const HOSTNAME: &str = "buildkitsandbox";
@@ -65,7 +65,7 @@ impl<'p> Prepared<'p> {
         let mut mounts = Vec::new();
         for (raw, read) in run.mounts.iter().zip(&step.reads) {
             let read_value = |value: &str| {
-                let expanded = stage.expand(step, value, raw.text.span);
+                let expanded = stage.expand(step, value);
                 let message = |error: BuildError| MountError { message: error.to_string(), help: None };
                 expanded.map(|expanded| expanded.text).map_err(message)
             };
@@ -138,7 +138,8 @@ impl<'p> Prepared<'p> {
         let mut caches = Vec::new();
         let mounts = self.mounts(stage, step, folder.path(), ownership, &mut caches)?;
         let user_text = &stage.position.configuration.image.config.user;
-        let user = owner::user(user_text, view).map_err(|error| stage.site.failed(step.span, error.to_string()))?;
+        let user =
+            owner::user(user_text, view).map_err(|error| stage.site.failed(step.span, error.to_string()))?;
         let environment = stage.site.arguments.proxies().into_iter().chain(self.environment.iter().cloned());
         let spec = SandboxSpec {
             root: sandbox::Root::Layers { lower, upper: upper.clone() },
@@ -195,7 +196,8 @@ impl<'p> Prepared<'p> {
                 MountKind::Ssh => {}
                 MountKind::Tmpfs => specs.push(MountSpec::Tmpfs { target, size: mount.size }),
                 MountKind::Bind => {
-                    let lower = self.lower_of(stage, from, mount, &folder.join(format!("bind-{number}")), ownership)?;
+                    let lower =
+                        self.lower_of(stage, from, mount, &folder.join(format!("bind-{number}")), ownership)?;
                     let source = if mount.source.is_empty() { "/".to_owned() } else { mount.source.clone() };
                     specs.push(MountSpec::Bind { lower, source, target, read_only });
                 }
@@ -298,10 +300,14 @@ fn execute(stage: &Stage<'_>, step: &ProgramStep<'_>, spec: SandboxSpec) -> Resu
         Ok(Outcome::Exited(code)) => {
             failed(format!("process \"{shown}\" did not complete successfully: exit code: {code}"))
         }
-        Ok(Outcome::Signalled(signal)) => failed(format!("process \"{shown}\" was ended by the signal {signal}")),
+        Ok(Outcome::Signalled(signal)) => {
+            failed(format!("process \"{shown}\" was ended by the signal {signal}"))
+        }
         Ok(Outcome::NotStarted { message, help, exit_code }) => {
             let help = help.map(|help| format!("; {help}")).unwrap_or_default();
-            failed(format!("process \"{shown}\" could not be started (exit code: {exit_code}): {message}{help}"))
+            failed(format!(
+                "process \"{shown}\" could not be started (exit code: {exit_code}): {message}{help}"
+            ))
         }
         Err(SandboxError::Cancelled) => Err(BuildError::Cancelled),
         Err(SandboxError::Refused(refusal)) => Err(BuildError::Surroundings {
