@@ -6,3 +6,5 @@
 pub mod builder;
 pub mod late_builder;
 pub mod docker;
+#[cfg(target_os = "linux")]
+pub mod embedded;
