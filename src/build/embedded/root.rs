@@ -150,7 +150,7 @@ impl Layers {
         let mut writer = self.store.writer().map_err(trouble::of_store)?;
         let copied = compression::unpacked(blob).and_then(|(_, mut tar)| io::copy(&mut tar, &mut writer));
         copied.map_err(|cause| {
-            let error = self.store.read_error(&stored.digest, cause);
+            let error = self.store.stream_error("unpack", &stored.digest, cause);
             let BuildError::Surroundings { message, help } = trouble::of_store(error) else { return gone() };
             BuildError::Surroundings { message: format!("cannot unpack a layer: {message}"), help }
         })?;

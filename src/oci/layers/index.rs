@@ -116,6 +116,11 @@ impl LayerIndex {
         None
     }
 
+    /// The record of the folder that `record` is in; the root is in itself.
+    pub fn parent(&self, record: u32) -> u32 {
+        self.records[record as usize].parent
+    }
+
     /// The path of `record`, clean and relative to the root.
     pub fn path(&self, record: u32) -> Vec<u8> {
         let (mut names, mut at) = (Vec::new(), record);

@@ -67,6 +67,14 @@ impl RootView {
         &self.layers[1..]
     }
 
+    /// The layers of which anything can be seen, lowest first: those from the last on whose root hides all
+    /// below it. An overlay does not hide below its root, so it must not be given the others.
+    pub fn visible_layers(&self) -> &[Arc<Layer>] {
+        let hides_all = |layer: &Arc<Layer>| layer.index().is_opaque(ROOT);
+        let first = self.layers().iter().rposition(hides_all).unwrap_or(0);
+        &self.layers()[first..]
+    }
+
     /// The root folder.
     pub fn root(&self) -> Found<'_> {
         self.found(self.root.clone())

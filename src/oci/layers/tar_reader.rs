@@ -10,7 +10,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use tar::Header;
 
 use super::error::{ATTRIBUTE_LENGTH, EntryProblem, HEADER_LENGTH, LayerError, printable};
-use super::writer::{ATTRIBUTE_PREFIX, is_attribute_name};
+use super::writer::{ATTRIBUTE_PREFIX, OVERLAY_PREFIXES, is_attribute_name};
 use crate::oci::blob_digest::DiffId;
 
 const BLOCK: u64 = 512;
@@ -237,6 +237,10 @@ fn add_attribute(
 ) -> Result<(), EntryProblem> {
     if !is_attribute_name(name) || name.len() > 255 || value.len() > ATTRIBUTE_LENGTH {
         return Err(EntryProblem::BadAttribute);
+    }
+    // An overlay's own notes are about its folders, not about files: from a tar, they are an attack.
+    if OVERLAY_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+        return Ok(());
     }
     match xattrs.binary_search_by(|(other, _value)| (**other).cmp(name)) {
         Ok(at) => xattrs[at].1 = value.into(),

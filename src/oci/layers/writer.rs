@@ -25,6 +25,9 @@ pub const OPAQUE_NAME: &[u8] = b".wh..wh..opq";
 /// How the record of an extended attribute begins.
 pub(super) const ATTRIBUTE_PREFIX: &[u8] = b"SCHILY.xattr.";
 
+/// How the names of attributes begin in which an overlay keeps its own notes. No layer has them.
+pub const OVERLAY_PREFIXES: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
+
 const BLOCK: usize = 512;
 
 /// The name of an extended header. Readers do not look at it.

@@ -1,0 +1,227 @@
+//! Turns what a command changed into a layer: the upper folder of an overlay, read once it is unmounted.
+//!
+//! The upper folder has what was written, and folders that were copied up on the way to it. A folder that is as
+//! it was is written only where something below it is: every folder above an entry has to be in a layer. Times
+//! do not count. What an overlay notes for itself does not come into the layer; where such a note says that
+//! the folder is not whole by itself, that is an error.
+//!
+//! It has to run where files are owned by whom the layer shall say: in the user namespace, when there is one.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::{self, Write};
+use std::mem::discriminant;
+use std::path::Path;
+
+use rustix::fs::{FileType, Stat};
+
+use super::error::RootfsError;
+use super::handle::Handle;
+use super::ownership::Ownership;
+use crate::oci::layer_entry::{EntryKind, LayerEntry};
+use crate::oci::layers::root_view::{Found, RootView};
+use crate::oci::layers::writer::{LayerWriter, OVERLAY_PREFIXES};
+
+/// Notes of an overlay after which an upper folder is whole only together with those below it.
+const REFUSED_NOTES: [&[u8]; 4] = [b"redirect", b"metacopy", b"whiteout", b"xattrs"];
+
+/// Writes what differs between `below` and an overlay above it whose upper folder is `upper`. Says whether
+/// anything does.
+pub fn write_difference<W: Write>(
+    upper: &Path,
+    below: &RootView,
+    ownership: Ownership,
+    writer: &mut LayerWriter<W>,
+) -> Result<bool, RootfsError> {
+    let shown = std::os::unix::ffi::OsStrExt::as_bytes(upper.as_os_str());
+    let root = Handle::open(upper).map_err(|cause| RootfsError::system("open", shown, cause))?;
+    let mut reader = UpperReader { root: &root, below, ownership, entries: BTreeMap::new() };
+    reader.read()?;
+    let entries = reader.entries;
+    let kept = folders_above(&entries);
+    let mut names: HashMap<(u64, u64), Box<[u8]>> = HashMap::new();
+    let mut is_anything = false;
+    for (path, upper) in entries {
+        if !upper.is_changed && !kept.contains(&path) {
+            continue;
+        }
+        is_anything = true;
+        let mut entry = upper.entry;
+        if let Some(inode) = upper.inode {
+            match names.get(&inode) {
+                Some(first) => entry.kind = EntryKind::HardLink { target: first.clone() },
+                None => drop(names.insert(inode, path.clone().into())),
+            }
+        }
+        write_entry(&root, &entry, writer)?;
+        if upper.hides_below {
+            let mark = LayerEntry { kind: EntryKind::Opaque, path: entry.path, ..mark() };
+            writer.append(&mark, &mut io::empty())?;
+        }
+    }
+    Ok(is_anything)
+}
+
+fn write_entry<W: Write>(
+    root: &Handle,
+    entry: &LayerEntry,
+    writer: &mut LayerWriter<W>,
+) -> Result<(), RootfsError> {
+    if !matches!(entry.kind, EntryKind::File { .. }) {
+        return Ok(writer.append(entry, &mut io::empty())?);
+    }
+    let file = root.file(&entry.path);
+    let mut file = file.map_err(|cause| RootfsError::system("open", &entry.path, cause))?;
+    Ok(writer.append(entry, &mut file)?)
+}
+
+/// What all marks have in common.
+fn mark() -> LayerEntry {
+    LayerEntry {
+        path: Box::default(),
+        kind: EntryKind::Whiteout,
+        mode: 0,
+        uid: 0,
+        gid: 0,
+        xattrs: Vec::new(),
+    }
+}
+
+/// The folders above all that changed. The root is not one: a layer needs no entry for it.
+fn folders_above(entries: &BTreeMap<Vec<u8>, UpperEntry>) -> HashSet<Vec<u8>> {
+    let mut folders = HashSet::new();
+    for path in entries.iter().filter(|(_path, entry)| entry.is_changed).map(|(path, _entry)| path) {
+        let slashes = path.iter().enumerate().rev().filter(|(_at, byte)| **byte == b'/');
+        for (at, _slash) in slashes {
+            if !folders.insert(path[..at].to_vec()) {
+                break;
+            }
+        }
+    }
+    folders
+}
+
+/// An entry of an upper folder.
+struct UpperEntry {
+    entry: LayerEntry,
+    /// Whether it is anything but a folder that was copied up and is as it was.
+    is_changed: bool,
+    /// For a folder: hides what is below it.
+    hides_below: bool,
+    /// Device and number of what has several names.
+    inode: Option<(u64, u64)>,
+}
+
+struct UpperReader<'r> {
+    root: &'r Handle,
+    below: &'r RootView,
+    ownership: Ownership,
+    entries: BTreeMap<Vec<u8>, UpperEntry>,
+}
+
+impl UpperReader<'_> {
+    fn read(&mut self) -> Result<(), RootfsError> {
+        let mut pending: Vec<Vec<u8>> = vec![Vec::new()];
+        self.add(self.root, b".", Vec::new())?;
+        while let Some(path) = pending.pop() {
+            let open = || {
+                let folder = self.root.folder(&path)?;
+                folder.names().map(|names| (folder, names))
+            };
+            let (folder, names) = open().map_err(|cause| RootfsError::system("read", &path, cause))?;
+            for name in names {
+                let path = if path.is_empty() { name.clone() } else { [&*path, b"/", &*name].concat() };
+                if self.add(&folder, &name, path.clone())? {
+                    pending.push(path);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the entry `name` of `folder`; says whether it is a folder.
+    fn add(&mut self, folder: &Handle, name: &[u8], path: Vec<u8>) -> Result<bool, RootfsError> {
+        let error = |cause| RootfsError::system("read", &path, cause);
+        let stat = folder.facts(name).map_err(error)?;
+        let Some(kind) = kind(folder, name, &stat).map_err(error)? else { return Ok(false) };
+        let below = self.below.lookup(&path);
+        let is_folder = kind == EntryKind::Folder;
+        if kind == EntryKind::Whiteout {
+            // What is not in the layers below was one of the places at which something is mounted.
+            if below.is_some() {
+                let entry = LayerEntry { path: path.clone().into(), kind, ..mark() };
+                let entry = UpperEntry { entry, is_changed: true, hides_below: false, inode: None };
+                self.entries.insert(path, entry);
+            }
+            return Ok(false);
+        }
+        let (xattrs, is_opaque) = self.attributes(folder, name, &path)?;
+        let (uid, gid) = self.owner(&stat, below.as_ref(), &kind);
+        let mode = stat.st_mode & 0o7777;
+        let entry = LayerEntry { path: path.clone().into(), kind, mode, uid, gid, xattrs };
+        let below = below.filter(Found::is_folder);
+        let hides_below = is_opaque && below.as_ref().is_some_and(|below| !below.children().is_empty());
+        let is_same = |below: &Found<'_>| {
+            below.owner() == (entry.mode, entry.uid, entry.gid) && below.xattrs() == entry.xattrs
+        };
+        let is_changed = !is_folder || hides_below || !below.as_ref().is_some_and(is_same);
+        let inode = (!is_folder && stat.st_nlink > 1).then_some((stat.st_dev, stat.st_ino));
+        self.entries.insert(path, UpperEntry { entry, is_changed, hides_below, inode });
+        Ok(is_folder)
+    }
+
+    /// Where one user is everybody, nothing can be given away: what was there before is still its owner's.
+    fn owner(&self, stat: &Stat, below: Option<&Found<'_>>, kind: &EntryKind) -> (u32, u32) {
+        if self.ownership.gives_away() {
+            return (stat.st_uid, stat.st_gid);
+        }
+        let below = below.filter(|below| discriminant(&below.kind()) == discriminant(kind));
+        if let Some((_mode, uid, gid)) = below.map(Found::owner) {
+            return (uid, gid);
+        }
+        let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let or_root = |id, own| if id == own { 0 } else { id };
+        (or_root(stat.st_uid, user), or_root(stat.st_gid, group))
+    }
+
+    /// The attributes of an entry, and whether one says that it hides what is below it.
+    fn attributes(
+        &self,
+        folder: &Handle,
+        name: &[u8],
+        path: &[u8],
+    ) -> Result<(Vec<(Box<[u8]>, Box<[u8]>)>, bool), RootfsError> {
+        let all = folder.attributes(name).map_err(|cause| RootfsError::system("read", path, cause))?;
+        let (mut kept, mut is_opaque) = (Vec::new(), false);
+        for (attribute, value) in all {
+            let note = OVERLAY_PREFIXES.iter().find_map(|prefix| attribute.strip_prefix(*prefix));
+            let Some(note) = note else {
+                kept.push((attribute, value));
+                continue;
+            };
+            if REFUSED_NOTES.contains(&note) || (note == b"opaque" && *value == *b"x") {
+                let attribute = String::from_utf8_lossy(&attribute).into_owned();
+                return Err(RootfsError::Overlay {
+                    path: String::from_utf8_lossy(path).into_owned(),
+                    attribute,
+                });
+            }
+            is_opaque |= *attribute == *self.ownership.opaque_attribute().as_bytes() && *value == *b"y";
+        }
+        Ok((kept, is_opaque))
+    }
+}
+
+/// What `name` is; `None` for sockets, which no layer has.
+fn kind(folder: &Handle, name: &[u8], stat: &Stat) -> Result<Option<EntryKind>, rustix::io::Errno> {
+    let (major, minor) = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
+    Ok(Some(match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => EntryKind::Folder,
+        FileType::RegularFile => EntryKind::File { size: u64::try_from(stat.st_size).unwrap_or_default() },
+        FileType::Symlink => EntryKind::Link { target: folder.link_target(name)?.into() },
+        FileType::CharacterDevice if (major, minor) == (0, 0) => EntryKind::Whiteout,
+        FileType::CharacterDevice => EntryKind::Device { is_character: true, major, minor },
+        FileType::BlockDevice => EntryKind::Device { is_character: false, major, minor },
+        FileType::Fifo => EntryKind::Pipe,
+        FileType::Socket | FileType::Unknown => return Ok(None),
+    }))
+}

@@ -1,0 +1,57 @@
+//! Why a layer cannot be unpacked, or a folder not be packed.
+
+use std::io;
+
+use crate::oci::layers::error::LayerError;
+use crate::oci::layers::writer::WriteError;
+
+/// Why a layer cannot be unpacked, or a folder not be packed.
+#[derive(Debug, thiserror::Error)]
+pub enum RootfsError {
+    /// The system refuses something.
+    #[error("cannot {action} `{path}`")]
+    System {
+        /// What was tried.
+        action: &'static str,
+        /// With what.
+        path: String,
+        /// Why not.
+        #[source]
+        cause: io::Error,
+    },
+    /// The layer itself.
+    #[error(transparent)]
+    Layer(#[from] LayerError),
+    /// The layer that is written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The overlay was mounted with an option under which its upper folder is not whole by itself.
+    #[error("`{path}` in the upper folder of an overlay has the attribute `{attribute}`")]
+    Overlay {
+        /// Where.
+        path: String,
+        /// Which.
+        attribute: String,
+    },
+}
+
+impl RootfsError {
+    /// That `action` with `path` gave `cause`.
+    pub(super) fn system(action: &'static str, path: &[u8], cause: impl Into<io::Error>) -> Self {
+        let path = String::from_utf8_lossy(path).into_owned();
+        Self::System { action, path, cause: cause.into() }
+    }
+
+    /// What helps, where something does.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Layer(error) => error.help(),
+            Self::System { cause, .. }
+                if cause.raw_os_error() == Some(rustix::io::Errno::NOSPC.raw_os_error()) =>
+            {
+                Some("make room on the disk of the cache: `imgraph cache gc`")
+            }
+            Self::System { .. } | Self::Write(_) | Self::Overlay { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! Unpacks a layer into a folder that an overlay takes as one of its lower ones.
+//!
+//! A layer is unpacked by itself, once for all chains that it is in. Marks become what an overlay knows: a
+//! character device 0/0 for a path that is gone, an attribute for a folder that hides what is below it. A
+//! folder that the tar does not have, but only things in it, gets the owner and mode that it has in the layers
+//! below: an overlay takes them from the uppermost. And a mark that hides nothing is left out: in a folder that
+//! no layer below has, an overlay would show the device. So a layer with either is unpacked once for each
+//! way in which the layers below can be.
+//!
+//! The folder is made under a temporary name and renamed. It is not synced, which would wait for all that other
+//! programs write: instead its name says in which run of the system it was made, and after the next start it
+//! is made again.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::FileType;
+use rustix::io::Errno;
+
+use super::error::RootfsError;
+use super::handle::Handle;
+use super::ownership::Ownership;
+use crate::oci::layer_entry::EntryKind;
+use crate::oci::layers::index::{LayerIndex, ROOT};
+use crate::oci::layers::layer::Layer;
+use crate::oci::layers::root_view::{Found, RootView};
+
+/// How the name of a folder begins that is not whole yet.
+pub(super) const TEMPORARY_PREFIX: &str = ".tmp-";
+
+/// Bytes that are copied at once.
+const COPIED_AT_ONCE: usize = 256 << 10;
+
+/// Digits of a digest in a folder's name. All of them in a hundred names are more than a mount's options hold.
+const DIGITS: usize = 32;
+
+/// The folder with what is in `layer`, which is above `below`: one of `unpacked`, made when it is not there.
+/// Several processes may do this at once.
+///
+/// `unpacked` has a folder for each ownership, which nobody but its owner may enter: what is in layers may be
+/// owned by root and let everybody become root.
+pub fn unpack(
+    layer: &Arc<Layer>,
+    below: &RootView,
+    unpacked: &Path,
+    ownership: Ownership,
+) -> Result<PathBuf, RootfsError> {
+    let surroundings = Surroundings::of(layer.index(), below);
+    let parent = unpacked.join(ownership.name());
+    let place = parent.join(format!("{}.{}", surroundings.name(layer), this_run()?));
+    if place.is_dir() {
+        return Ok(place);
+    }
+    make_private(&parent)?;
+    let temporary = tempfile::Builder::new()
+        .prefix(TEMPORARY_PREFIX)
+        .tempdir_in(&parent)
+        .map_err(|cause| RootfsError::system("make a folder in", path_bytes(&parent), cause))?;
+    let folder = temporary.path();
+    let lock = File::open(folder).and_then(|lock| lock.lock().map(|()| lock));
+    let lock = lock.map_err(|cause| RootfsError::system("lock", path_bytes(folder), cause))?;
+    let root =
+        Handle::open(folder).map_err(|cause| RootfsError::system("open", path_bytes(folder), cause))?;
+    let writer = Writer { layer, surroundings: &surroundings, root: &root, ownership, names: HashMap::new() };
+    writer.write()?;
+    let renamed = fs::rename(folder, &place);
+    drop(lock);
+    match renamed {
+        Ok(()) => {
+            // Nothing is left to remove.
+            let _path = temporary.keep();
+        }
+        // Another process was faster; its folder is the same.
+        Err(_) if place.is_dir() => {}
+        Err(cause) => return Err(RootfsError::system("make", path_bytes(&place), cause)),
+    }
+    Ok(place)
+}
+
+/// Gives the folder `upper` of an overlay the owner, mode and attributes of the root in `view`: a mounted
+/// overlay shows those of its upper folder.
+pub fn dress_root(view: &RootView, upper: &Path, ownership: Ownership) -> Result<(), RootfsError> {
+    let dress = || {
+        let folder = Handle::open(upper)?;
+        let (mode, uid, gid) = view.root().owner();
+        dress(&folder, b".", (mode, uid, gid), view.root().xattrs(), ownership)
+    };
+    dress().map_err(|cause| RootfsError::system("change", path_bytes(upper), cause))
+}
+
+/// In which run of the system this is.
+pub(super) fn this_run() -> Result<String, RootfsError> {
+    let path = "/proc/sys/kernel/random/boot_id";
+    let id = fs::read_to_string(path).map_err(|cause| RootfsError::system("read", path.as_bytes(), cause))?;
+    Ok(id.chars().take(8).collect())
+}
+
+fn make_private(folder: &Path) -> Result<(), RootfsError> {
+    let make = || {
+        fs::create_dir_all(folder)?;
+        fs::set_permissions(folder, Permissions::from_mode(0o700))
+    };
+    make().map_err(|cause| RootfsError::system("make", path_bytes(folder), cause))
+}
+
+fn path_bytes(path: &Path) -> &[u8] {
+    std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str())
+}
+
+type Owner = (u32, u32, u32);
+type Attributes<'v> = &'v [(Box<[u8]>, Box<[u8]>)];
+
+/// What the layers below have to do with how a layer is unpacked.
+struct Surroundings<'v> {
+    /// Folders of the layer that no entry of it makes, as the layers below have them. The root does not
+    /// count: an overlay shows that of its upper folder.
+    implied: HashMap<u32, (Owner, Attributes<'v>)>,
+    /// Marks that hide nothing.
+    idle_marks: HashSet<u32>,
+    hash: blake3::Hash,
+}
+
+impl<'v> Surroundings<'v> {
+    fn of(index: &LayerIndex, below: &'v RootView) -> Self {
+        let (mut implied, mut idle_marks) = (HashMap::new(), HashSet::new());
+        let mut hasher = blake3::Hasher::new();
+        for record in 1..index.len() as u32 {
+            let entry = if index.is_implied(record) && !index.is_whiteout(record) {
+                let found = seen_below(index, record, below).filter(Found::is_folder);
+                let Some(found) = found else { continue };
+                implied.insert(record, (found.owner(), found.xattrs()));
+                Some(found.entry(b""))
+            } else if index.is_whiteout(record) && seen_below(index, record, below).is_none() {
+                idle_marks.insert(record);
+                None
+            } else {
+                continue;
+            };
+            let bytes = postcard::to_stdvec(&(record, entry)).expect("it is written into memory");
+            hasher.update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
+        }
+        Self { implied, idle_marks, hash: hasher.finalize() }
+    }
+
+    fn name(&self, layer: &Layer) -> String {
+        if self.implied.is_empty() && self.idle_marks.is_empty() {
+            return layer.diff_id().0.hex()[..DIGITS].to_owned();
+        }
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(layer.diff_id().0.as_bytes()).update(self.hash.as_bytes());
+        hasher.finalize().to_hex()[..DIGITS].to_owned()
+    }
+}
+
+/// What the layers below have at the path of `record`, as far as folders of its own layer let it be seen.
+fn seen_below<'v>(index: &LayerIndex, record: u32, below: &'v RootView) -> Option<Found<'v>> {
+    let mut folder = index.parent(record);
+    while folder != ROOT && !index.is_opaque(folder) {
+        folder = index.parent(folder);
+    }
+    if index.is_opaque(folder) { None } else { below.lookup(&index.path(record)) }
+}
+
+/// Writes what is in a layer.
+struct Writer<'w> {
+    layer: &'w Arc<Layer>,
+    surroundings: &'w Surroundings<'w>,
+    root: &'w Handle,
+    ownership: Ownership,
+    /// Of each file with several names, the record whose name was written first.
+    names: HashMap<u32, u32>,
+}
+
+impl Writer<'_> {
+    fn write(mut self) -> Result<(), RootfsError> {
+        let mut buffer = vec![0; COPIED_AT_ONCE];
+        let index = self.layer.index();
+        let root = self.root.folder(b"").map_err(|cause| self.error("open", ROOT, cause))?;
+        // Folders that are open, with what is left to be written in each.
+        let mut open = vec![(root, index.children(ROOT))];
+        while let Some((folder, left)) = open.last_mut() {
+            let Some(record) = left.next() else {
+                open.pop();
+                continue;
+            };
+            if index.is_folder(record) {
+                let made = folder.make_folder(index.name(record));
+                let made = made.map_err(|cause| self.error("make", record, cause))?;
+                open.push((made, index.children(record)));
+            } else {
+                self.write_one(folder, record, &mut buffer)?;
+            }
+        }
+        self.dress_folders()
+    }
+
+    fn write_one(&mut self, folder: &Handle, record: u32, buffer: &mut [u8]) -> Result<(), RootfsError> {
+        let index = self.layer.index();
+        let name = index.name(record);
+        if let Some(group) = index.link_group(record) {
+            let first = *self.names.entry(group).or_insert(record);
+            if first != record {
+                return self
+                    .link(folder, name, &index.path(first))
+                    .map_err(|cause| self.error("link", record, cause));
+            }
+        }
+        match index.kind(record) {
+            EntryKind::File { .. } => self.copy(folder, record, buffer),
+            EntryKind::Link { target } => folder.make_link(name, &target).map_err(io::Error::from),
+            EntryKind::Whiteout if self.surroundings.idle_marks.contains(&record) => return Ok(()),
+            EntryKind::Whiteout => {
+                let made = folder.make_node(name, FileType::CharacterDevice, 0, 0);
+                return made.map_err(|cause| self.error("make", record, cause));
+            }
+            EntryKind::Pipe => folder.make_node(name, FileType::Fifo, 0, 0).map_err(io::Error::from),
+            EntryKind::Device { .. } if self.ownership != Ownership::Root => {
+                // Nobody but root can make one; Docker leaves them out in the same case.
+                return Ok(());
+            }
+            EntryKind::Device { is_character, major, minor } => {
+                let kind = if is_character { FileType::CharacterDevice } else { FileType::BlockDevice };
+                folder.make_node(name, kind, major, minor).map_err(io::Error::from)
+            }
+            // Folders do not come here, and other marks are no records.
+            EntryKind::Folder | EntryKind::HardLink { .. } | EntryKind::Opaque => Ok(()),
+        }
+        .map_err(|cause| self.error("write", record, cause))?;
+        self.dress_one(folder, record)
+    }
+
+    fn link(&self, folder: &Handle, name: &[u8], first: &[u8]) -> Result<(), Errno> {
+        let at = first.iter().rposition(|byte| *byte == b'/');
+        let (parent, other) = at.map_or((&b""[..], first), |at| (&first[..at], &first[at + 1..]));
+        folder.make_hard_link(name, &self.root.folder(parent)?, other)
+    }
+
+    fn copy(&self, folder: &Handle, record: u32, buffer: &mut [u8]) -> io::Result<()> {
+        let mut file = folder.create(self.layer.index().name(record))?;
+        let tar = self.layer.tar()?;
+        let mut left = self.layer.index().bytes_at(record).unwrap_or_default();
+        while !left.is_empty() {
+            let wanted = buffer.len().min(usize::try_from(left.end - left.start).unwrap_or(usize::MAX));
+            tar.read_exact_at(&mut buffer[..wanted], left.start)?;
+            file.write_all(&buffer[..wanted])?;
+            left.start += wanted as u64;
+        }
+        Ok(())
+    }
+
+    /// Owner, attributes, mode and time of what was written, in this order: a change of owner takes attributes
+    /// and bits of the mode away.
+    fn dress_one(&self, folder: &Handle, record: u32) -> Result<(), RootfsError> {
+        let index = self.layer.index();
+        let name = index.name(record);
+        let (mode, uid, gid) = index.owner(record);
+        let (seconds, nanoseconds) = index.changed_at(record);
+        let is_link = index.link_target(record).is_some();
+        let dressed = if is_link {
+            give(folder, name, (uid, gid), index.attributes(record), self.ownership)
+        } else {
+            dress(folder, name, (mode, uid, gid), index.attributes(record), self.ownership)
+        };
+        dressed
+            .and_then(|()| folder.set_time(name, seconds, nanoseconds))
+            .map_err(|cause| self.error("change", record, cause))
+    }
+
+    /// What folders are like, the deepest first: before, they have to let in whoever writes into them.
+    fn dress_folders(&self) -> Result<(), RootfsError> {
+        let index = self.layer.index();
+        // A folder's record stands behind that of the folder that it is in.
+        for record in (0..index.len() as u32).rev().filter(|record| index.is_folder(*record)) {
+            let known = self.surroundings.implied.get(&record).copied();
+            let (owner, attributes) = known.unwrap_or((index.owner(record), index.attributes(record)));
+            let (seconds, nanoseconds) = index.changed_at(record);
+            let dress = || {
+                let folder = self.root.folder(&index.path(record))?;
+                if index.is_opaque(record) {
+                    folder.set_attribute(b".", self.ownership.opaque_attribute().as_bytes(), b"y")?;
+                }
+                dress(&folder, b".", owner, attributes, self.ownership)?;
+                folder.set_time(b".", seconds, nanoseconds)
+            };
+            dress().map_err(|cause| self.error("change", record, cause))?;
+        }
+        Ok(())
+    }
+
+    fn error(&self, action: &'static str, record: u32, cause: impl Into<io::Error>) -> RootfsError {
+        RootfsError::system(action, &self.layer.index().path(record), cause)
+    }
+}
+
+/// Gives `name`, which is no link, its owner, attributes and mode.
+fn dress(
+    folder: &Handle,
+    name: &[u8],
+    (mode, uid, gid): Owner,
+    attributes: Attributes<'_>,
+    ownership: Ownership,
+) -> Result<(), Errno> {
+    give(folder, name, (uid, gid), attributes, ownership)?;
+    folder.set_mode(name, mode)
+}
+
+/// Gives `name` its owner and attributes.
+fn give(
+    folder: &Handle,
+    name: &[u8],
+    (uid, gid): (u32, u32),
+    attributes: Attributes<'_>,
+    ownership: Ownership,
+) -> Result<(), Errno> {
+    if ownership.gives_away() {
+        folder.set_owner(name, uid, gid)?;
+    }
+    for (attribute, value) in attributes {
+        match folder.set_attribute(name, attribute, value) {
+            // A file system may have no such attributes, and without root's privileges many are not to be had.
+            // Docker goes on without them too.
+            Err(Errno::NOTSUP) => {}
+            Err(Errno::PERM | Errno::INVAL) if ownership != Ownership::Root => {}
+            set => set?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,359 @@
+//! Layers on a real overlay: what a view says of a chain of layers is what the kernel shows when they are
+//! unpacked, and what a command changes there is what the layer made of it says.
+//!
+//! As root it mounts in a mount namespace of its own; otherwise in a user namespace with one user, as the
+//! builder does without root.
+#![cfg(target_os = "linux")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use imgraph::build::embedded::rootfs::difference::write_difference;
+use imgraph::build::embedded::rootfs::ownership::Ownership;
+use imgraph::build::embedded::rootfs::sweep::{remove_tree, sweep_unpacked};
+use imgraph::build::embedded::rootfs::unpack::{dress_root, unpack};
+use imgraph::oci::blob_digest::{BlobDigest, DiffId};
+use imgraph::oci::layer_entry::{EntryKind, LayerEntry};
+use imgraph::oci::layers::layer::Layer;
+use imgraph::oci::layers::root_view::RootView;
+use imgraph::oci::layers::writer::LayerWriter;
+use proptest::prelude::*;
+
+/// Lists everything: path, kind, mode, owner, target, and for files the size and how many names they have.
+const LIST: &str = "LC_ALL=C find . -mindepth 1 \
+    \\( -type f -printf '%P|%y|%m|%U:%G|%l|%s|%n\\n' -exec cat {} \\; -printf '\\n' \\) \
+    -o -printf '%P|%y|%m|%U:%G|%l||\\n'";
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn ownership() -> Ownership {
+    if is_root() { Ownership::Root } else { Ownership::Single }
+}
+
+struct Chain {
+    folder: PathBuf,
+    view: RootView,
+    lower: Vec<PathBuf>,
+}
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        remove_tree(&self.folder).unwrap();
+    }
+}
+
+impl Chain {
+    fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("imgraph-layers-").tempdir().unwrap().keep();
+        for name in ["upper", "work", "mount", "bottom"] {
+            fs::create_dir(folder.join(name)).unwrap();
+        }
+        let lower = vec![folder.join("bottom")];
+        Self { folder, view: RootView::default(), lower }
+    }
+
+    fn push(&mut self, tar: &[u8]) {
+        let layer = layer(tar);
+        let place = unpack(&layer, &self.view, &self.folder.join("unpacked"), ownership()).unwrap();
+        self.lower.insert(0, place);
+        self.view.apply(layer);
+    }
+
+    /// Runs `script` in the mounted chain and lists what is there afterwards.
+    fn run(&self, script: &str) -> BTreeMap<String, String> {
+        dress_root(&self.view, &self.folder.join("upper"), ownership()).unwrap();
+        // Each place once: an overlay refuses the same folder twice.
+        let mut lower: Vec<&str> = Vec::new();
+        let hidden = self.view.layers().len() - self.view.visible_layers().len();
+        for place in &self.lower[..self.lower.len() - 1 - hidden] {
+            let place = place.strip_prefix(&self.folder).unwrap().to_str().unwrap();
+            if !lower.contains(&place) {
+                lower.push(place);
+            }
+        }
+        lower.push("bottom");
+        let privilege = if is_root() { "" } else { "userxattr," };
+        let options = format!(
+            "{privilege}index=off,metacopy=off,redirect_dir=off,lowerdir={},upperdir=upper,workdir=work",
+            lower.join(":")
+        );
+        let all = format!(
+            "umask 022; mount -t overlay overlay -o {options} mount && cd mount && {{ :\n{script}\n}} >/dev/null 2>&1; {LIST}"
+        );
+        let flags: &[&str] = if is_root() { &["-m"] } else { &["-Urm"] };
+        let output = Command::new("unshare")
+            .args(flags)
+            .args(["sh", "-c", &all])
+            .current_dir(&self.folder)
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && errors.is_empty(), "{options}: {errors}");
+        lines(&String::from_utf8_lossy(&output.stdout))
+    }
+}
+
+/// Listed lines by path, each with the content that follows it.
+fn lines(text: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut last = String::new();
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        match line.split_once('|') {
+            Some((path, facts)) => {
+                last = path.to_owned();
+                found.insert(last.clone(), facts.to_owned());
+            }
+            None => found.get_mut(&last).unwrap().push_str(line),
+        }
+    }
+    found
+}
+
+/// What [`LIST`] says of a view. Without root, everything is root's.
+fn listed(view: &RootView) -> BTreeMap<String, String> {
+    let mut names: BTreeMap<(DiffId, u32), usize> = BTreeMap::new();
+    let files = view.walk(b"").filter_map(|(_path, found)| found.same_file());
+    files.for_each(|file| *names.entry(file).or_default() += 1);
+    let line = |(path, found): (Box<[u8]>, imgraph::oci::layers::root_view::Found<'_>)| {
+        let (mode, uid, gid) = found.owner();
+        let (uid, gid) = if is_root() { (uid, gid) } else { (0, 0) };
+        let shown = match found.kind() {
+            EntryKind::Folder => format!("d|{mode:o}|{uid}:{gid}|||"),
+            EntryKind::Pipe => format!("p|{mode:o}|{uid}:{gid}|||"),
+            EntryKind::Link { target } => format!("l|777|{uid}:{gid}|{}||", String::from_utf8_lossy(&target)),
+            EntryKind::File { size } => {
+                let count = found.same_file().map_or(1, |file| names[&file]);
+                let mut content = String::new();
+                found.open().unwrap().read_to_string(&mut content).unwrap();
+                format!("f|{mode:o}|{uid}:{gid}||{size}|{count}{content}")
+            }
+            kind => panic!("{kind:?}"),
+        };
+        (String::from_utf8_lossy(&path).into_owned(), shown)
+    };
+    view.walk(b"").map(line).collect()
+}
+
+fn layer(tar: &[u8]) -> Arc<Layer> {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(tar).unwrap();
+    Layer::read(file, DiffId(BlobDigest::of(tar))).unwrap()
+}
+
+fn path() -> impl Strategy<Value = String> {
+    proptest::collection::vec("[abc]", 1..4).prop_map(|names| names.join("/"))
+}
+
+/// Path, kind, low bits of the mode, target, and owner of an entry.
+type Wild = (String, u8, u32, String, u64);
+
+fn wild_entries() -> impl Strategy<Value = Vec<Wild>> {
+    let entry = (path(), 0..9_u8, 0..8_u32, "[abc/.]{1,4}", 0..3_u64);
+    proptest::collection::vec(entry, 0..12)
+}
+
+/// A tar in any order, without the folders that it needs, with marks, links below links and repeated names.
+fn wild_tar(entries: &[Wild]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for &(ref path, kind, low, ref target, owner) in entries {
+        let (folder, name) = path.rsplit_once('/').map_or(("", &**path), |(folder, name)| (folder, name));
+        let mut header = tar::Header::new_ustar();
+        let content = format!("c{low}");
+        let (entry_type, path, size) = match kind {
+            0 | 1 => (tar::EntryType::Directory, path.clone(), 0),
+            2 | 3 => (tar::EntryType::Regular, path.clone(), content.len()),
+            4 => (tar::EntryType::Symlink, path.clone(), 0),
+            5 => (tar::EntryType::Fifo, path.clone(), 0),
+            6 => (tar::EntryType::Link, path.clone(), 0),
+            7 => (tar::EntryType::Regular, format!("{folder}/.wh.{name}"), 0),
+            _ => (tar::EntryType::Regular, format!("{folder}/.wh..wh..opq"), 0),
+        };
+        header.set_entry_type(entry_type);
+        let old = header.as_old_mut();
+        old.name[..path.len()].copy_from_slice(path.as_bytes());
+        if matches!(kind, 4 | 6) {
+            old.linkname[..target.len()].copy_from_slice(target.as_bytes());
+        }
+        header.set_mode(0o700 | low);
+        header.set_uid(owner);
+        header.set_gid(owner * 1000);
+        header.set_mtime(5);
+        header.set_size(size as u64);
+        header.set_cksum();
+        let one = [header.as_bytes().as_slice(), &content.as_bytes()[..size]].concat();
+        let mut with_one = [&*bytes, &*one].concat();
+        with_one.resize(with_one.len().next_multiple_of(512), 0);
+        // What a layer cannot have is left out.
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&with_one).unwrap();
+        if Layer::read(file, DiffId(BlobDigest::of(b""))).is_ok() {
+            bytes = with_one;
+        }
+    }
+    bytes.extend_from_slice(&[0; 1024]);
+    bytes
+}
+
+/// Something that a command does to a root folder. What does not work is left undone.
+fn change() -> impl Strategy<Value = String> {
+    let path = path;
+    prop_oneof![
+        path().prop_map(|path| format!("rm -rf {path}")),
+        path().prop_map(|path| format!("mkdir -p {path}")),
+        path().prop_map(|path| format!("rm -rf {path}; mkdir -p {path}")),
+        (path(), 0..9).prop_map(|(path, number)| format!("printf n{number} > {path}")),
+        (path(), path()).prop_map(|(from, to)| format!("mv {from} {to}")),
+        (path(), path()).prop_map(|(from, to)| format!("ln {from} {to}")),
+        (path(), path()).prop_map(|(from, to)| format!("ln -s {from} {to}")),
+        (path(), 0..8).prop_map(|(path, low)| format!("chmod 70{low} {path}")),
+        path().prop_map(|path| format!("touch {path}")),
+        path().prop_map(|path| format!("mkfifo {path}")),
+        (path(), 0..3).prop_map(|(path, owner)| format!("chown -h {owner}:{owner} {path}")),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_view_is_what_an_overlay_shows(tars in proptest::collection::vec(wild_entries(), 1..5)) {
+        let mut chain = Chain::new();
+        tars.iter().for_each(|tar| chain.push(&wild_tar(tar)));
+        prop_assert_eq!(chain.run(""), listed(&chain.view));
+    }
+
+    #[test]
+    fn a_difference_is_what_was_changed(
+        tars in proptest::collection::vec(wild_entries(), 0..3),
+        changes in proptest::collection::vec(change(), 0..12),
+    ) {
+        let mut chain = Chain::new();
+        tars.iter().for_each(|tar| chain.push(&wild_tar(tar)));
+        let shown = chain.run(&changes.join("\n"));
+        let mut writer = LayerWriter::new(Vec::new(), 0);
+        let upper = chain.folder.join("upper");
+        let is_anything = write_difference(&upper, &chain.view, ownership(), &mut writer).unwrap();
+        let tar = writer.finish().unwrap();
+        let layer = layer(&tar);
+        prop_assert_eq!(is_anything, !layer.index().is_empty());
+        let mut after = chain.view.clone();
+        after.apply(layer);
+        prop_assert_eq!(shown, listed(&after), "{:?}", changes);
+    }
+}
+
+/// The entries of a layer, written.
+fn written(entries: &[(&str, EntryKind, u32)], xattrs: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = LayerWriter::new(Vec::new(), 7);
+    for (path, kind, mode) in entries {
+        let xattrs = xattrs.iter().map(|(name, value)| (name.as_bytes().into(), (*value).into())).collect();
+        let (path, kind) = (path.as_bytes().into(), kind.clone());
+        let entry = LayerEntry { path, kind, mode: *mode, uid: 0, gid: 0, xattrs };
+        writer.append(&entry, &mut &b"abc"[..]).unwrap();
+    }
+    writer.finish().unwrap()
+}
+
+#[test]
+fn what_is_unpacked_and_packed_is_the_same_tar() {
+    let file = EntryKind::File { size: 3 };
+    let entries = [
+        ("a", EntryKind::Folder, 0o1777),
+        ("a.b", file.clone(), 0o4755),
+        ("a/b", file, 0o644),
+        ("a/c", EntryKind::Link { target: (*b"../x").into() }, 0o777),
+        ("d", EntryKind::Folder, 0o700),
+        ("d/p", EntryKind::Pipe, 0o600),
+        ("e", EntryKind::HardLink { target: (*b"a.b").into() }, 0o4755),
+    ];
+    let tar = written(&entries, &[]);
+    let mut chain = Chain::new();
+    chain.push(&tar);
+    let mut writer = LayerWriter::new(Vec::new(), 7);
+    write_difference(&chain.lower[0], &RootView::default(), ownership(), &mut writer).unwrap();
+    assert!(writer.finish().unwrap() == tar);
+}
+
+#[test]
+fn attributes_come_back_but_for_an_overlays_own() {
+    let xattrs: &[(&str, &[u8])] = &[("user.a", b"x\0\n"), ("user.b", b"")];
+    let tar =
+        written(&[("f", EntryKind::Folder, 0o755), ("f/a", EntryKind::File { size: 3 }, 0o644)], xattrs);
+    let mut chain = Chain::new();
+    chain.push(&tar);
+    let shown = |place: &Path| {
+        let mut writer = LayerWriter::new(Vec::new(), 7);
+        write_difference(place, &RootView::default(), ownership(), &mut writer)
+            .map_err(|error| error.to_string())?;
+        Ok::<_, String>(writer.finish().unwrap())
+    };
+    assert!(shown(&chain.lower[0]).unwrap() == tar);
+    let folder = chain.lower[0].join("f");
+    let set = |name: &str, value: &[u8]| {
+        rustix::fs::setxattr(&folder, name, value, rustix::fs::XattrFlags::empty()).unwrap();
+    };
+    set("user.overlay.origin", b"z");
+    assert!(shown(&chain.lower[0]).unwrap() == tar);
+    set("user.overlay.redirect", b"/etc");
+    let message = "`f` in the upper folder of an overlay has the attribute `user.overlay.redirect`";
+    assert_eq!(shown(&chain.lower[0]).unwrap_err(), message);
+}
+
+#[test]
+fn unpacked_layers_are_found_again_and_swept() {
+    let mut chain = Chain::new();
+    let tar = written(&[("a", EntryKind::Folder, 0o000), ("b", EntryKind::Folder, 0o755)], &[]);
+    chain.push(&tar);
+    let place = chain.lower[0].clone();
+    let before = fs::metadata(&place).unwrap();
+    std::thread::scope(|scope| {
+        let unpack_again = || {
+            let again =
+                unpack(&layer(&tar), &RootView::default(), &chain.folder.join("unpacked"), ownership());
+            assert_eq!(again.unwrap(), place);
+        };
+        (0..4).for_each(|_thread| drop(scope.spawn(unpack_again)));
+    });
+    assert_eq!(fs::metadata(&place).unwrap().created().ok(), before.created().ok());
+    let of_another_run = place.with_extension("00000000");
+    fs::rename(&place, &of_another_run).unwrap();
+    let left_over = place.parent().unwrap().join(".tmp-x");
+    fs::create_dir(&left_over).unwrap();
+    fs::File::open(&left_over).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    chain.push(&tar);
+    sweep_unpacked(&chain.folder.join("unpacked")).unwrap();
+    let names = fs::read_dir(place.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    assert_eq!(names.collect::<Vec<_>>(), [place]);
+}
+
+/// A folder that a layer does not list has the owner and mode of the layers below, in the overlay too.
+#[test]
+fn folders_that_a_layer_leaves_out_are_as_below() {
+    let mut chain = Chain::new();
+    chain.push(&written(&[("a", EntryKind::Folder, 0o711)], &[]));
+    let mut header = tar::Header::new_ustar();
+    header.set_path("a/b").unwrap();
+    header.set_mode(0o644);
+    header.set_size(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_cksum();
+    chain.push(&[header.as_bytes().as_slice(), &[0; 1024]].concat());
+    let shown = chain.run("");
+    assert_eq!(shown["a"], "d|711|0:0|||");
+    assert_eq!(shown, listed(&chain.view));
+    let other = unpack(
+        chain.view.layers().last().unwrap(),
+        &RootView::default(),
+        &chain.folder.join("unpacked"),
+        ownership(),
+    );
+    assert!(other.unwrap().as_os_str().as_bytes() != chain.lower[0].as_os_str().as_bytes());
+}
