@@ -73,6 +73,8 @@ pub struct BuildRequest<'r> {
     pub network: Option<&'r str>,
     /// Whether the builder is to leave its own cache aside.
     pub no_cache: bool,
+    /// Whether the output is an image that leaves the builder, and no intermediate.
+    pub is_product: bool,
     /// Names to give the image, `repository:tag`.
     pub tags: &'r [String],
 }

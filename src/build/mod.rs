@@ -10,3 +10,4 @@ mod redaction;
 pub mod embedded;
 pub mod late_builder;
 pub mod docker;
+pub mod any_builder;

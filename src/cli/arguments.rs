@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::builder_choice::BuilderChoice;
 use super::query_arguments;
 
 /// A declarative build graph for container images.
@@ -53,6 +54,12 @@ pub(crate) struct Everywhere {
     /// Read all files, without the index of what earlier runs knew of them, and write none
     #[arg(long, global = true)]
     pub(crate) no_index: bool,
+    /// Who builds
+    #[arg(long, value_name = "BUILDER", global = true, env = "IMGRAPH_BUILDER", default_value = "auto")]
+    pub(crate) builder: BuilderChoice,
+    /// Ask MIRROR for images of REGISTRY first (the embedded builder)
+    #[arg(long = "mirror", value_name = "REGISTRY=MIRROR", global = true, value_parser = assignment)]
+    pub(crate) mirror: Vec<(String, String)>,
     /// The Docker Engine to use, unix:///path or tcp://host:port
     #[arg(long, value_name = "URL", global = true, env = "DOCKER_HOST", hide_env_values = true)]
     pub(crate) docker_host: Option<String>,

@@ -9,6 +9,7 @@ use clap::Parser;
 use crate::types::environment::Environment;
 
 mod query_arguments;
+mod builder_choice;
 mod arguments;
 mod exit;
 mod circle;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::arguments::Targets;
 use super::exit::Exit;
 use super::session::{Session, Workspace};
+use crate::build::any_builder::AnyBuilder;
 use crate::build::builder::{Bases, BuildError, Builder, Inventory};
-use crate::build::docker::DockerBuilder;
 use crate::build::late_builder::LateBuilder;
 use crate::cache::folder::CacheFolder;
 use crate::cache::last_build::LastBuilds;
@@ -32,7 +32,7 @@ pub(crate) struct Prepared {
     pub(crate) source_keys: DenseMap<NodeId, SourceKey>,
     pub(crate) builder: Arc<dyn Builder>,
     /// The engine behind the builder, where it was connected to.
-    pub(crate) engine: Option<Arc<DockerBuilder>>,
+    pub(crate) engine: Option<Arc<AnyBuilder>>,
     pub(crate) inventory: Inventory,
     pub(crate) bases: Bases,
     pub(crate) cache: CacheFolder,
@@ -170,7 +170,7 @@ impl KeyedGraph {
 /// A builder, and what it has.
 struct Asked {
     builder: Arc<dyn Builder>,
-    engine: Option<Arc<DockerBuilder>>,
+    engine: Option<Arc<AnyBuilder>>,
     inventory: Inventory,
     bases: Bases,
 }
@@ -186,7 +186,7 @@ pub(crate) struct Anew {
 
 /// An engine that answered, and all its images, where it was asked for them.
 pub(crate) struct Engine {
-    pub(crate) builder: Arc<DockerBuilder>,
+    pub(crate) builder: Arc<AnyBuilder>,
     pub(crate) listed: Option<Inventory>,
 }
 
@@ -204,7 +204,7 @@ impl Early {
 fn ask(
     session: &Session,
     patterns: &[String],
-    connected: &Sender<Result<Arc<DockerBuilder>, Exit>>,
+    connected: &Sender<Result<Arc<AnyBuilder>, Exit>>,
 ) -> Option<Result<Inventory, BuildError>> {
     let builder = session.builder().map(Arc::new);
     // Nobody waits for it when the workspace is wrong.

@@ -13,9 +13,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::arguments::Targets;
+use super::builder_choice::Connect;
 use super::exit::Exit;
 use super::prepared::{Anew, Early, Engine, Prepared};
-use super::session::{Connect, Session};
+use super::session::Session;
 use super::terminal;
 use crate::build::builder::Builder;
 use crate::build::docker::NamesMark;
@@ -117,6 +118,7 @@ impl Request {
             command.as_bytes().to_vec(),
             directory.as_os_str().as_bytes().to_vec(),
             everywhere.docker_host.clone().unwrap_or_default().into_bytes(),
+            format!("{:?}", everywhere.builder).into_bytes(),
         ];
         for list in [&targets.patterns, &targets.platform] {
             fields.push(list.len().to_le_bytes().to_vec());

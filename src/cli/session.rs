@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::arguments::Everywhere;
+use super::builder_choice::{Connect, NoBuilder, remote_settings};
 use super::diagnostics;
 use super::exit::Exit;
 use super::terminal::{self, Terminal};
+use crate::build::any_builder::AnyBuilder;
 use crate::build::builder::BuildError;
-use crate::build::docker::{AddressError, DockerBuilder, EngineAddress, NamesMark};
 use crate::cache::folder::CacheFolder;
 use crate::cache::index_file::IndexFile;
 use crate::graph::expand::{self, Wanted};
@@ -40,45 +41,6 @@ pub(crate) struct Session {
     /// Whether anything was shown that is not a result.
     said: AtomicBool,
     last_snapshot: Mutex<Option<Snapshot>>,
-}
-
-/// What it takes to connect to an engine, on any thread.
-#[derive(Clone)]
-pub(crate) struct Connect(Option<String>);
-
-impl Connect {
-    /// Connects.
-    pub(crate) fn connect(&self) -> Result<DockerBuilder, NoBuilder> {
-        DockerBuilder::connect(&self.address().map_err(NoBuilder::Address)?).map_err(NoBuilder::Engine)
-    }
-
-    /// Connects for whoever had no need of it before.
-    pub(crate) fn late(&self) -> Result<Arc<DockerBuilder>, BuildError> {
-        self.connect().map(Arc::new).map_err(|problem| match problem {
-            NoBuilder::Address(error) => BuildError::Surroundings { message: error.to_string(), help: None },
-            NoBuilder::Engine(error) => error,
-        })
-    }
-
-    /// Whether the names of images are there still as they were at `mark`.
-    pub(crate) fn holds(&self, mark: &NamesMark) -> bool {
-        self.address().is_ok_and(|address| mark.holds_at(&address))
-    }
-
-    fn address(&self) -> Result<EngineAddress, AddressError> {
-        match &self.0 {
-            Some(text) if !text.is_empty() => text.parse(),
-            _ => Ok(EngineAddress::default()),
-        }
-    }
-}
-
-/// Why there is no builder.
-pub(crate) enum NoBuilder {
-    /// Its address is malformed.
-    Address(AddressError),
-    /// It does not answer as it should.
-    Engine(BuildError),
 }
 
 /// A workspace that was read without an error.
@@ -300,7 +262,7 @@ impl Session {
     }
 
     /// The builder.
-    pub(crate) fn builder(&self) -> Result<DockerBuilder, Exit> {
+    pub(crate) fn builder(&self) -> Result<AnyBuilder, Exit> {
         self.connect().map_err(|problem| match problem {
             NoBuilder::Address(error) => {
                 let problem =
@@ -308,18 +270,23 @@ impl Session {
                 let help = "set --docker-host or DOCKER_HOST to unix:///path or tcp://host:port";
                 self.fail(&[problem.help(help)], Exit::Usage)
             }
-            NoBuilder::Engine(error) => self.surroundings(&error),
+            NoBuilder::Builder(error) => self.surroundings(&error),
         })
     }
 
     /// The builder, without a word when there is none.
-    pub(crate) fn connect(&self) -> Result<DockerBuilder, NoBuilder> {
+    pub(crate) fn connect(&self) -> Result<AnyBuilder, NoBuilder> {
         self.engine().connect()
     }
 
-    /// Which engine to use.
+    /// Which builder to use.
     pub(crate) fn engine(&self) -> Connect {
-        Connect(self.everywhere.docker_host.clone())
+        Connect {
+            choice: self.everywhere.builder,
+            docker_host: self.everywhere.docker_host.clone(),
+            cache: self.cache_place(),
+            remote: remote_settings(&self.environment, &self.everywhere.mirror),
+        }
     }
 
     /// Shows what the builder could not do for no fault of a target.

@@ -16,7 +16,7 @@ use crate::graph::edges::stood_for;
 use crate::graph::key::Outputs;
 use crate::graph::node::{Build, Context, Dependency, Graph, Node, Role, Work};
 use crate::graph::node_views::NodeViews;
-use crate::graph::target::ArgumentValue;
+use crate::graph::target::{ArgumentValue, TargetKind};
 use crate::source::snapshot::Snapshot;
 use crate::syntax::image_reference::ImageReference;
 use crate::types::event::Subject;
@@ -38,6 +38,7 @@ pub struct Prepared {
     secrets: Vec<SecretValue>,
     network: Option<String>,
     no_cache: bool,
+    is_product: bool,
     tags: Vec<String>,
 }
 
@@ -69,6 +70,7 @@ impl Prepared {
             secrets: Vec::new(),
             network: definition.network.as_ref().map(|network| network.value.as_str().to_owned()),
             no_cache: build.no_cache(),
+            is_product: build.target.kind != TargetKind::Stage,
             tags: Vec::new(),
         }
     }
@@ -113,6 +115,7 @@ impl Prepared {
             secrets: &self.secrets,
             network: self.network.as_deref(),
             no_cache: self.no_cache,
+            is_product: self.is_product,
             tags: &self.tags,
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::context_tree::ContextTree;
+use super::images::Images;
 use super::root::Layers;
 use super::sandbox::{Privileges, Sandbox};
 use super::steps::Steps;
@@ -38,6 +39,8 @@ pub struct Workshop {
 pub struct Site<'s> {
     /// What all builds share.
     pub workshop: &'s Workshop,
+    /// The images that stages begin with.
+    pub images: &'s Images,
     /// What is asked for.
     pub request: &'s BuildRequest<'s>,
     /// The Dockerfile.

@@ -9,13 +9,21 @@ use super::pending::Pending;
 use super::root::Root;
 use super::stage::Stage;
 use super::steps::StepKeyHasher;
+use super::tree::{Content, Node, Owner};
+use super::{refusals, trouble};
 use crate::build::builder::{BuildError, SentFolder};
-use crate::graph::slice::{ProgramStep, Source};
+use crate::graph::slice::{Place, ProgramStep, Source, place};
+use crate::oci::layer_entry::EntryKind;
 use crate::oci::layers::root_view::RootView;
+use crate::oci::remote::download::{self, Download};
+use crate::oci::remote::error::RemoteError;
 use crate::syntax::dockerfile::expansion::Lexer;
 use crate::syntax::dockerfile::keyword::Keyword;
 use crate::syntax::dockerfile::model::{Copy, InlineFile};
 use crate::types::span::Spanned;
+
+/// The largest file that is fetched, in bytes: larger than any archive that images are made from.
+const LARGEST_DOWNLOAD: u64 = 16 << 30;
 
 /// Runs a `COPY` or an `ADD`.
 ///
@@ -89,7 +97,12 @@ fn file_step<'t>(
     let instruction = &step.instruction;
     let mut sources = Vec::new();
     for source in &copy.sources {
-        sources.push(FileSource::Path(from, expand(source)?));
+        let source = expand(source)?;
+        sources.push(match place(&source) {
+            Place::Local => FileSource::Path(from, source),
+            Place::Http => fetched(stage, step, &source, expand_all(&copy.checksum)?)?,
+            Place::Git => return Err(stage.site.failed(step.span, refusals::fetches_no_repository(&source))),
+        });
     }
     for file in &copy.inline {
         let content = inline(stage, step, file)?;
@@ -110,6 +123,36 @@ fn file_step<'t>(
         parents: instruction.has_switch("parents"),
         link: instruction.has_switch("link"),
     })
+}
+
+/// A file behind a URL. It is fetched whenever the instruction is looked at: what it holds is part of the key.
+fn fetched<'t>(
+    stage: &Stage<'_>,
+    step: &ProgramStep<'_>,
+    url: &str,
+    checksum: Option<String>,
+) -> Result<FileSource<'t>, BuildError> {
+    let site = stage.site;
+    let failed = |error: RemoteError| {
+        let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
+        site.failed(step.span, format!("cannot fetch `{url}`: {error}{help}"))
+    };
+    let checksum = checksum.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose();
+    let checksum = checksum
+        .map_err(|_other| site.failed(step.span, "the embedded builder knows checksums of `sha256:` only"))?;
+    let name = download::file_name(url).map_err(failed)?;
+    let file = tempfile::tempfile_in(&site.workshop.running);
+    let mut file = file.map_err(|cause| trouble::of_disk("make a file", &cause))?;
+    let wanted = Download { url, checksum, limit: LARGEST_DOWNLOAD };
+    let fetched = site.images.remote()?.download(&wanted, &mut file, &|_, _| {}, site.cancellation);
+    if site.cancellation.is_cancelled() {
+        return Err(BuildError::Cancelled);
+    }
+    let fetched = fetched.map_err(failed)?;
+    let kind = EntryKind::File { size: fetched.size };
+    let content = Content::InFile { file: Arc::new(file), offset: 0, size: fetched.size };
+    let node = Node { kind, content, ..Node::folder(0o600, Owner::default()) };
+    Ok(FileSource::Fetched { name, identity: fetched.digest.to_string(), node })
 }
 
 /// A destination as the working folder makes it. That it is a folder stays to be seen at its end.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::configuration::Configuration;
-use super::images::{BaseImage, Images};
+use super::images::BaseImage;
 use super::instruction;
 use super::pending::Pending;
 use super::root::Root;
@@ -25,8 +25,6 @@ type Results = BTreeMap<usize, Result<Position, BuildError>>;
 /// The stages at work.
 struct Stages<'s> {
     site: &'s Site<'s>,
-    images: &'s Images,
-    program: &'s Program<'s>,
     results: Mutex<Results>,
     changed: Condvar,
 }
@@ -35,8 +33,8 @@ struct Stages<'s> {
 ///
 /// # Errors
 /// The first thing that failed, in the order of the file.
-pub fn run(site: &Site<'_>, images: &Images, program: &Program<'_>) -> Result<Position, BuildError> {
-    let stages = Stages { site, images, program, results: Mutex::default(), changed: Condvar::new() };
+pub fn run(site: &Site<'_>, program: &Program<'_>) -> Result<Position, BuildError> {
+    let stages = Stages { site, results: Mutex::default(), changed: Condvar::new() };
     std::thread::scope(|scope| {
         let (last, others) = program.stages.split_last().expect("a program has a stage");
         for (number, stage) in others.iter().enumerate() {
@@ -147,7 +145,7 @@ impl Stages<'_> {
             Some(ContextSource::Image(reference)) => reference,
             _ => name,
         };
-        self.images.get(reference, platform, self.site.cancellation)
+        self.site.images.get(reference, platform, self.site.cancellation)
     }
 
     /// The files of a named context that is a folder, as a root.

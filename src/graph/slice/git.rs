@@ -3,7 +3,7 @@
 
 /// What a source names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub enum Place {
     /// A path of the context.
     Local,
     /// A file behind a URL.
@@ -13,7 +13,7 @@ pub(super) enum Place {
 }
 
 /// What `source` names.
-pub(super) fn place(source: &str) -> Place {
+pub fn place(source: &str) -> Place {
     let web = ["http://", "https://"];
     match protocol(source) {
         Some("http" | "https") if path_of(source).ends_with(".git") => Place::Git,

@@ -23,6 +23,7 @@ mod cut;
 mod program;
 
 pub use cut::slice;
+pub use git::{Place, place};
 pub use model::{
     ArgumentUse, Demand, Mounted, Reference, ReferenceKind, Slice, SliceRequest, SlicedInstruction,
     SourcePath, Sources, Widening,

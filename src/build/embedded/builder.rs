@@ -1,0 +1,268 @@
+//! The embedded builder as a [`Builder`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::context_tree::ContextTree;
+use super::images::{Images, reference_of_name};
+use super::refusals;
+use super::root::Layers;
+use super::sandbox::{Privileges, Sandbox};
+use super::site::{Site, Workshop};
+use super::stage::Position;
+use super::stages;
+use super::steps::Steps;
+use super::trouble;
+use super::variables::Arguments;
+use crate::build::builder::{
+    Bases, BuildError, BuildOutput, BuildRequest, Builder, ContextSource, Inventory,
+};
+use crate::cache::folder::CacheFolder;
+use crate::graph::slice::{SliceRequest, program};
+use crate::oci::blob_digest::BlobDigest;
+use crate::oci::compressed_layers::CompressedLayers;
+use crate::oci::image::{LayerBlob, write_image};
+use crate::oci::layers::compression::Compression;
+use crate::oci::remote::settings::RemoteSettings;
+use crate::oci::store::{Store, digest_of};
+use crate::syntax::dockerfile;
+use crate::syntax::image_reference::ImageReference;
+use crate::types::cancellation::Cancellation;
+use crate::types::diagnostic::Diagnostic;
+use crate::types::digest::OutputDigest;
+use crate::types::event::EventSink;
+use crate::types::platform::Platform;
+use crate::types::sorted_map::SortedMap;
+use crate::types::span::SourceText;
+use crate::types::workspace_path::WorkspacePath;
+
+/// The family whose outputs are comparable.
+pub const FAMILY: &str = "embedded";
+
+/// Where a builder keeps things, and how it reaches others.
+#[derive(Clone)]
+pub struct EmbeddedSettings {
+    /// The user's caches.
+    pub cache: PathBuf,
+    /// How registries are reached.
+    pub remote: RemoteSettings,
+}
+
+/// The folder of the store, in the user's caches.
+pub const STORE: &str = "oci";
+
+/// The folder of what is derived from the store and may be made again.
+pub const DERIVED: &str = "embedded";
+
+/// Builds images by itself.
+pub struct EmbeddedBuilder {
+    workshop: Workshop,
+    images: Images,
+    compressed: CompressedLayers,
+    platform: Platform,
+}
+
+impl EmbeddedBuilder {
+    /// A builder that keeps things where `settings` say.
+    ///
+    /// # Errors
+    /// When the store cannot be opened.
+    pub fn open(settings: EmbeddedSettings) -> Result<Self, BuildError> {
+        let store = Store::open(&settings.cache.join(STORE)).map_err(trouble::of_store)?;
+        let derived = settings.cache.join(DERIVED);
+        let workshop = Workshop {
+            layers: Layers::new(store.clone(), derived.join("layers")),
+            steps: Steps::new(CacheFolder::new(&settings.cache), derived.join("locks")),
+            sandbox: Sandbox::default(),
+            privileges: privileges(),
+            unpacked: derived.join("unpacked"),
+            running: derived.join("running"),
+            caches: derived.join("caches"),
+        };
+        std::fs::create_dir_all(&workshop.running)
+            .map_err(|cause| trouble::of_disk(format!("make `{}`", workshop.running.display()), &cause))?;
+        Ok(Self {
+            images: Images::new(store, settings.remote),
+            compressed: CompressedLayers::new(&derived.join("compressed")),
+            platform: Platform::local(),
+            workshop,
+        })
+    }
+
+    /// The store that images lie in.
+    pub fn store(&self) -> &Store {
+        self.workshop.layers.store()
+    }
+
+    /// Writes the image of a stage that ended, under the names that are asked for.
+    fn finish(&self, site: &Site<'_>, position: Position) -> Result<BuildOutput, BuildError> {
+        let Position { root, mut configuration, .. } = position;
+        configuration.add_labels(site.request.labels);
+        let mut image = configuration.image;
+        image.created = Some(site.created());
+        let wanted = if site.request.is_product { Compression::Gzip } else { Compression::None };
+        let mut layers = Vec::new();
+        for layer in root.layers() {
+            let made_here = || -> Result<LayerBlob, BuildError> {
+                let digest = layer.diff_id.0;
+                let size = self.store().size(&digest).map_err(trouble::of_store)?.unwrap_or_default();
+                let plain =
+                    LayerBlob { digest, size, diff_id: layer.diff_id, compression: Compression::None };
+                self.compressed.in_form(self.store(), &plain, wanted).map_err(trouble::of_store)
+            };
+            layers.push(layer.stored.map_or_else(made_here, Ok)?);
+        }
+        let digest = write_image(self.store(), &image, &layers).map_err(trouble::of_store)?;
+        let output = digest.to_output();
+        self.name(&digest, site.request.tags.iter().map(String::as_str))?;
+        Ok(BuildOutput { digest: output })
+    }
+
+    fn name<'n>(&self, digest: &BlobDigest, names: impl Iterator<Item = &'n str>) -> Result<(), BuildError> {
+        let size = self.store().size(digest).map_err(trouble::of_store)?;
+        let size = size.ok_or_else(|| BuildError::Surroundings {
+            message: format!("the image {digest} is no longer in the store"),
+            help: Some("run it again: what is gone is made again".to_owned()),
+        })?;
+        let media_type = oci_spec::image::MediaType::ImageManifest;
+        let described = crate::oci::store::descriptor(digest, media_type, size);
+        let names = names.map(|name| (listed(name), described.clone()));
+        self.store().name_all(names.collect()).map_err(trouble::of_store)
+    }
+}
+
+/// A name as the store has it.
+fn listed(name: &str) -> String {
+    name.parse::<ImageReference>().map_or_else(|_other| name.to_owned(), |name| name.listed())
+}
+
+/// With which rights this process can run commands.
+fn privileges() -> Privileges {
+    if rustix::process::geteuid().is_root() { Privileges::Root } else { Privileges::Single }
+}
+
+impl Builder for EmbeddedBuilder {
+    fn family(&self) -> &str {
+        FAMILY
+    }
+
+    fn description(&self) -> &str {
+        "the embedded builder"
+    }
+
+    fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    fn inventory(&self) -> Result<Inventory, BuildError> {
+        let mut inventory = Inventory::default();
+        for (name, named) in self.store().names().map_err(trouble::of_store)? {
+            let Ok(digest) = digest_of(&named) else { continue };
+            let digest = digest.to_output();
+            inventory.digests.insert(digest.clone());
+            inventory.references.insert(reference_of_name(&name).to_owned(), digest);
+        }
+        inventory.digests.retain(|digest| self.store().has(&BlobDigest::from(digest)));
+        let Inventory { digests, references } = &mut inventory;
+        references.retain(|_, digest| digests.contains(digest));
+        Ok(inventory)
+    }
+
+    fn has(&self, digest: &OutputDigest) -> Result<bool, BuildError> {
+        Ok(self.store().has(&BlobDigest::from(digest)))
+    }
+
+    fn bases(&self, wanted: &BTreeSet<(&str, &Platform)>) -> Result<Bases, BuildError> {
+        let mut bases = Bases::new();
+        for (reference, platform) in wanted {
+            if let Some(image) = self.images.find(reference, platform)? {
+                bases.insert(((*reference).to_owned(), (*platform).clone()), image.digest.to_output());
+            }
+        }
+        Ok(bases)
+    }
+
+    fn resolve(
+        &self,
+        reference: &str,
+        platform: &Platform,
+        cancellation: &Cancellation,
+    ) -> Result<OutputDigest, BuildError> {
+        Ok(self.images.get(reference, platform, cancellation)?.digest.to_output())
+    }
+
+    fn triggers(
+        &self,
+        reference: &str,
+        platform: &Platform,
+        cancellation: &Cancellation,
+    ) -> Result<Vec<String>, BuildError> {
+        let image = self.images.get(reference, platform, cancellation)?;
+        Ok(image.config.config.on_build.unwrap_or_default())
+    }
+
+    fn build(
+        &self,
+        request: &BuildRequest<'_>,
+        events: &dyn EventSink,
+        cancellation: &Cancellation,
+    ) -> Result<BuildOutput, BuildError> {
+        let _lease = self.store().lease().map_err(trouble::of_store)?;
+        let path = WorkspacePath::root().resolve(request.dockerfile_name.as_bytes()).unwrap_or_default();
+        let source = Arc::new(SourceText::of_bytes(path, request.dockerfile));
+        let parsed = dockerfile::parse(&source).map_err(|problems| refused(&problems))?;
+        let args: SortedMap<String, String> =
+            request.args.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let contexts: BTreeSet<String> = request.contexts.keys().map(|name| (*name).to_owned()).collect();
+        let asked = SliceRequest {
+            stage: request.stage,
+            args: &args,
+            platform: &request.subject.platform,
+            build_platform: &self.platform,
+            contexts: &contexts,
+        };
+        let program = program(&parsed, &asked).map_err(|problems| refused(&problems))?;
+        refusals::check(&parsed, &program, request, &self.platform)?;
+        let context = request.context.map(ContextTree::new);
+        let folders: BTreeMap<&str, ContextTree<'_>> = request
+            .contexts
+            .iter()
+            .filter_map(|(name, source)| match source {
+                ContextSource::Folder(folder) => Some((*name, ContextTree::new(*folder))),
+                ContextSource::Image(_) => None,
+            })
+            .collect();
+        let site = Site {
+            workshop: &self.workshop,
+            images: &self.images,
+            request,
+            dockerfile: &parsed,
+            arguments: Arguments { given: request.args, globals: &program.globals },
+            context: context.as_ref(),
+            folders: &folders,
+            time: time(request, &program.globals),
+            events,
+            cancellation,
+        };
+        let position = stages::run(&site, &program)?;
+        self.finish(&site, position)
+    }
+
+    fn tag(&self, digest: &OutputDigest, name: &str) -> Result<(), BuildError> {
+        self.name(&BlobDigest::from(digest), std::iter::once(name))
+    }
+}
+
+/// `SOURCE_DATE_EPOCH`, given or as the Dockerfile says before its first `FROM`; else 0.
+fn time(request: &BuildRequest<'_>, globals: &BTreeMap<String, String>) -> i64 {
+    const NAME: &str = "SOURCE_DATE_EPOCH";
+    let text = request.args.get(NAME).or_else(|| globals.get(NAME));
+    text.and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+fn refused(problems: &[Diagnostic]) -> BuildError {
+    let first = problems.first();
+    let message = first.map(|problem| problem.message.clone()).unwrap_or_default();
+    BuildError::Failed { message, line: None, log_tail: Vec::new() }
+}
