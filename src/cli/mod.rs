@@ -8,7 +8,9 @@ use clap::Parser;
 
 use crate::types::environment::Environment;
 
+mod amounts;
 mod query_arguments;
+mod cache_arguments;
 mod arguments;
 mod exit;
 mod circle;
