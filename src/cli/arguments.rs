@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::builder_choice::BuilderChoice;
+pub(crate) use super::cache_arguments::{Cache, CollectGarbage, Format};
 use super::query_arguments;
 
 /// A declarative build graph for container images.
@@ -115,15 +116,6 @@ pub(crate) struct Targets {
     /// Build for these platforms instead of the declared ones
     #[arg(long, value_name = "OS/ARCH", value_delimiter = ',')]
     pub(crate) platform: Vec<String>,
-}
-
-/// Text for people or a document for programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
 }
 
 /// How progress is shown.
@@ -434,23 +426,6 @@ pub(crate) struct Check {
     /// The form of the result
     #[arg(long, default_value = "text")]
     pub(crate) format: CheckFormat,
-}
-
-/// Commands about the caches.
-#[derive(Clone, Debug, Subcommand)]
-pub(crate) enum Cache {
-    /// Read every file that the workspace's stat index knows, and compare; exit with 1 when it is wrong
-    Verify {
-        /// The form of the result
-        #[arg(long, default_value = "text")]
-        format: Format,
-    },
-    /// Show what the caches hold
-    Stats {
-        /// The form of the result
-        #[arg(long, default_value = "text")]
-        format: Format,
-    },
 }
 
 /// Arguments of `completions`.

@@ -8,8 +8,10 @@ use clap::Parser;
 
 use crate::types::environment::Environment;
 
+mod amounts;
 mod query_arguments;
 mod builder_choice;
+mod cache_arguments;
 mod arguments;
 mod exit;
 mod circle;

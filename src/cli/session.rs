@@ -305,8 +305,13 @@ impl Session {
 
     /// The caches of this user.
     pub(crate) fn cache(&self) -> Result<CacheFolder, Exit> {
+        Ok(CacheFolder::new(&self.cache_folder()?))
+    }
+
+    /// The folder of this user's caches, for what has a folder of its own in it.
+    pub(crate) fn cache_folder(&self) -> Result<PathBuf, Exit> {
         match self.cache_place() {
-            Some(folder) => Ok(CacheFolder::new(&folder)),
+            Some(folder) => Ok(folder),
             None => {
                 let problem = Diagnostic::error("there is no place for the caches: HOME is not set");
                 Err(self.fail(

@@ -108,7 +108,7 @@ fn layer_descriptor(layer: &LayerBlob) -> Descriptor {
 
 enum Document {
     Manifest(Box<ImageManifest>),
-    Index(ImageIndex),
+    Index(Box<ImageIndex>),
 }
 
 /// What the bytes are goes by what is in them: a media type may be missing or wrong.
@@ -125,7 +125,7 @@ fn parse(digest: &BlobDigest, bytes: &[u8]) -> Result<Document, StoreError> {
         return Err(refused(format!("its schema has version {}; only 2 is read", shape.schema_version)));
     }
     let parsed = match shape.manifests {
-        Some(_) => serde_json::from_slice(bytes).map(Document::Index),
+        Some(_) => serde_json::from_slice(bytes).map(|index| Document::Index(Box::new(index))),
         None => serde_json::from_slice(bytes).map(|manifest| Document::Manifest(Box::new(manifest))),
     };
     parsed.map_err(|error| refused(error.to_string()))

@@ -13,6 +13,7 @@ mod contexts;
 mod events;
 mod failures;
 mod images;
+mod loading;
 mod support;
 
 /// Declares each named function as a test on either store.
@@ -65,4 +66,9 @@ on_both_stores! {
     images::equal_builds_have_equal_digests,
     images::images_get_more_names,
     images::references_are_resolved,
+    loading::images_of_the_store_are_loaded_in_every_form,
+    loading::a_large_image_is_streamed,
+    loading::a_damaged_blob_is_not_loaded,
+    loading::what_is_no_archive_is_refused_by_the_engine,
+    loading::loading_can_be_cancelled,
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 
+use super::cache_gc;
 use crate::cache::statistics::{Statistics, Usage};
 use crate::cli::arguments::{self, Format};
 use crate::cli::exit::Exit;
@@ -15,6 +16,7 @@ use crate::types::diagnostic::Diagnostic;
 /// Runs the command.
 pub(crate) fn run(session: &Session, arguments: &arguments::Cache) -> Result<Exit, Exit> {
     match arguments {
+        arguments::Cache::Gc(collect) => cache_gc::run(session, collect),
         arguments::Cache::Stats { format } => stats(session, *format),
         arguments::Cache::Verify { format } => verify(session, *format),
     }

@@ -1,6 +1,7 @@
 //! The commands, a file each: from what was typed to what is printed, and an exit.
 
 pub(crate) mod affected;
+mod cache_gc;
 pub(crate) mod cache;
 pub(crate) mod completions;
 pub(crate) mod graph;

@@ -9,6 +9,7 @@ pub mod exported;
 pub mod archive;
 pub mod folder;
 pub mod destination;
+pub mod output;
 
 #[cfg(test)]
 mod tests;

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
 
-use super::archive;
 use super::destination::write_file;
 use super::exported::{Exported, Outgoing};
-use super::folder;
+use super::{archive, folder, output};
 use crate::oci::blob_digest::{BlobDigest, DiffId};
 use crate::oci::compressed_layers::CompressedLayers;
 use crate::oci::image::{LayerBlob, read_image, write_image};
@@ -225,6 +224,29 @@ fn a_manifest_that_lies_about_a_size_is_refused() {
     let digest = write_image(&house.store, &ImageConfig::default(), &[lie]).unwrap();
     let error = house.exported(digest, &[], None).unwrap_err().to_string();
     assert!(error.contains("has 5 bytes"), "{error}");
+}
+
+#[test]
+fn outputs_go_where_they_are_to() {
+    let house = house();
+    let exported = [house.exported(house.image(&["one"]), &["a:1"], None).unwrap()];
+    let directory = house.folder.path().join("work");
+    fs::create_dir(&directory).unwrap();
+    let write = |spec: &str| {
+        let mut standard = Vec::new();
+        let written =
+            output::write(&house.store, &exported, &spec.parse().unwrap(), &directory, &mut standard);
+        written.map(|()| standard)
+    };
+    assert_eq!(write("docker-tar:-").unwrap(), house.archive(&exported, true));
+    assert!(write("docker-tar:a.tar").unwrap().is_empty());
+    assert_eq!(fs::read(directory.join("a.tar")).unwrap(), house.archive(&exported, true));
+    write("type=oci-tar,dest=b.tar").unwrap();
+    assert_eq!(fs::read(directory.join("b.tar")).unwrap(), house.archive(&exported, false));
+    write("oci:folder/deep").unwrap();
+    assert_eq!(Store::open(&directory.join("folder/deep")).unwrap().names().unwrap().len(), 1);
+    let error = write("oci-tar:nowhere/c.tar").unwrap_err().to_string();
+    assert!(error.contains("cannot write") && error.contains("nowhere/c.tar"), "{error}");
 }
 
 #[test]

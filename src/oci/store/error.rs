@@ -34,15 +34,16 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A blob has other bytes than its name says. It was set aside and counts as missing.
-    #[error("the blob {digest} is damaged: its bytes are those of {found}; it was moved to `{}`", aside.display())]
+    /// A blob has other bytes than its name says. Where the store can be written it was set aside, and counts as
+    /// missing.
+    #[error("the blob {digest} is damaged: its bytes are those of {found}{}", moved(aside.as_deref()))]
     DamagedBlob {
         /// Its name.
         digest: BlobDigest,
         /// What its bytes have for a digest.
         found: BlobDigest,
         /// Where it lies, to be looked at.
-        aside: PathBuf,
+        aside: Option<PathBuf>,
     },
     /// What was written is not what was to be written.
     #[error("the bytes of {wanted} were expected, and came out as {found}")]
@@ -77,6 +78,10 @@ pub enum StoreError {
     },
 }
 
+fn moved(aside: Option<&Path>) -> String {
+    aside.map_or_else(String::new, |aside| format!("; it was moved to `{}`", aside.display()))
+}
+
 impl StoreError {
     /// An error of the disk at `path`.
     pub(in crate::oci) fn disk(action: &'static str, path: &Path, cause: io::Error) -> Self {
@@ -90,6 +95,9 @@ impl StoreError {
             Self::Version { .. } => Some("name another folder, or use the program that made this one"),
             Self::File { .. } => {
                 Some("delete the file: images lose their names, and are named again when they are built")
+            }
+            Self::DamagedBlob { aside: None, .. } => {
+                Some("remove it from the store, which cannot be written here")
             }
             Self::DamagedBlob { .. } => {
                 Some("run the command again: the blob counts as missing, and is made or fetched again")

@@ -253,6 +253,9 @@ fn a_store_that_may_only_be_read_is_read() {
     assert_eq!(store.names().unwrap().len(), 1);
     // Root may write all the same.
     if !rustix::process::geteuid().is_root() {
+        fs::write(blob_path(&store, &blob.digest), "evil").unwrap();
+        let error = store.read(&blob.digest, LIMIT).unwrap_err();
+        assert!(matches!(error, StoreError::DamagedBlob { aside: None, .. }), "{error}");
         let error = store.put(b"other").unwrap_err();
         assert!(error.to_string().contains("cannot write"), "{error}");
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::error::StoreError;
-use super::places::Places;
+use super::places::{Places, cannot_be_written};
 use crate::oci::blob_digest::BlobDigest;
 
 /// A blob's bytes. Reading fails where they end, when they were others: what was read before is not to be
@@ -30,7 +30,10 @@ impl VerifiedReader {
         if found == self.digest {
             return Ok(());
         }
-        let aside = self.places.set_aside(&self.file, &self.digest)?;
+        let aside = match self.places.set_aside(&self.file, &self.digest) {
+            Err(StoreError::Disk { cause, .. }) if cannot_be_written(&cause) => None,
+            result => Some(result?),
+        };
         Err(StoreError::DamagedBlob { digest: self.digest, found, aside })
     }
 }
