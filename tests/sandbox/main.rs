@@ -7,4 +7,7 @@
 mod support;
 
 mod commands;
+mod crashes;
+mod isolation;
+mod ordinary_user;
 mod roots;

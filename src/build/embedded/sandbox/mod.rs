@@ -30,6 +30,7 @@ mod system_files;
 mod given_mounts;
 mod network;
 mod identity;
+mod filter;
 mod messages;
 mod program;
 mod stages;

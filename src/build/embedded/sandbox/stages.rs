@@ -21,6 +21,7 @@ use nix::unistd::{chdir, dup2_stdin, getegid, geteuid, pivot_root, sethostname};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::devices::mount_devices;
+use super::filter;
 use super::given_mounts::{self, PreparedMount};
 use super::identity;
 use super::messages::{Line, Message};
@@ -194,6 +195,7 @@ fn launch(line: &mut Line) -> Result<Option<Message>, Refusal> {
     umask(Mode::from_bits_truncate(0o022));
     reset_signals().doing(|| "reset signals")?;
     dup2_stdin(quiet).doing(|| "close standard input")?;
+    filter::apply()?;
     Ok(Some(Message::Ended(program::run(&spec.args, &env))))
 }
 
