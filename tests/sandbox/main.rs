@@ -8,6 +8,7 @@ mod support;
 
 mod commands;
 mod crashes;
+mod folders;
 mod isolation;
 mod ordinary_user;
 mod roots;

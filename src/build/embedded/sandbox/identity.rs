@@ -36,7 +36,8 @@ const NO_USER_NAMESPACES: &str = "user namespaces are switched off for users oth
     user.max_user_namespaces above 0, kernel.unprivileged_userns_clone to 1 (Debian) and \
     kernel.apparmor_restrict_unprivileged_userns to 0 (Ubuntu), or run as root, or use a Docker Engine";
 
-const NO_RANGES: &str = "install newuidmap and newgidmap (Debian: uidmap), and give the user ranges: \
+/// How a user gets more ids than one.
+pub(super) const NO_RANGES: &str = "install newuidmap and newgidmap (Debian: uidmap), and give the user ranges: \
     `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME`";
 
 /// Goes into a user namespace of its own. Its ids are yet to be mapped.

@@ -16,7 +16,7 @@
 //! Stages talk through their standard input, which is one end of a socket: the specification comes down, one
 //! [`Outcome`] goes up. Standard output and standard error are the command's from the beginning.
 //!
-//! **Invariant:** a stage has one thread, and no descriptors but 0, 1 and 2 and what it opened itself.
+//! **Invariant:** a stage has one thread when it changes what it is, and no descriptors but 0, 1 and 2 and what it opened itself.
 //! **Invariant:** a secret lies in memory only: in the socket, and in a tmpfs that the sandbox takes along.
 
 mod outcome;
@@ -35,8 +35,12 @@ mod messages;
 mod program;
 mod stages;
 mod sandbox;
+mod running_folder;
+mod probe;
 
 pub use outcome::{Outcome, Refusal, SandboxError};
+pub use probe::{Abilities, Probe, abilities, probes};
+pub use running_folder::{RunningFolder, clean};
 pub use sandbox::{Sandbox, Stream};
 pub use spec::{HostAddress, MountSpec, Network, Privileges, Root, SandboxSpec, SecretPlace, User};
 pub use stages::{FIRST_ARGUMENT, stage};
