@@ -256,7 +256,8 @@ fn rules(architecture: &Architecture) -> Vec<sock_filter> {
     rules
 }
 
-#[cfg(all(test, any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[cfg(test)]
 mod tests {
     use nix::libc;
 

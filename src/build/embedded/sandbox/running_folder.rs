@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::outcome::SandboxError;
-use super::sandbox::Sandbox;
+use super::running::Sandbox;
 use super::spec::Privileges;
 
 const LOCK: &str = "lock";
