@@ -103,6 +103,8 @@ pub(crate) enum Command {
     /// Look at the caches
     #[command(subcommand)]
     Cache(Cache),
+    /// Say what builds here and what does not, each with its cure
+    Doctor(Doctor),
     /// Write a completion script for a shell
     Completions(Completions),
 }
@@ -426,6 +428,14 @@ pub(crate) struct Check {
     /// The form of the result
     #[arg(long, default_value = "text")]
     pub(crate) format: CheckFormat,
+}
+
+/// Arguments of `doctor`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Doctor {
+    /// The form of the result
+    #[arg(long, default_value = "text")]
+    pub(crate) format: Format,
 }
 
 /// Arguments of `completions`.

@@ -67,6 +67,7 @@ fn run(session: &Session, command: &Command) -> Result<exit::Exit, exit::Exit> {
         Command::Refs(arguments) => commands::refs::run(session, arguments),
         Command::Check(arguments) => commands::check::run(session, arguments),
         Command::Cache(arguments) => commands::cache::run(session, arguments),
+        Command::Doctor(arguments) => commands::doctor::run(session, arguments),
         Command::Completions(arguments) => commands::completions::run(arguments),
     }
 }

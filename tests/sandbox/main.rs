@@ -7,4 +7,8 @@
 mod support;
 
 mod commands;
+mod crashes;
+mod folders;
+mod isolation;
+mod ordinary_user;
 mod roots;

@@ -1,7 +1,9 @@
 //! What a command finds in its root, and what it leaves in the upper folder.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
 
 use imgraph::build::embedded::sandbox::{HostAddress, MountSpec, Network, Root, SecretPlace};
 
@@ -125,4 +127,44 @@ fn hosts_are_the_builds_own() {
 fn secret(target: &str) -> MountSpec {
     let place = SecretPlace::File { target: target.to_owned(), uid: 0, gid: 0, mode: 0o400 };
     MountSpec::Secret { content: b"geheim".to_vec(), place }
+}
+
+#[test]
+fn an_agent_answers_through_its_socket() {
+    // It takes a program that can connect to a socket: the machine's perl, if it has one.
+    if !std::path::Path::new("/usr/bin/perl").exists() || !std::path::Path::new("/lib").is_symlink() {
+        return;
+    }
+    let place = Place::new();
+    for name in ["lib", "lib64"] {
+        symlink(format!("usr/{name}"), place.path("base").join(name)).unwrap();
+    }
+    let agent = UnixListener::bind(place.path("agent")).unwrap();
+    std::thread::spawn(move || {
+        for mut asking in agent.incoming().flatten() {
+            let mut word = [0; 4];
+            asking.read_exact(&mut word).unwrap();
+            asking.write_all(&word.map(|letter| letter.to_ascii_uppercase())).unwrap();
+        }
+    });
+    let connect = "socket(S, AF_UNIX, SOCK_STREAM, 0); connect(S, sockaddr_un('/run/agent.sock')) or die $!; \
+                   syswrite(S, 'ping'); sysread(S, $b, 4); print $b";
+    let perl = format!("perl -MSocket -e \"{}\"", connect.replace('$', "\\$"));
+    let mut spec = place.spec(&format!("{perl}; {perl}; stat -c ' %a %u' /run/agent.sock"));
+    spec.mounts = vec![
+        MountSpec::Bind {
+            lower: vec!["/".into()],
+            source: "/usr".to_owned(),
+            target: "/usr".to_owned(),
+            read_only: true,
+        },
+        MountSpec::Ssh {
+            socket: place.path("agent"),
+            target: "/run/agent.sock".to_owned(),
+            uid: 0,
+            gid: 0,
+            mode: 0o600,
+        },
+    ];
+    assert_eq!(output(spec), "PINGPING 600 0\n");
 }

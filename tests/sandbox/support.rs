@@ -70,13 +70,22 @@ impl Place {
     }
 }
 
-/// Root's own, or what an ordinary user has in any case.
+/// Root's own, or what an ordinary user has in any case, or what the test of an ordinary user asks for.
 pub(crate) fn privileges() -> Privileges {
+    if std::env::var_os("IMGRAPH_TEST_MAPPED").is_some() {
+        return Privileges::Mapped;
+    }
     if rustix::process::geteuid().is_root() { Privileges::Root } else { Privileges::Single }
 }
 
+/// This test's program, or the copy that another user can read.
+pub(crate) fn program() -> PathBuf {
+    std::env::var_os("IMGRAPH_TEST_PROGRAM")
+        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_imgraph")), PathBuf::from)
+}
+
 pub(crate) fn sandbox() -> Sandbox {
-    Sandbox::of_program(PathBuf::from(env!("CARGO_BIN_EXE_imgraph")))
+    Sandbox::of_program(program())
 }
 
 pub(crate) fn try_run(spec: SandboxSpec) -> Result<Ran, SandboxError> {

@@ -16,3 +16,4 @@ pub(crate) mod refs;
 pub(crate) mod plan;
 pub(crate) mod build;
 pub(crate) mod watch;
+pub(crate) mod doctor;

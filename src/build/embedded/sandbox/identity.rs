@@ -8,6 +8,7 @@ use std::io;
 use std::process::Command;
 
 use caps::{CapSet, Capability, CapsHashSet};
+use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Gid, Uid, getegid, geteuid, setgroups, setresgid, setresuid};
 
@@ -32,18 +33,25 @@ const CAPABILITIES: [Capability; 14] = [
     Capability::CAP_SYS_CHROOT,
 ];
 
-const NO_USER_NAMESPACES: &str = "user namespaces are switched off for users other than root: set the sysctls \
+const NO_USER_NAMESPACES: &str = "users other than root may make none: set the sysctls \
     user.max_user_namespaces above 0, kernel.unprivileged_userns_clone to 1 (Debian) and \
-    kernel.apparmor_restrict_unprivileged_userns to 0 (Ubuntu), or run as root, or use a Docker Engine";
+    kernel.apparmor_restrict_unprivileged_userns to 0 (Ubuntu); run a container with \
+    `--security-opt seccomp=unconfined` (Kubernetes: seccompProfile Unconfined); or run as root, or use a Docker Engine";
 
-const NO_RANGES: &str = "install newuidmap and newgidmap (Debian: uidmap), and give the user ranges: \
+/// How a user gets more ids than one.
+pub(super) const NO_RANGES: &str = "install newuidmap and newgidmap (Debian: uidmap), and give the user ranges: \
     `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME`";
 
 /// Goes into a user namespace of its own. Its ids are yet to be mapped.
 pub(super) fn leave_user_namespace() -> Result<(), Refusal> {
-    unshare(CloneFlags::CLONE_NEWUSER)
-        .doing(|| "make a user namespace")
-        .map_err(|refusal| refusal.help(NO_USER_NAMESPACES))
+    match unshare(CloneFlags::CLONE_NEWUSER) {
+        // The kernel says that there is no space, which is not the disk's.
+        Err(Errno::ENOSPC) => Err(Refusal::new(
+            "cannot make a user namespace: the limit of user.max_user_namespaces is reached",
+        )),
+        other => other.doing(|| "make a user namespace"),
+    }
+    .map_err(|refusal| refusal.help(NO_USER_NAMESPACES))
 }
 
 /// Maps root inside to `uid` and `gid`, and nobody else.

@@ -6,13 +6,14 @@
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};
 
 use super::given_mounts::PreparedMount;
 use super::outcome::{Outcome, Refusal};
-use super::spec::SandboxSpec;
+use super::spec::{Privileges, SandboxSpec};
 
 /// The longest message: secrets travel in it, which are small.
 const LONGEST: usize = 256 << 20;
@@ -22,6 +23,10 @@ const LONGEST: usize = 256 << 20;
 pub(super) enum Message {
     /// Down: what to do, and the mounts whose sources are there by then.
     Run(Box<SandboxSpec>, Vec<PreparedMount>),
+    /// Down, to the first stage: remove a folder with all that is in it, with these rights.
+    Remove(PathBuf, Privileges),
+    /// Up: the folder is gone.
+    Removed,
     /// Up, from the first stage: its user namespace waits for its ids.
     WaitsForIds,
     /// Down: the ids are mapped.

@@ -16,7 +16,14 @@
 //! Stages talk through their standard input, which is one end of a socket: the specification comes down, one
 //! [`Outcome`] goes up. Standard output and standard error are the command's from the beginning.
 //!
-//! **Invariant:** a stage has one thread, and no descriptors but 0, 1 and 2 and what it opened itself.
+//! # What holds a command, and what does not
+//!
+//! Namespaces, Docker's default capabilities, mounts on which device nodes do not work, Docker's filter of system
+//! calls, and `no_new_privs`: a set-uid program gains nothing, so `sudo` in an image does not work, which BuildKit
+//! lets it. There is no control group of its own (limits are those of imgraph) and no AppArmor profile. With the
+//! machine's network a command reaches the machine's loopback interface and its abstract sockets.
+//!
+//! **Invariant:** a stage has one thread when it changes what it is, and no descriptors but 0, 1 and 2 and what it opened itself.
 //! **Invariant:** a secret lies in memory only: in the socket, and in a tmpfs that the sandbox takes along.
 
 mod outcome;
@@ -30,12 +37,17 @@ mod system_files;
 mod given_mounts;
 mod network;
 mod identity;
+mod filter;
 mod messages;
 mod program;
 mod stages;
-mod sandbox;
+mod running;
+mod running_folder;
+mod probe;
 
 pub use outcome::{Outcome, Refusal, SandboxError};
-pub use sandbox::{Sandbox, Stream};
+pub use probe::{Abilities, Probe, abilities, probes};
+pub use running::{Sandbox, Stream};
+pub use running_folder::{RunningFolder, clean};
 pub use spec::{HostAddress, MountSpec, Network, Privileges, Root, SandboxSpec, SecretPlace, User};
 pub use stages::{FIRST_ARGUMENT, stage};

@@ -21,6 +21,7 @@ use nix::unistd::{chdir, dup2_stdin, getegid, geteuid, pivot_root, sethostname};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::devices::mount_devices;
+use super::filter;
 use super::given_mounts::{self, PreparedMount};
 use super::identity;
 use super::messages::{Line, Message};
@@ -76,21 +77,43 @@ fn receive_spec(line: &mut Line) -> Result<(Box<SandboxSpec>, Vec<PreparedMount>
 /// The first stage: in the machine's namespaces but for that of users.
 fn supervise(line: &mut Line) -> Result<Option<Message>, Refusal> {
     die_with_parent(line)?;
-    let (spec, mounts) = receive_spec(line)?;
-    if spec.privileges != Privileges::Root {
-        let (uid, gid) = (geteuid(), getegid());
-        identity::leave_user_namespace()?;
-        if spec.privileges == Privileges::Single {
-            identity::map_one(uid, gid)?;
-        } else {
-            line.send(&Message::WaitsForIds).doing(|| "ask for ids")?;
-            let Some(Message::Mapped) = line.receive().doing(|| "wait for ids")? else { return Ok(None) };
+    match line.receive().doing(|| "read what to do")? {
+        Some(Message::Run(spec, mounts)) => {
+            if !enter(line, spec.privileges)? {
+                return Ok(None);
+            }
+            unshare(CloneFlags::CLONE_NEWPID)
+                .doing(|| "make a namespace for processes")
+                .map_err(needs_rights)?;
+            Stage::start("contain", spec, mounts)?.finish()
         }
-        identity::become_root()?;
-        die_with_parent(line)?;
+        Some(Message::Remove(folder, privileges)) => {
+            if !enter(line, privileges)? {
+                return Ok(None);
+            }
+            fs::remove_dir_all(&folder).doing(|| format!("remove `{}`", folder.display()))?;
+            Ok(Some(Message::Removed))
+        }
+        _ => Err(Refusal::new("the parent did not say what to do")),
     }
-    unshare(CloneFlags::CLONE_NEWPID).doing(|| "make a namespace for processes").map_err(needs_rights)?;
-    Stage::start("contain", spec, mounts)?.finish()
+}
+
+/// Gets the rights that `privileges` names; false when the parent has given up meanwhile.
+fn enter(line: &mut Line, privileges: Privileges) -> Result<bool, Refusal> {
+    if privileges == Privileges::Root {
+        return Ok(true);
+    }
+    let (uid, gid) = (geteuid(), getegid());
+    identity::leave_user_namespace()?;
+    if privileges == Privileges::Single {
+        identity::map_one(uid, gid)?;
+    } else {
+        line.send(&Message::WaitsForIds).doing(|| "ask for ids")?;
+        let Some(Message::Mapped) = line.receive().doing(|| "wait for ids")? else { return Ok(false) };
+    }
+    identity::become_root()?;
+    die_with_parent(line)?;
+    Ok(true)
 }
 
 fn needs_rights(refusal: Refusal) -> Refusal {
@@ -194,6 +217,7 @@ fn launch(line: &mut Line) -> Result<Option<Message>, Refusal> {
     umask(Mode::from_bits_truncate(0o022));
     reset_signals().doing(|| "reset signals")?;
     dup2_stdin(quiet).doing(|| "close standard input")?;
+    filter::apply()?;
     Ok(Some(Message::Ended(program::run(&spec.args, &env))))
 }
 

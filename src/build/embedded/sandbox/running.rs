@@ -7,7 +7,7 @@
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -66,12 +66,36 @@ impl Sandbox {
         cancellation: &Cancellation,
     ) -> Result<Outcome, SandboxError> {
         identity::check_user(&spec.user, spec.privileges)?;
-        let mapped = spec.privileges == Privileges::Mapped;
-        let mut running = Running::start(&self.program, spec)?;
-        if mapped {
-            running.map_ids()?;
+        let privileges = spec.privileges;
+        let order = Message::Run(Box::new(spec), Vec::new());
+        Running::start(&self.program, &order, privileges)?.listen(on_output, cancellation)
+    }
+
+    /// Removes `folder` with all that is in it, whoever owns it of those that a sandbox with these `privileges` has.
+    ///
+    /// # Errors
+    /// When something in it cannot be removed.
+    pub fn remove(&self, folder: &Path, privileges: Privileges) -> Result<(), SandboxError> {
+        let removed = std::fs::remove_dir_all(folder);
+        let denied = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+        match removed {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) if denied(&error) && privileges != Privileges::Root => {
+                self.remove_inside(folder, privileges)
+            }
+            removed => Ok(removed.doing(|| format!("remove `{}`", folder.display()))?),
         }
-        running.listen(on_output, cancellation)
+    }
+
+    /// Removes it as root of a user namespace, who may do that to files of all its ids.
+    fn remove_inside(&self, folder: &Path, privileges: Privileges) -> Result<(), SandboxError> {
+        let order = Message::Remove(folder.to_path_buf(), privileges);
+        let running = Running::start(&self.program, &order, privileges)?;
+        match running.last_word(&mut |_, _| {}, &Cancellation::default())? {
+            Some(Message::Removed) => Ok(()),
+            Some(Message::Refused(refusal)) => Err(SandboxError::Refused(refusal)),
+            _ => Err(SandboxError::Vanished),
+        }
     }
 }
 
@@ -84,7 +108,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(program: &PathBuf, spec: SandboxSpec) -> Result<Self, SandboxError> {
+    fn start(program: &Path, order: &Message, privileges: Privileges) -> Result<Self, SandboxError> {
         let (mut line, theirs) = Line::pair().doing(|| "make a socket")?;
         let child = Command::new(program)
             .arg0("imgraph")
@@ -97,8 +121,12 @@ impl Running {
             .spawn()
             .doing(|| "start this program again")?;
         // A stage that is gone already is noticed when it says nothing.
-        let _ = line.send(&Message::Run(Box::new(spec), Vec::new()));
-        Ok(Self { child, line, said: None })
+        let _ = line.send(order);
+        let mut running = Self { child, line, said: None };
+        if privileges == Privileges::Mapped {
+            running.map_ids()?;
+        }
+        Ok(running)
     }
 
     fn map_ids(&mut self) -> Result<(), SandboxError> {
@@ -115,10 +143,23 @@ impl Running {
     }
 
     fn listen(
-        mut self,
+        self,
         on_output: &mut dyn FnMut(Stream, &[u8]),
         cancellation: &Cancellation,
     ) -> Result<Outcome, SandboxError> {
+        match self.last_word(on_output, cancellation)? {
+            Some(Message::Ended(outcome)) => Ok(outcome),
+            Some(Message::Refused(refusal)) => Err(SandboxError::Refused(refusal)),
+            _ => Err(SandboxError::Vanished),
+        }
+    }
+
+    /// Listens until all that has to do with it is gone, and returns what it had to say.
+    fn last_word(
+        mut self,
+        on_output: &mut dyn FnMut(Stream, &[u8]),
+        cancellation: &Cancellation,
+    ) -> Result<Option<Message>, SandboxError> {
         let mut streams = [
             (Stream::Output, self.child.stdout.take().map(OwnedFd::from)),
             (Stream::Error, self.child.stderr.take().map(OwnedFd::from)),
@@ -146,7 +187,7 @@ impl Running {
                 self.said = self.said.take().or(said);
             }
         }
-        if cancelled { Err(SandboxError::Cancelled) } else { self.outcome() }
+        if cancelled { Err(SandboxError::Cancelled) } else { Ok(self.said.take()) }
     }
 
     /// Which of the two streams and the line have something to say, or are at their end.
@@ -170,14 +211,6 @@ impl Running {
             ready[number] = !descriptor.revents().is_empty();
         }
         Ok(ready)
-    }
-
-    fn outcome(&mut self) -> Result<Outcome, SandboxError> {
-        match self.said.take() {
-            Some(Message::Ended(outcome)) => Ok(outcome),
-            Some(Message::Refused(refusal)) => Err(SandboxError::Refused(refusal)),
-            _ => Err(SandboxError::Vanished),
-        }
     }
 }
 
