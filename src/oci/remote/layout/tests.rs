@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::Write;
 
 use super::*;
-use crate::oci::remote::blob_sink::tests::FolderSink;
+use crate::oci::remote::tests::folder_sink::FolderSink;
 
 /// Files by their names.
 type Files = BTreeMap<String, Vec<u8>>;
