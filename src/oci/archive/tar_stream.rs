@@ -10,6 +10,8 @@
 
 use std::io::{self, Read};
 
+use crate::oci::layer_entry::Attribute;
+
 const BLOCK: u64 = 512;
 /// The longest extension of a header, in bytes, as in Go.
 const LONGEST_EXTENSION: u64 = 1024 * 1024;
@@ -35,7 +37,7 @@ pub struct TarHeader {
     /// Major and minor number of a device.
     pub device: (u32, u32),
     /// Extended attributes by full name, in the order of the archive.
-    pub xattrs: Vec<(Box<[u8]>, Box<[u8]>)>,
+    pub xattrs: Vec<Attribute>,
 }
 
 /// Why a stream is no tar, or not one that is read here.
@@ -73,12 +75,15 @@ pub struct TarStream<R> {
     is_over: bool,
 }
 
+/// A key and a value of a pax header.
+type Record = (Vec<u8>, Vec<u8>);
+
 /// What extension headers say of the entry that follows them.
 #[derive(Default)]
 struct Extensions {
     name: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
-    pax: Option<Vec<(Vec<u8>, Vec<u8>)>>,
+    pax: Option<Vec<Record>>,
 }
 
 impl<R: Read> TarStream<R> {
@@ -256,7 +261,7 @@ fn number(field: &[u8]) -> Result<u64, TarError> {
 }
 
 /// The records of a pax header: `length key=value\n`, where the length is that of the whole record.
-fn pax_records(mut text: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, TarError> {
+fn pax_records(mut text: &[u8]) -> Result<Vec<Record>, TarError> {
     let wrong = || TarError::Damaged("a pax record has the wrong form");
     let mut records = Vec::new();
     while !text.is_empty() {

@@ -4,6 +4,7 @@
 //! `manifest.json` without digests: the digests are counted here, and a manifest of OCI is made, so that the
 //! image is like every other.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
 
@@ -95,8 +96,10 @@ impl Layout {
         };
         let entries: Vec<Descriptor> =
             entries.into_iter().filter(|entry| name.is_none_or(|name| is_called(entry, name))).collect();
+        let names: BTreeSet<&str> = entries.iter().filter_map(own_name).collect();
         match entries.as_slice() {
             [] => Err(self.nothing_called(name)),
+            _ if names.len() > 1 => Err(self.several(&names)),
             // An image that stands alone is meant, whatever it is for.
             [entry] if entry.platform.is_none() => {
                 let bytes = self.document(entry, DocumentKind::Manifest)?;
@@ -113,6 +116,12 @@ impl Layout {
     fn nothing_called(&self, name: Option<&str>) -> RemoteError {
         let name = name.map_or_else(|| "an image".to_owned(), |name| format!("an image `{name}`"));
         RemoteError::Missing { what: format!("{name} in {}", self.what) }
+    }
+
+    fn several(&self, names: &BTreeSet<&str>) -> RemoteError {
+        let names = names.iter().take(10).map(|name| super::error::printable(name));
+        let names = names.collect::<Vec<_>>().join(", ");
+        RemoteError::unfit(&self.what, format!("it has several images, and which is not said: {names}"))
     }
 
     fn import_found(
@@ -174,7 +183,8 @@ impl Layout {
         let image = match (name, images.as_slice()) {
             (None, [image]) => image,
             (None, [_, _, ..]) => {
-                return Err(RemoteError::unfit(&self.what, "it has several images, and none is named"));
+                let tags = images.iter().filter_map(|image| image.repo_tags.as_ref()?.first());
+                return Err(self.several(&tags.map(String::as_str).collect()));
             }
             (name, images) => images
                 .iter()
@@ -273,6 +283,11 @@ impl SavedImage {
         let tags = self.repo_tags.as_deref().unwrap_or_default();
         tags.iter().any(|tag| same_image(tag, name))
     }
+}
+
+/// What an entry of an index is called, best where that is a whole name.
+fn own_name(entry: &Descriptor) -> Option<&str> {
+    entry.annotation(IMAGE_NAME).or_else(|| entry.annotation(REF_NAME))
 }
 
 fn is_called(entry: &Descriptor, name: &str) -> bool {

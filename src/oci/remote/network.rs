@@ -68,14 +68,13 @@ impl Network {
             .redirect(Policy::custom(redirect))
             .no_proxy();
         let direct = proxies.none.as_deref().and_then(NoProxy::from_string);
-        let kinds: [(_, fn(String) -> reqwest::Result<Proxy>); 2] =
-            [(&proxies.http, Proxy::http::<String>), (&proxies.https, Proxy::https::<String>)];
-        for (proxy, make) in kinds {
+        for (proxy, is_safe) in [(&proxies.http, false), (&proxies.https, true)] {
             let Some(proxy) = proxy.as_deref().filter(|proxy| !proxy.is_empty()) else { continue };
+            let address = if proxy.contains("://") { proxy.to_owned() } else { format!("http://{proxy}") };
+            let made = if is_safe { Proxy::https(address) } else { Proxy::http(address) };
             // The error would show the address, and it may hold a password.
-            let wrong = || RemoteError::unfit("the proxy", "its address is not right");
-            let made = make(if proxy.contains("://") { proxy.to_owned() } else { format!("http://{proxy}") });
-            builder = builder.proxy(made.or(Err(wrong()))?.no_proxy(direct.clone()));
+            let made = made.or(Err(RemoteError::unfit("the proxy", "its address is not right")))?;
+            builder = builder.proxy(made.no_proxy(direct.clone()));
         }
         let client = builder
             .build()

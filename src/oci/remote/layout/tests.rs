@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::Write;
 
 use super::*;
-use crate::oci::remote::blob_sink::tests::FolderSink;
+use crate::oci::remote::tests::folder_sink::FolderSink;
 
 /// Files by their names.
 type Files = BTreeMap<String, Vec<u8>>;
@@ -172,6 +172,32 @@ fn an_image_alone_is_taken_for_every_platform() {
     let first = Descriptor { platform: None, ..put_image(&mut files, "riscv64", b"text") };
     files.insert("index.json".to_owned(), index(&[first, other]));
     assert_eq!(import(&files, None, "linux/amd64"), "other");
+}
+
+#[test]
+fn of_several_images_one_is_named() {
+    let mut files = Files::new();
+    let named = |mut image: Descriptor, name: &str| {
+        let annotations = [(IMAGE_NAME, name), (REF_NAME, "1")];
+        image.annotations = Some(annotations.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
+        image
+    };
+    let images = [
+        named(put_image(&mut files, "amd64", b"one"), "docker.io/library/one:1"),
+        named(put_image(&mut files, "amd64", b"two"), "docker.io/library/two:1"),
+    ];
+    files.insert("index.json".to_owned(), index(&images));
+    assert_eq!(import(&files, Some("two:1"), "linux/amd64"), "two");
+    let several = "X cannot be used: it has several images, and which is not said: \
+        docker.io/library/one:1, docker.io/library/two:1";
+    assert_eq!(import(&files, None, "linux/amd64"), several);
+    assert_eq!(import(&files, Some("1"), "linux/amd64"), several);
+    let mut saved = saved();
+    let two = saved["manifest.json"].strip_suffix(b"]").unwrap().to_vec();
+    let two = [two.as_slice(), b",", &two[1..], b"]"].concat();
+    saved.insert("manifest.json".to_owned(), two);
+    let several = "X cannot be used: it has several images, and which is not said: app:1";
+    assert_eq!(import(&saved, None, "linux/amd64"), several);
 }
 
 /// Changes one file of a layout or a saved image, and imports it.

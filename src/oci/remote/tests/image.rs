@@ -6,12 +6,12 @@ use serde_json::json;
 
 use crate::oci::blob_digest::BlobDigest;
 use crate::oci::remote::blob_sink::BlobSink;
-use crate::oci::remote::blob_sink::tests::FolderSink;
 use crate::oci::remote::error::RemoteError;
 use crate::oci::remote::image::Image;
 use crate::oci::remote::manifest::{OCI_CONFIG, OCI_LAYER, OCI_MANIFEST};
 use crate::oci::remote::registry::Remote;
 use crate::oci::remote::settings::{Patience, RemoteSettings};
+use crate::oci::remote::tests::folder_sink::FolderSink;
 use crate::types::cancellation::Cancellation;
 
 use super::server::{Reply, Request};
