@@ -53,7 +53,10 @@ fn image(engine: &Engine, case: &Case) -> Result<Image, String> {
     if output.status.success() {
         return Ok(Image::of_archive(&archive));
     }
-    Err(message(&String::from_utf8_lossy(&output.stderr), folder.path()))
+    let message = message(&String::from_utf8_lossy(&output.stderr), folder.path());
+    let lost = ["Cannot connect to the Docker daemon", "error reading from server", "OCI exporter is not supported"];
+    assert!(!lost.iter().any(|text| message.contains(text)), "{}: the engine is lost: {message}", case.label());
+    Err(message)
 }
 
 /// The last line that says what is wrong, without what differs from run to run.
