@@ -44,7 +44,7 @@ pub(crate) struct Answer {
     /// What the history says above the base: `created by`, with `(empty)` where there is no layer.
     #[serde(default)]
     pub(crate) history: Vec<String>,
-    /// What is there, and `null` for what the base has and the image has not.
+    /// What is there, and `null` for what the base has and the image has not: what was below that too.
     #[serde(default)]
     pub(crate) tree: BTreeMap<String, Option<Entry>>,
 }
@@ -55,13 +55,21 @@ pub(crate) struct Base {
     pub(crate) image: Image,
     laid: Layers,
     tree: Tree,
+    /// Large contents, and where the first file with each is: a record of a copied program must not change
+    /// with its version.
+    contents: BTreeMap<String, String>,
 }
 
 impl Base {
     /// Reads the base's files.
     pub(crate) fn of(name: &'static str, image: Image) -> Self {
         let laid = image.laid();
-        Self { name, image, tree: laid.tree(), laid }
+        let tree = laid.tree();
+        let mut contents = BTreeMap::new();
+        for (path, entry) in tree.iter().filter(|(_path, entry)| !entry.content.starts_with("text ")) {
+            contents.entry(entry.content.clone()).or_insert_with(|| format!("as /{path} of {name}"));
+        }
+        Self { name, image, tree, laid, contents }
     }
 }
 
@@ -89,14 +97,16 @@ impl Answer {
         let below = base.map_or(&empty, |base| &base.tree);
         let mut changes: BTreeMap<String, Option<Entry>> = below
             .keys()
-            .filter(|path| !tree.contains_key(*path))
+            .filter(|path| !tree.contains_key(*path) && tree.contains_key(parent(path)))
             .map(|path| (path.clone(), None))
             .collect();
-        changes.extend(
-            tree.into_iter()
-                .filter(|(path, entry)| below.get(path) != Some(entry))
-                .map(|(path, entry)| (path, Some(entry))),
-        );
+        for (path, mut entry) in tree.into_iter().filter(|(path, entry)| below.get(path) != Some(entry)) {
+            let known = bases.iter().find_map(|base| base.contents.get(&entry.content));
+            if let Some(known) = known {
+                entry.content.clone_from(known);
+            }
+            changes.insert(path, Some(entry));
+        }
         let config = &image.config;
         let fields = FIELDS.iter().map(|field| ((*field).to_owned(), config["config"][field].clone()));
         let skip = base.map_or(0, |base| history(&base.image.config).len());
@@ -165,6 +175,10 @@ fn entry_differences(
     fields.into_iter().map(|field| (field.clone(), value(old, field), value(new, field))).collect()
 }
 
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _name)| folder)
+}
+
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -190,7 +204,6 @@ pub(crate) type Recorded = BTreeMap<String, Answer>;
 
 /// As text with one line a field and a path, so that changes read well.
 pub(crate) fn write(recorded: &Recorded) -> String {
-    let line = |value: &dyn erased::Json| value.json();
     let mut text = "{\n".to_owned();
     for (at, (name, answer)) in recorded.iter().enumerate() {
         let comma = if at == 0 { "" } else { ",\n" };
@@ -216,16 +229,6 @@ pub(crate) fn write(recorded: &Recorded) -> String {
     text
 }
 
-mod erased {
-    //! Anything that is JSON.
-
-    pub(super) trait Json {
-        fn json(&self) -> String;
-    }
-
-    impl<T: serde::Serialize> Json for T {
-        fn json(&self) -> String {
-            serde_json::to_string(self).unwrap()
-        }
-    }
+fn line(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap()
 }

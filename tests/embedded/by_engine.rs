@@ -7,17 +7,6 @@ use crate::case::Case;
 use crate::engine::Engine;
 use crate::image::Image;
 
-/// The images that the corpus begins with, as the Engine has them.
-pub(crate) fn bases(engine: &Engine) -> Vec<Base> {
-    ["busybox:1.36", "debian-root:trixie"].map(|name| base(engine, name)).into()
-}
-
-fn base(engine: &Engine, name: &'static str) -> Base {
-    let case = Case::of_dockerfile("base", format!("FROM {name}\n"));
-    let image = image(engine, &case).unwrap_or_else(|message| panic!("{name}: {message}"));
-    Base::of(name, image)
-}
-
 /// What the Engine makes of a case.
 pub(crate) fn answer(engine: &Engine, case: &Case, bases: &[Base]) -> Answer {
     match image(engine, case) {

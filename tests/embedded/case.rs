@@ -33,7 +33,7 @@ pub(crate) struct Case {
     pub(crate) subject: String,
     pub(crate) name: String,
     why: String,
-    pub(crate) dockerfile: String,
+    dockerfile: String,
     files: Vec<ContextFile>,
     pub(crate) args: BTreeMap<String, String>,
     pub(crate) labels: BTreeMap<String, String>,
@@ -109,11 +109,6 @@ pub(crate) fn parse(subject: &str, text: &str) -> Vec<Case> {
 }
 
 impl Case {
-    /// Only a Dockerfile.
-    pub(crate) fn of_dockerfile(name: &str, dockerfile: String) -> Self {
-        Self { name: name.to_owned(), dockerfile, ..Self::default() }
-    }
-
     /// Subject and name, as it is spoken of.
     pub(crate) fn label(&self) -> String {
         format!("{}/{}", self.subject, self.name)

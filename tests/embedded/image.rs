@@ -14,7 +14,7 @@ pub(crate) struct Image {
     /// The image configuration.
     pub(crate) config: Value,
     /// Its layers from below, each an uncompressed tar.
-    layers: Vec<Vec<u8>>,
+    pub(crate) layers: Vec<Vec<u8>>,
 }
 
 impl Image {
