@@ -1,0 +1,56 @@
+//! The embedded builder's side: a case built by the program itself, in a workspace of its own.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::answer::{Answer, Base};
+use crate::case::Case;
+use crate::image::Image;
+
+/// What the embedded builder makes of a case. `cache` has the bases in its store.
+pub(crate) fn answer(case: &Case, cache: &Path, bases: &[Base]) -> Answer {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = folder.path().join("workspace");
+    case.write(&workspace.join("context"));
+    fs::write(workspace.join("BUILD.toml"), build_file(case)).unwrap();
+    let layout = folder.path().join("image");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_imgraph"));
+    command.current_dir(&workspace).env_clear().stdin(Stdio::null());
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", folder.path());
+    command.envs(case.secrets.iter().map(|(id, value)| (format!("SECRET_{id}"), value)));
+    command.arg("--cache-dir").arg(cache).args(["build", "--progress", "plain", "--builder", "embedded"]);
+    command.arg("--output").arg(format!("oci:{}", layout.display())).arg("//:case");
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    match output.status.code() {
+        Some(0) => Answer::of(&Image::of_folder(&layout), bases),
+        // A Dockerfile that cannot be built, or a file that is wrong.
+        Some(1 | 2) => Answer::failure(said.replace(&folder.path().display().to_string(), "…")),
+        code => panic!("{}: {code:?}\n{said}", case.label()),
+    }
+}
+
+/// The workspace: one image, whose context is the folder `context`.
+fn build_file(case: &Case) -> String {
+    let text = |value: &str| toml::Value::String(value.replace('$', "$$")).to_string();
+    let mut lines = "[workspace]\nname = \"corpus\"\n\n[image.case]\n".to_owned();
+    lines.push_str("context = \"context\"\ndockerfile = \"context/Dockerfile\"\n");
+    if let Some(target) = &case.target {
+        writeln!(lines, "target = {}", text(target)).unwrap();
+    }
+    for (field, pairs) in [("args", &case.args), ("labels", &case.labels)] {
+        let pairs: Vec<String> =
+            pairs.iter().map(|(name, value)| format!("{} = {}", text(name), text(value))).collect();
+        writeln!(lines, "{field} = {{ {} }}", pairs.join(", ")).unwrap();
+    }
+    for (name, folder) in &case.contexts {
+        let folder = text(&format!("context/{folder}"));
+        writeln!(lines, "contexts.{} = {{ dir = {folder} }}", text(name)).unwrap();
+    }
+    let secret = |id: &String| format!("{{ id = {}, env = {} }}", text(id), text(&format!("SECRET_{id}")));
+    let secrets: Vec<String> = case.secrets.keys().map(secret).collect();
+    writeln!(lines, "secrets = [{}]", secrets.join(", ")).unwrap();
+    lines
+}

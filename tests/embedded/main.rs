@@ -1,0 +1,180 @@
+//! Hundreds of small Dockerfiles: what the Docker Engine makes of each, and the embedded builder.
+//!
+//! The cases are text (`case.rs` says how), the Engine's answers are recorded in `recorded/SUBJECT.json`. One
+//! test builds all cases with the Engine and compares with the record, so that the record is never stale; the
+//! other one builds them with the embedded builder and needs no engine. `differences.list` has the cases in which
+//! the two differ on purpose. `IMGRAPH_RECORD=1` writes the record anew; `IMGRAPH_CASES=TEXT` takes only cases
+//! whose label has the text.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod answer;
+mod archive;
+mod bases;
+mod by_embedded;
+mod by_engine;
+mod case;
+#[path = "../support/engine.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod engine;
+mod image;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use answer::{Answer, Recorded};
+use case::Case;
+use engine::Engine;
+
+/// The subject whose flags the Engine does not know: its answers are written by hand.
+const BY_HAND: &str = "labs";
+
+/// Calls for each case, several at a time.
+fn answers(cases: &[Case], make: impl Fn(&Case) -> Answer + Sync) -> BTreeMap<String, Recorded> {
+    let (next, found) = (AtomicUsize::new(0), Mutex::new(BTreeMap::<String, Recorded>::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let answer = make(case);
+                    let mut found = found.lock().unwrap();
+                    found.entry(case.subject.clone()).or_default().insert(case.name.clone(), answer);
+                }
+            });
+        }
+    });
+    found.into_inner().unwrap()
+}
+
+fn wanted(label: &str) -> bool {
+    label.contains(&std::env::var("IMGRAPH_CASES").unwrap_or_default())
+}
+
+fn wanted_cases() -> Vec<Case> {
+    case::all().into_iter().filter(|case| wanted(&case.label())).collect()
+}
+
+fn record_file(subject: &str) -> std::path::PathBuf {
+    case::folder().join("recorded").join(format!("{subject}.json"))
+}
+
+fn recorded(subject: &str) -> Recorded {
+    let path = record_file(subject);
+    fs::read(path).map(|bytes| serde_json::from_slice(&bytes).unwrap()).unwrap_or_default()
+}
+
+#[test]
+fn the_engine_answers_as_recorded() {
+    let engine = Engine::containerd();
+    let bases = bases::all();
+    let mut cases = wanted_cases();
+    cases.retain(|case| case.subject != BY_HAND);
+    let found = answers(&cases, |case| by_engine::answer(&engine, case, &bases));
+    if std::env::var_os("IMGRAPH_RECORD").is_some() {
+        found.into_iter().for_each(|(subject, answers)| record(&subject, answers));
+        return;
+    }
+    let differences = differences(&found);
+    let lines: Vec<String> = differences.values().cloned().collect();
+    assert!(lines.is_empty(), "{} of {} cases differ:\n{}", lines.len(), cases.len(), lines.join("\n"));
+}
+
+/// Replaces the recorded answers that were found anew, and forgets those of cases that are gone.
+fn record(subject: &str, answers: Recorded) {
+    let mut all = recorded(subject);
+    all.extend(answers);
+    let cases = case::all();
+    all.retain(|name, _| cases.iter().any(|case| case.subject == subject && case.name == *name));
+    fs::create_dir_all(record_file(subject).parent().unwrap()).unwrap();
+    fs::write(record_file(subject), answer::write(&all)).unwrap();
+}
+
+/// Label → all differences from the record, as text.
+fn differences(found: &BTreeMap<String, Recorded>) -> BTreeMap<String, String> {
+    let mut differing = BTreeMap::new();
+    for (subject, answers) in found {
+        let recorded = recorded(subject);
+        for (name, answer) in answers {
+            let lines = match recorded.get(name) {
+                Some(expected) => expected.differences(answer),
+                None => vec!["not recorded".to_owned()],
+            };
+            if !lines.is_empty() {
+                let label = format!("{subject}/{name}");
+                differing.insert(label.clone(), format!("{label}\n    {}", lines.join("\n    ")));
+            }
+        }
+    }
+    differing
+}
+
+#[test]
+fn the_embedded_builder_answers_as_the_engine() {
+    let cache = tempfile::tempdir().unwrap();
+    bases::write_layout(&cache.path().join("oci"));
+    let bases = bases::all();
+    let cases = wanted_cases();
+    let found = answers(&cases, |case| by_embedded::answer(case, cache.path(), &bases));
+    let (mut differing, mut lines) = (differences(&found), Vec::new());
+    for (label, reason) in meant_differences().into_iter().filter(|(label, _)| wanted(label)) {
+        if differing.remove(&label).is_none() {
+            lines.push(format!("{label} does not differ, and is listed: {reason}"));
+        }
+    }
+    lines.extend(differing.into_values());
+    assert!(lines.is_empty(), "{} of {} cases differ:\n{}", lines.len(), cases.len(), lines.join("\n"));
+}
+
+/// Label → reason of the cases in which the builders differ on purpose.
+fn meant_differences() -> BTreeMap<String, String> {
+    let text = fs::read_to_string(case::folder().join("differences.list")).unwrap();
+    let line = |line: &str| {
+        let (label, reason) = line.split_once(": ").unwrap_or_else(|| panic!("no reason: {line}"));
+        (label.to_owned(), reason.to_owned())
+    };
+    text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(line).collect()
+}
+
+#[test]
+fn the_list_of_differences_names_cases() {
+    let labels: Vec<String> = case::all().iter().map(Case::label).collect();
+    for label in meant_differences().keys() {
+        assert!(labels.contains(label), "no case is called {label}");
+    }
+}
+
+#[test]
+fn a_difference_is_seen_in_every_part() {
+    let answer = |text: &str| serde_json::from_str::<Answer>(text).unwrap();
+    let base = r#"{"platform": "linux/amd64/", "config": {"User": "5"}, "history": ["RUN"],
+        "tree": {"a": {"kind": "file", "mode": "644", "owner": "0:0", "content": "text 1"}, "b": null}}"#;
+    for (old, new, expected) in [
+        ("linux", "darwin", "platform"),
+        (r#""User": "5""#, r#""User": "6""#, "User"),
+        (r#""User": "5""#, "", "User"),
+        ("RUN", "run", "history"),
+        ("644", "4644", "/a: mode"),
+        ("0:0", "0:1", "/a: owner"),
+        ("text 1", "text 2", "/a: content"),
+        ("\"content\"", "\"target\"", "/a: content"),
+        (r#", "b": null"#, "", "/b: there"),
+        (r#""a": {"#, r#""c": {"#, "/a: there"),
+    ] {
+        assert!(base.contains(old));
+        let differences = answer(base).differences(&answer(&base.replace(old, new)));
+        assert!(differences.iter().any(|line| line.starts_with(expected)), "{old} → {new}: {differences:?}");
+    }
+    assert_eq!(answer(base).differences(&answer(base)), Vec::<String>::new());
+}
+
+#[test]
+fn every_case_has_its_own_name_and_a_reason() {
+    let mut labels = std::collections::BTreeSet::new();
+    for case in case::all() {
+        assert!(case.has_reason(), "{} does not say why it exists", case.label());
+        assert!(labels.insert(case.label()), "{} is there twice", case.label());
+    }
+}
