@@ -9,6 +9,8 @@ use super::builder::{Bases, BuildError, BuildOutput, BuildRequest, Builder, Inve
 use super::docker::{DockerBuilder, NamesMark};
 #[cfg(target_os = "linux")]
 use super::embedded::builder::EmbeddedBuilder;
+use crate::oci::compressed_layers::CompressedLayers;
+use crate::oci::store::Store;
 use crate::types::cancellation::Cancellation;
 use crate::types::digest::OutputDigest;
 use crate::types::event::EventSink;
@@ -32,12 +34,12 @@ impl AnyBuilder {
         }
     }
 
-    /// The embedded builder, if it is that.
-    #[cfg(target_os = "linux")]
-    pub fn embedded(&self) -> Option<&EmbeddedBuilder> {
+    /// Where images lie that can be taken out, and the forms of their layers; `None` for an engine.
+    pub fn store(&self) -> Option<(&Store, &CompressedLayers)> {
         match self {
-            Self::Embedded(builder) => Some(builder),
             Self::Docker(_) => None,
+            #[cfg(target_os = "linux")]
+            Self::Embedded(builder) => Some((builder.store(), builder.compressed())),
         }
     }
 

@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::builder_choice::BuilderChoice;
-pub(crate) use super::cache_arguments::{Cache, CollectGarbage, Format};
+pub(crate) use super::cache_arguments::{Cache, CollectGarbage, Format, LoadImage};
 use super::query_arguments;
+use crate::oci::export::output_spec::{OutputSpec, OutputSpecError};
 
 /// A declarative build graph for container images.
 ///
@@ -28,6 +29,10 @@ pub(crate) struct Arguments {
     /// The command.
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+fn output_spec(text: &str) -> Result<OutputSpec, String> {
+    text.parse().map_err(|error: OutputSpecError| error.to_string())
 }
 
 /// What applies to every command.
@@ -175,6 +180,13 @@ pub(crate) struct Build {
     /// Build the named targets even if they are cached, and leave the builder's own cache aside
     #[arg(long)]
     pub(crate) no_cache: bool,
+    /// Write the images that are asked for: oci:DIR, oci-tar:FILE, docker-tar:FILE, or
+    /// type=oci,dest=DIR,compression=zstd; - is the standard output
+    #[arg(short, long, value_name = "OUTPUT", value_parser = output_spec)]
+    pub(crate) output: Vec<OutputSpec>,
+    /// Load the images that are asked for into a Docker Engine
+    #[arg(long)]
+    pub(crate) load: bool,
     /// How to show progress
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub(crate) progress: Progress,

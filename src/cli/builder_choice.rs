@@ -71,7 +71,8 @@ impl Connect {
         self.choice != BuilderChoice::Embedded && self.address().is_ok_and(|address| mark.holds_at(&address))
     }
 
-    fn docker(&self) -> Result<AnyBuilder, NoBuilder> {
+    /// Connects to the engine, whichever builder is wanted.
+    pub(crate) fn docker(&self) -> Result<AnyBuilder, NoBuilder> {
         let address = self.address().map_err(NoBuilder::Address)?;
         DockerBuilder::connect(&address).map(AnyBuilder::Docker).map_err(NoBuilder::Builder)
     }

@@ -2,6 +2,7 @@
 //!
 //! It stands beside `arguments.rs`, as its part.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -28,6 +29,8 @@ pub(crate) enum Cache {
     },
     /// Remove images and layers of the embedded builder that are not used; what runs at the same time keeps its own
     Gc(CollectGarbage),
+    /// Put an image into the store of the embedded builder: a base where there is no registry
+    Load(LoadImage),
     /// Show what the caches hold
     Stats {
         /// The form of the result
@@ -52,4 +55,20 @@ pub(crate) struct CollectGarbage {
     /// The form of the result
     #[arg(long, default_value = "text")]
     pub(crate) format: Format,
+}
+
+/// Arguments of `cache load`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LoadImage {
+    /// An OCI image layout, a tar of one, or what `docker save` wrote
+    pub(crate) path: PathBuf,
+    /// The name to give it, as Dockerfiles say it
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) name: String,
+    /// Which of several images: its name, tag or digest there
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) image: Option<String>,
+    /// For which platform; this machine's where nothing is said
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
 }

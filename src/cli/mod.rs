@@ -25,6 +25,7 @@ mod recall;
 mod reasons;
 mod table;
 mod typed_path;
+mod outputs;
 mod summary;
 mod failures;
 mod signals;

@@ -263,7 +263,12 @@ impl Session {
 
     /// The builder.
     pub(crate) fn builder(&self) -> Result<AnyBuilder, Exit> {
-        self.connect().map_err(|problem| match problem {
+        self.engine().connect().map_err(|problem| self.no_builder(problem))
+    }
+
+    /// Shows why there is no builder.
+    pub(crate) fn no_builder(&self, problem: NoBuilder) -> Exit {
+        match problem {
             NoBuilder::Address(error) => {
                 let problem =
                     Diagnostic::error(format!("the address of the Docker Engine is wrong: {error}"));
@@ -271,12 +276,7 @@ impl Session {
                 self.fail(&[problem.help(help)], Exit::Usage)
             }
             NoBuilder::Builder(error) => self.surroundings(&error),
-        })
-    }
-
-    /// The builder, without a word when there is none.
-    pub(crate) fn connect(&self) -> Result<AnyBuilder, NoBuilder> {
-        self.engine().connect()
+        }
     }
 
     /// Which builder to use.

@@ -95,6 +95,11 @@ impl EmbeddedBuilder {
         self.workshop.layers.store()
     }
 
+    /// The compressed forms of layers.
+    pub fn compressed(&self) -> &CompressedLayers {
+        &self.compressed
+    }
+
     /// Writes the image of a stage that ended, under the names that are asked for.
     fn finish(&self, site: &Site<'_>, position: Position) -> Result<BuildOutput, BuildError> {
         let Position { root, mut configuration, .. } = position;

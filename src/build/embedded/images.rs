@@ -4,7 +4,6 @@
 //! kept under the name for the platform that was asked for. A name is never moved by a build that only reads.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::root::{ChainLayer, Root};
@@ -13,10 +12,10 @@ use crate::build::builder::BuildError;
 use crate::oci::blob_digest::BlobDigest;
 use crate::oci::image::{Image, read_image};
 use crate::oci::image_config::ImageConfig;
-use crate::oci::remote::blob_sink::{BlobSink, BlobWriter};
 use crate::oci::remote::error::RemoteError;
 use crate::oci::remote::registry::Remote;
 use crate::oci::remote::settings::RemoteSettings;
+use crate::oci::remote::store_sink::StoreSink;
 use crate::oci::store::{Store, StoreError, digest_of};
 use crate::syntax::image_reference::ImageReference;
 use crate::types::cancellation::Cancellation;
@@ -163,43 +162,4 @@ fn cannot_fetch(reference: &str, error: &RemoteError, cancellation: &Cancellatio
         return BuildError::Cancelled;
     }
     BuildError::Surroundings { message: format!("cannot fetch `{reference}`: {error}"), help: error.help() }
-}
-
-/// A store as the place where images from elsewhere go.
-pub struct StoreSink<'s>(pub &'s Store);
-
-struct StoreWriter(crate::oci::store::BlobWriter);
-
-impl BlobSink for StoreSink<'_> {
-    fn has(&self, digest: &BlobDigest) -> io::Result<bool> {
-        Ok(self.0.has(digest))
-    }
-
-    fn read(&self, digest: &BlobDigest, limit: u64) -> io::Result<Option<Vec<u8>>> {
-        self.0.read(digest, limit).map_err(io::Error::other)
-    }
-
-    fn writer(&self) -> io::Result<Box<dyn BlobWriter + '_>> {
-        let writer = self.0.writer().map_err(io::Error::other)?;
-        Ok(Box::new(StoreWriter(writer)))
-    }
-}
-
-impl io::Write for StoreWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
-impl BlobWriter for StoreWriter {
-    fn finish_as(self: Box<Self>, digest: &BlobDigest) -> io::Result<()> {
-        self.0.finish_as(digest).map(drop).map_err(|error| match error {
-            StoreError::OtherBytes { .. } => io::Error::new(io::ErrorKind::InvalidData, error),
-            error => io::Error::other(error),
-        })
-    }
 }

@@ -12,7 +12,7 @@ use crate::cli::progress::{self, Form};
 use crate::cli::recall::{Before, BeforePart, Partly, Request};
 use crate::cli::revisions::{self, Question};
 use crate::cli::session::Session;
-use crate::cli::{signals, summary, terminal};
+use crate::cli::{outputs, signals, summary, terminal};
 use crate::engine::affected::{Revisions, present};
 use crate::engine::event_log::EventLog;
 use crate::engine::report::{Blame, Ending, Report};
@@ -62,7 +62,8 @@ fn run_all(session: &Session, arguments: &arguments::Build) -> Result<Exit, Exit
         let plan = arguments::Plan { targets, jobs, detailed_exitcode: false, format };
         return super::plan::run_with(session, &plan, arguments.no_cache);
     }
-    let request = Request::new(session, "build", &arguments.targets)?.filter(|_| !arguments.no_cache);
+    let anew = arguments.no_cache || outputs::are_wanted(arguments);
+    let request = Request::new(session, "build", &arguments.targets)?.filter(|_| !anew);
     let (early, partly) = match request.as_ref().map(|request| request.told_before(session)) {
         Some(Before::Same { told, builder }) => {
             return tell_again(session, arguments, &told, &builder, started);
@@ -79,12 +80,17 @@ fn run_all(session: &Session, arguments: &arguments::Build) -> Result<Exit, Exit
         Some(Partly { before, anew }) => (Prepared::anew(session, &arguments.targets, anew)?, Some(before)),
         None => (Prepared::new(session, &arguments.targets, early)?, None),
     };
+    outputs::check(session, arguments, &prepared)?;
     let told = before.as_ref().map(BeforePart::told);
     let Round { prepared, report, result } = round(session, arguments, prepared, &cancellation, told)?;
     let result = match told {
         Some(told) => told.clone().renewed(result),
         None => result,
     };
+    let is_whole = exit(&report) == Exit::Done && !cancellation.is_cancelled();
+    if is_whole && outputs::are_wanted(arguments) {
+        outputs::write(session, arguments, &prepared, &result, &cancellation)?;
+    }
     tell(session, arguments, &result, report.seconds)?;
     tell_failures(session, arguments, &prepared, &report);
     match (request, before) {
@@ -260,10 +266,13 @@ fn tell(
     result: &BuildResult,
     seconds: f64,
 ) -> Result<(), Exit> {
-    terminal::result(&match arguments.format {
+    let text = match arguments.format {
         Format::Json => result.text(),
         Format::Text => summary::build(result, session.terminal.shows_results),
-    })?;
+    };
+    if !outputs::take_standard_output(arguments) {
+        terminal::result(&text)?;
+    }
     // Standard error is lines of JSON then, and the events say all of this.
     if arguments.progress != Progress::Json && !session.everywhere.quiet {
         terminal::message(&summary::line(result, seconds));

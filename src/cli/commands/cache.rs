@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use super::cache_gc;
+use super::{cache_gc, cache_load};
 use crate::cache::statistics::{Statistics, Usage};
 use crate::cli::arguments::{self, Format};
 use crate::cli::exit::Exit;
@@ -17,6 +17,7 @@ use crate::types::diagnostic::Diagnostic;
 pub(crate) fn run(session: &Session, arguments: &arguments::Cache) -> Result<Exit, Exit> {
     match arguments {
         arguments::Cache::Gc(collect) => cache_gc::run(session, collect),
+        arguments::Cache::Load(load) => cache_load::run(session, load),
         arguments::Cache::Stats { format } => stats(session, *format),
         arguments::Cache::Verify { format } => verify(session, *format),
     }

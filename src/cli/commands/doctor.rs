@@ -12,8 +12,9 @@ use serde_json::json;
 
 use crate::build::builder::{BuildError, Builder};
 use crate::cli::arguments::{self, Format};
+use crate::cli::builder_choice::{BuilderChoice, NoBuilder};
 use crate::cli::exit::Exit;
-use crate::cli::session::{NoBuilder, Session};
+use crate::cli::session::Session;
 use crate::cli::terminal;
 use crate::types::environment::Environment;
 
@@ -55,7 +56,10 @@ fn examine(session: &Session) -> Report {
     let docker = engine(session);
     let place = session.cache_place();
     let (embedded, embedded_works) = embedded(place.as_deref());
-    let builder = match (docker.ok, embedded_works) {
+    let choice = session.everywhere.builder;
+    let docker_is_taken = docker.ok && choice != BuilderChoice::Embedded;
+    let embedded_is_taken = embedded_works && choice != BuilderChoice::Docker;
+    let builder = match (docker_is_taken, embedded_is_taken) {
         (true, _) => Some("docker"),
         (false, true) => Some("embedded"),
         (false, false) => None,
@@ -69,10 +73,10 @@ fn examine(session: &Session) -> Report {
 }
 
 fn engine(session: &Session) -> Finding {
-    match session.connect() {
+    match session.engine().docker() {
         Ok(builder) => Finding::good("docker", builder.description()),
         Err(NoBuilder::Address(error)) => Finding::bad("docker", error.to_string(), None),
-        Err(NoBuilder::Engine(error)) => {
+        Err(NoBuilder::Builder(error)) => {
             let cure = match &error {
                 BuildError::Surroundings { help, .. } => help.clone(),
                 _ => None,

@@ -2,6 +2,7 @@
 
 pub(crate) mod affected;
 mod cache_gc;
+mod cache_load;
 pub(crate) mod cache;
 pub(crate) mod completions;
 pub(crate) mod graph;

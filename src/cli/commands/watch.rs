@@ -57,6 +57,8 @@ fn each_build(arguments: &arguments::Watch) -> arguments::Build {
         keep_going,
         dry_run: false,
         no_cache: false,
+        output: Vec::new(),
+        load: false,
         progress,
         events: None,
         format,

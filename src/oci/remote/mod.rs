@@ -10,6 +10,7 @@
 //! is for, or to the host that gives tokens for that registry.
 
 pub mod blob_sink;
+pub mod store_sink;
 pub mod error;
 pub mod manifest;
 pub mod platform_choice;
