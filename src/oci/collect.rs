@@ -61,7 +61,7 @@ pub fn collect(
     time: SystemTime,
     dry_run: bool,
 ) -> Result<Collected, StoreError> {
-    let (collected, trash) = {
+    let (mut collected, trash) = {
         let _alone = if dry_run { None } else { Some(store.alone()?) };
         let survey = Survey::make(store, derived)?;
         let choice = survey.choose(bounds, time);
@@ -70,16 +70,18 @@ pub fn collect(
         let mut trash = Vec::new();
         if !dry_run {
             store.unname(names.iter().map(String::as_str))?;
-            trash = survey.take_out(store, derived, &choice)?;
+            (trash, collected.problems) = survey.take_out(store, derived, &choice)?;
         }
         collected.names = names;
         (collected, trash)
     };
-    let removed = trash.iter().filter_map(|path| {
-        let error = derived::remove(path).err()?;
-        Some(format!("cannot remove `{}`: {error}", path.display()))
-    });
-    Ok(Collected { problems: removed.collect(), ..collected })
+    let removed = trash.iter().filter_map(|path| Some(problem(path, &derived::remove(path).err()?)));
+    collected.problems.extend(removed);
+    Ok(collected)
+}
+
+fn problem(path: &Path, error: &io::Error) -> String {
+    format!("cannot remove `{}`: {error}", path.display())
 }
 
 struct Blob {
@@ -201,39 +203,42 @@ impl Survey {
         }
     }
 
-    /// Renames what goes into folders that nobody looks into; returns these, and those of collectors that died.
-    fn take_out(&self, store: &Store, derived: &Path, choice: &Choice) -> Result<Vec<PathBuf>, StoreError> {
+    /// Renames what goes into folders that nobody looks into; returns these, and those of collectors that died,
+    /// and what could not be renamed.
+    fn take_out(
+        &self,
+        store: &Store,
+        derived: &Path,
+        choice: &Choice,
+    ) -> Result<(Vec<PathBuf>, Vec<String>), StoreError> {
         let blobs = choice.victims.iter().map(|digest| store.path(digest));
         let made = choice.victims.iter().filter_map(|digest| self.made.get(&DiffId(*digest))).flatten();
         let made = made.chain(self.orphans()).map(|made| made.path.clone());
-        let mut taken = Vec::new();
+        let (mut taken, mut problems) = (Vec::new(), Vec::new());
         for (trash, paths) in [
             (store.trash(), blobs.chain([store.damaged()]).collect::<Vec<_>>()),
             (derived.join("trash"), made.collect()),
         ] {
-            take(&trash, &paths).map_err(|cause| StoreError::disk("write into", &trash, cause))?;
+            let left = take(&trash, &paths).map_err(|cause| StoreError::disk("write into", &trash, cause))?;
+            problems.extend(left);
             let there = inside(&trash).map_err(|cause| StoreError::disk("read", &trash, cause))?;
             taken.extend(there);
         }
-        Ok(taken)
+        Ok((taken, problems))
     }
 }
 
-/// Moves what is there of `paths` into a folder of its own in `trash`.
-fn take(trash: &Path, paths: &[PathBuf]) -> io::Result<()> {
+/// Moves what is there of `paths` into a folder of its own in `trash`; returns what could not be moved, and why.
+fn take(trash: &Path, paths: &[PathBuf]) -> io::Result<Vec<String>> {
     let mut there = paths.iter().filter(|path| path.symlink_metadata().is_ok()).peekable();
     if there.peek().is_none() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     fs::create_dir_all(trash)?;
     let folder = tempfile::Builder::new().prefix("").tempdir_in(trash)?.keep();
-    for (number, path) in there.enumerate() {
-        match fs::rename(path, folder.join(number.to_string())) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            result => result?,
-        }
-    }
-    Ok(())
+    let moved =
+        there.enumerate().map(|(number, path)| (path, fs::rename(path, folder.join(number.to_string()))));
+    Ok(moved.filter_map(|(path, moved)| Some(problem(path, &moved.err()?))).collect())
 }
 
 fn inside(folder: &Path) -> io::Result<Vec<PathBuf>> {
