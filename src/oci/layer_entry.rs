@@ -39,6 +39,9 @@ pub enum EntryKind {
     Opaque,
 }
 
+/// An extended attribute: its full name, such as `security.capability`, and its value.
+pub type Attribute = (Box<[u8]>, Box<[u8]>);
+
 /// An entry of a layer.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LayerEntry {
@@ -54,5 +57,5 @@ pub struct LayerEntry {
     /// The group's number.
     pub gid: u32,
     /// Extended attributes by full name (`security.capability`, `user.…`), sorted.
-    pub xattrs: Vec<(Box<[u8]>, Box<[u8]>)>,
+    pub xattrs: Vec<Attribute>,
 }
