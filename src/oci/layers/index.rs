@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::oci::layer_entry::{EntryKind, LayerEntry};
+use crate::oci::layer_entry::{Attribute, EntryKind, LayerEntry};
 
 /// The record of a layer's root folder, which every index has.
 pub const ROOT: u32 = 0;
@@ -58,15 +58,12 @@ pub(super) struct Record {
     pub(super) nanoseconds: u32,
 }
 
-/// Extended attributes by name, sorted.
-pub type Attributes = Vec<(Box<[u8]>, Box<[u8]>)>;
-
 /// The index of a layer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerIndex {
     pub(super) records: Vec<Record>,
     pub(super) text: Vec<u8>,
-    pub(super) attributes: Vec<Attributes>,
+    pub(super) attributes: Vec<Vec<Attribute>>,
     /// For each group of names of one file, the record that comes first in the order of paths. Numbers of
     /// groups begin with 1, so the first is of no group.
     pub(super) first_names: Vec<u32>,
@@ -206,7 +203,7 @@ impl LayerIndex {
     }
 
     /// The extended attributes of `record`.
-    pub fn attributes(&self, record: u32) -> &[(Box<[u8]>, Box<[u8]>)] {
+    pub fn attributes(&self, record: u32) -> &[Attribute] {
         match self.records[record as usize].attributes {
             0 => &[],
             place => &self.attributes[place as usize - 1],

@@ -12,10 +12,11 @@ use std::collections::HashMap;
 use std::io::{Read, Seek};
 
 use super::error::{ENTRIES_PER_LAYER, EntryProblem, LayerError, NAME_LENGTH, PATH_LENGTH, TEXT_PER_LAYER};
-use super::index::{Attributes, Content, LayerIndex, ROOT, Record, Text};
+use super::index::{Content, LayerIndex, ROOT, Record, Text};
 use super::tar_reader::{TarEntry, TarReader};
 use super::writer::WHITEOUT_PREFIX;
 use crate::oci::blob_digest::DiffId;
+use crate::oci::layer_entry::Attribute;
 
 /// How an entry's name begins that is about an aufs, a file system that Docker once used. Docker skips them.
 const AUFS_PREFIX: &[u8] = b".wh..wh.";
@@ -53,10 +54,10 @@ pub(super) fn index_of(tar: impl Read + Seek, layer: DiffId) -> Result<LayerInde
 struct Builder {
     records: Vec<Record>,
     text: Vec<u8>,
-    attributes: Vec<Attributes>,
+    attributes: Vec<Vec<Attribute>>,
     attribute_bytes: usize,
     /// Places of attributes in the list, plus one: most entries that have some have the same.
-    known_attributes: HashMap<Attributes, u32>,
+    known_attributes: HashMap<Vec<Attribute>, u32>,
     /// By folder and name.
     children: HashMap<(u32, Box<[u8]>), u32>,
     link_groups: u32,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::index::ROOT;
 use super::layer::{FileBytes, Layer};
 use crate::oci::blob_digest::DiffId;
-use crate::oci::layer_entry::{EntryKind, LayerEntry};
+use crate::oci::layer_entry::{Attribute, EntryKind, LayerEntry};
 
 /// A record of one of a view's layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,7 +201,7 @@ impl<'v> Found<'v> {
     }
 
     /// Extended attributes by full name, sorted.
-    pub fn xattrs(&self) -> &'v [(Box<[u8]>, Box<[u8]>)] {
+    pub fn xattrs(&self) -> &'v [Attribute] {
         self.layer().index().attributes(self.node.place.record)
     }
 

@@ -12,6 +12,7 @@ use tar::Header;
 use super::error::{ATTRIBUTE_LENGTH, EntryProblem, HEADER_LENGTH, LayerError, printable};
 use super::writer::{ATTRIBUTE_PREFIX, OVERLAY_PREFIXES, is_attribute_name};
 use crate::oci::blob_digest::DiffId;
+use crate::oci::layer_entry::Attribute;
 
 const BLOCK: u64 = 512;
 
@@ -40,7 +41,7 @@ pub(super) struct TarEntry {
     pub(super) major: u32,
     pub(super) minor: u32,
     /// Sorted by name.
-    pub(super) xattrs: Vec<(Box<[u8]>, Box<[u8]>)>,
+    pub(super) xattrs: Vec<Attribute>,
 }
 
 /// Reads the entries of a tar.
@@ -51,12 +52,15 @@ pub(super) struct TarReader<R> {
     length: u64,
 }
 
+/// A record of an extended header.
+type KeyAndValue = (Vec<u8>, Vec<u8>);
+
 /// What headers before that of an entry say of it.
 #[derive(Default)]
 struct Extended {
     path: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
-    records: Vec<(Vec<u8>, Vec<u8>)>,
+    records: Vec<KeyAndValue>,
 }
 
 impl<R: Read + Seek> TarReader<R> {
@@ -136,7 +140,7 @@ impl<R: Read + Seek> TarReader<R> {
         Ok(until_zero(&text).to_vec())
     }
 
-    fn records(&mut self, header: &Header, name: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, LayerError> {
+    fn records(&mut self, header: &Header, name: &[u8]) -> Result<Vec<KeyAndValue>, LayerError> {
         let bytes = self.small_content(header, name)?;
         records(&bytes).ok_or_else(|| self.error(name, EntryProblem::BadHeader))
     }
@@ -204,7 +208,7 @@ fn fill(entry: &mut TarEntry, header: &Header, size: &mut u64) -> Result<(), Ent
 /// Takes what the records of an extended header say into `entry`; it goes before the header itself.
 fn fill_from_records(
     entry: &mut TarEntry,
-    records: Vec<(Vec<u8>, Vec<u8>)>,
+    records: Vec<KeyAndValue>,
     size: &mut u64,
 ) -> Result<(), EntryProblem> {
     for (key, value) in records {
@@ -230,11 +234,7 @@ fn fill_from_records(
     Ok(())
 }
 
-fn add_attribute(
-    xattrs: &mut Vec<(Box<[u8]>, Box<[u8]>)>,
-    name: &[u8],
-    value: Vec<u8>,
-) -> Result<(), EntryProblem> {
+fn add_attribute(xattrs: &mut Vec<Attribute>, name: &[u8], value: Vec<u8>) -> Result<(), EntryProblem> {
     if !is_attribute_name(name) || name.len() > 255 || value.len() > ATTRIBUTE_LENGTH {
         return Err(EntryProblem::BadAttribute);
     }
@@ -316,7 +316,7 @@ fn time(text: &[u8]) -> Option<(i64, u32)> {
 }
 
 /// The records `LENGTH key=value\n` of an extended header, whose values may hold any byte.
-fn records(mut bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+fn records(mut bytes: &[u8]) -> Option<Vec<KeyAndValue>> {
     let mut records = Vec::new();
     while !until_zero(bytes).is_empty() {
         let blank = bytes.iter().position(|byte| *byte == b' ')?;

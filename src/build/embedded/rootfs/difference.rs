@@ -17,7 +17,7 @@ use rustix::fs::{FileType, Stat};
 use super::error::RootfsError;
 use super::handle::Handle;
 use super::ownership::Ownership;
-use crate::oci::layer_entry::{EntryKind, LayerEntry};
+use crate::oci::layer_entry::{Attribute, EntryKind, LayerEntry};
 use crate::oci::layers::root_view::{Found, RootView};
 use crate::oci::layers::writer::{LayerWriter, OVERLAY_PREFIXES};
 
@@ -111,6 +111,13 @@ struct UpperEntry {
     inode: Option<(u64, u64)>,
 }
 
+/// A folder that is to be read.
+struct Inside<'r> {
+    path: Vec<u8>,
+    /// The layers below, unless a folder on the way hides them.
+    below: Option<&'r RootView>,
+}
+
 struct UpperReader<'r> {
     root: &'r Handle,
     below: &'r RootView,
@@ -118,11 +125,11 @@ struct UpperReader<'r> {
     entries: BTreeMap<Vec<u8>, UpperEntry>,
 }
 
-impl UpperReader<'_> {
+impl<'r> UpperReader<'r> {
     fn read(&mut self) -> Result<(), RootfsError> {
-        let mut pending: Vec<Vec<u8>> = vec![Vec::new()];
-        self.add(self.root, b".", Vec::new())?;
-        while let Some(path) = pending.pop() {
+        let mut pending: Vec<_> =
+            self.add(self.root, b".", Vec::new(), Some(self.below)).map(Vec::from_iter)?;
+        while let Some(Inside { path, below }) = pending.pop() {
             let open = || {
                 let folder = self.root.folder(&path)?;
                 folder.names().map(|names| (folder, names))
@@ -130,20 +137,25 @@ impl UpperReader<'_> {
             let (folder, names) = open().map_err(|cause| RootfsError::system("read", &path, cause))?;
             for name in names {
                 let path = if path.is_empty() { name.clone() } else { [&*path, b"/", &*name].concat() };
-                if self.add(&folder, &name, path.clone())? {
-                    pending.push(path);
-                }
+                pending.extend(self.add(&folder, &name, path, below)?);
             }
         }
         Ok(())
     }
 
-    /// Adds the entry `name` of `folder`; says whether it is a folder.
-    fn add(&mut self, folder: &Handle, name: &[u8], path: Vec<u8>) -> Result<bool, RootfsError> {
+    /// Adds the entry `name` of `folder`, below which are the layers `below`; gives what to read next when it is
+    /// a folder.
+    fn add(
+        &mut self,
+        folder: &Handle,
+        name: &[u8],
+        path: Vec<u8>,
+        layers_below: Option<&'r RootView>,
+    ) -> Result<Option<Inside<'r>>, RootfsError> {
         let error = |cause| RootfsError::system("read", &path, cause);
         let stat = folder.facts(name).map_err(error)?;
-        let Some(kind) = kind(folder, name, &stat).map_err(error)? else { return Ok(false) };
-        let below = self.below.lookup(&path);
+        let Some(kind) = kind(folder, name, &stat).map_err(error)? else { return Ok(None) };
+        let below = layers_below.and_then(|layers| layers.lookup(&path));
         let is_folder = kind == EntryKind::Folder;
         if kind == EntryKind::Whiteout {
             // What is not in the layers below was one of the places at which something is mounted.
@@ -152,7 +164,7 @@ impl UpperReader<'_> {
                 let entry = UpperEntry { entry, is_changed: true, hides_below: false, inode: None };
                 self.entries.insert(path, entry);
             }
-            return Ok(false);
+            return Ok(None);
         }
         let (xattrs, is_opaque) = self.attributes(folder, name, &path)?;
         let (uid, gid) = self.owner(&stat, below.as_ref(), &kind);
@@ -165,8 +177,9 @@ impl UpperReader<'_> {
         };
         let is_changed = !is_folder || hides_below || !below.as_ref().is_some_and(is_same);
         let inode = (!is_folder && stat.st_nlink > 1).then_some((stat.st_dev, stat.st_ino));
-        self.entries.insert(path, UpperEntry { entry, is_changed, hides_below, inode });
-        Ok(is_folder)
+        self.entries.insert(path.clone(), UpperEntry { entry, is_changed, hides_below, inode });
+        let below = layers_below.filter(|_layers| !is_opaque);
+        Ok(is_folder.then_some(Inside { path, below }))
     }
 
     /// Where one user is everybody, nothing can be given away: what was there before is still its owner's.
@@ -189,7 +202,7 @@ impl UpperReader<'_> {
         folder: &Handle,
         name: &[u8],
         path: &[u8],
-    ) -> Result<(Vec<(Box<[u8]>, Box<[u8]>)>, bool), RootfsError> {
+    ) -> Result<(Vec<Attribute>, bool), RootfsError> {
         let all = folder.attributes(name).map_err(|cause| RootfsError::system("read", path, cause))?;
         let (mut kept, mut is_opaque) = (Vec::new(), false);
         for (attribute, value) in all {

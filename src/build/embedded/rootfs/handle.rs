@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+use crate::oci::layer_entry::Attribute;
+
 /// The most bytes of an attribute, and of the list of their names: `XATTR_SIZE_MAX` and `XATTR_LIST_MAX`.
 const ATTRIBUTE_BYTES: usize = 64 << 10;
 
@@ -101,7 +103,7 @@ impl Handle {
     }
 
     /// The attributes of `name`, sorted; links are not followed. None where the file system has none.
-    pub(super) fn attributes(&self, name: &[u8]) -> Result<Vec<(Box<[u8]>, Box<[u8]>)>, Errno> {
+    pub(super) fn attributes(&self, name: &[u8]) -> Result<Vec<Attribute>, Errno> {
         let path = self.through_proc(name);
         let mut names = vec![0; 1024];
         let length = loop {

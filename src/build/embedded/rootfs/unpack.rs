@@ -24,7 +24,7 @@ use rustix::io::Errno;
 use super::error::RootfsError;
 use super::handle::Handle;
 use super::ownership::Ownership;
-use crate::oci::layer_entry::EntryKind;
+use crate::oci::layer_entry::{Attribute, EntryKind};
 use crate::oci::layers::index::{LayerIndex, ROOT};
 use crate::oci::layers::layer::Layer;
 use crate::oci::layers::root_view::{Found, RootView};
@@ -87,7 +87,8 @@ pub fn dress_root(view: &RootView, upper: &Path, ownership: Ownership) -> Result
     let dress = || {
         let folder = Handle::open(upper)?;
         let (mode, uid, gid) = view.root().owner();
-        dress(&folder, b".", (mode, uid, gid), view.root().xattrs(), ownership)
+        give(&folder, b".", (uid, gid), view.root().xattrs(), ownership)?;
+        folder.set_mode(b".", mode)
     };
     dress().map_err(|cause| RootfsError::system("change", path_bytes(upper), cause))
 }
@@ -112,13 +113,12 @@ fn path_bytes(path: &Path) -> &[u8] {
 }
 
 type Owner = (u32, u32, u32);
-type Attributes<'v> = &'v [(Box<[u8]>, Box<[u8]>)];
 
 /// What the layers below have to do with how a layer is unpacked.
 struct Surroundings<'v> {
     /// Folders of the layer that no entry of it makes, as the layers below have them. The root does not
     /// count: an overlay shows that of its upper folder.
-    implied: HashMap<u32, (Owner, Attributes<'v>)>,
+    implied: HashMap<u32, (Owner, &'v [Attribute])>,
     /// Marks that hide nothing.
     idle_marks: HashSet<u32>,
     hash: blake3::Hash,
@@ -252,21 +252,18 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Owner, attributes, mode and time of what was written, in this order: a change of owner takes attributes
-    /// and bits of the mode away.
+    /// Owner, attributes, time and mode of what was written.
     fn dress_one(&self, folder: &Handle, record: u32) -> Result<(), RootfsError> {
         let index = self.layer.index();
         let name = index.name(record);
         let (mode, uid, gid) = index.owner(record);
         let (seconds, nanoseconds) = index.changed_at(record);
-        let is_link = index.link_target(record).is_some();
-        let dressed = if is_link {
-            give(folder, name, (uid, gid), index.attributes(record), self.ownership)
-        } else {
-            dress(folder, name, (mode, uid, gid), index.attributes(record), self.ownership)
-        };
-        dressed
+        give(folder, name, (uid, gid), index.attributes(record), self.ownership)
             .and_then(|()| folder.set_time(name, seconds, nanoseconds))
+            .and_then(|()| match index.link_target(record) {
+                Some(_target) => Ok(()),
+                None => folder.set_mode(name, mode),
+            })
             .map_err(|cause| self.error("change", record, cause))
     }
 
@@ -276,15 +273,17 @@ impl Writer<'_> {
         // A folder's record stands behind that of the folder that it is in.
         for record in (0..index.len() as u32).rev().filter(|record| index.is_folder(*record)) {
             let known = self.surroundings.implied.get(&record).copied();
-            let (owner, attributes) = known.unwrap_or((index.owner(record), index.attributes(record)));
+            let own = (index.owner(record), index.attributes(record));
+            let ((mode, uid, gid), attributes) = known.unwrap_or(own);
             let (seconds, nanoseconds) = index.changed_at(record);
             let dress = || {
                 let folder = self.root.folder(&index.path(record))?;
                 if index.is_opaque(record) {
                     folder.set_attribute(b".", self.ownership.opaque_attribute().as_bytes(), b"y")?;
                 }
-                dress(&folder, b".", owner, attributes, self.ownership)?;
-                folder.set_time(b".", seconds, nanoseconds)
+                give(&folder, b".", (uid, gid), attributes, self.ownership)?;
+                folder.set_time(b".", seconds, nanoseconds)?;
+                folder.set_mode(b".", mode)
             };
             dress().map_err(|cause| self.error("change", record, cause))?;
         }
@@ -296,24 +295,13 @@ impl Writer<'_> {
     }
 }
 
-/// Gives `name`, which is no link, its owner, attributes and mode.
-fn dress(
-    folder: &Handle,
-    name: &[u8],
-    (mode, uid, gid): Owner,
-    attributes: Attributes<'_>,
-    ownership: Ownership,
-) -> Result<(), Errno> {
-    give(folder, name, (uid, gid), attributes, ownership)?;
-    folder.set_mode(name, mode)
-}
-
-/// Gives `name` its owner and attributes.
+/// Gives `name` its owner and attributes. The mode comes last: a change of owner takes bits of it and
+/// attributes away, and a mode may shut this process out.
 fn give(
     folder: &Handle,
     name: &[u8],
     (uid, gid): (u32, u32),
-    attributes: Attributes<'_>,
+    attributes: &[Attribute],
     ownership: Ownership,
 ) -> Result<(), Errno> {
     if ownership.gives_away() {
