@@ -463,6 +463,15 @@ mod tests {
     }
 
     #[test]
+    fn content_that_is_cut_is_no_content() {
+        let bytes = entry(b'0', "a", b"text");
+        let mut stream = TarStream::new(&bytes[..514]);
+        stream.next_header().unwrap();
+        let error = stream.read_to_end(&mut Vec::new()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
     fn what_is_doubtful_is_refused() {
         refuse(&[b'x'; 512], "the archive is damaged: the sum of a header is wrong");
         refuse(&[b'x'; 100], "the archive ends in the middle of an entry");

@@ -216,6 +216,11 @@ fn damage_is_an_error() {
     flipped[10] ^= 1;
     check_damaged(layout(), &layer.0, &flipped, "has other bytes than its digest");
     check_damaged(layout(), &layer.0, &layer.1[1..], "bytes, and not the");
+    let is_config = |bytes: &[u8]| bytes.starts_with(br#"{"architecture":"amd64""#);
+    let config_file = layout().into_iter().find(|(_, bytes)| is_config(bytes)).unwrap();
+    let changed = String::from_utf8(config_file.1).unwrap().replace("linux", "linuy");
+    let expected = "the configuration of X has other bytes than its digest";
+    check_damaged(layout(), &config_file.0, changed.as_bytes(), expected);
     check_damaged(layout(), "index.json", b"{", "its index.json is no index");
     check_damaged(layout(), "index.json", index(&[]).as_slice(), "an image in X is not there");
     check_damaged(layout(), "index.json", &vec![b' '; 5 << 20], "has more than 4194304 bytes");
