@@ -27,7 +27,7 @@ pub(crate) fn answer(case: &Case, cache: &Path, bases: &[Base]) -> Answer {
     match output.status.code() {
         Some(0) => Answer::of(&Image::of_folder(&layout), bases),
         // A Dockerfile that cannot be built, or a file that is wrong.
-        Some(1 | 2) => Answer::failure(said.replace(&folder.path().display().to_string(), "…")),
+        Some(1..=3) => Answer::failure(said.replace(&folder.path().display().to_string(), "…")),
         code => panic!("{}: {code:?}\n{said}", case.label()),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::history;
 use crate::oci::image_config::{ContainerConfig, Empty, Healthcheck, History, ImageConfig};
 use crate::syntax::dockerfile::go_numbers;
 use crate::syntax::dockerfile::keyword::Keyword;
@@ -55,42 +56,51 @@ impl Configuration {
         if self.image.config.working_dir.is_empty() { "/" } else { &self.image.config.working_dir }
     }
 
-    /// `CMD`, `ENTRYPOINT`, `SHELL`, `HEALTHCHECK`, `ONBUILD` and `MAINTAINER`: what needs no variables.
-    pub fn apply(&mut self, instruction: &Instruction) {
-        match instruction.keyword {
+    /// `CMD`, `ENTRYPOINT`, `SHELL`, `HEALTHCHECK` and `MAINTAINER`: what needs no variables. Gives the line of
+    /// the history.
+    pub fn apply(&mut self, instruction: &Instruction) -> String {
+        let told = match instruction.keyword {
             Keyword::Cmd => {
                 self.has_cmd = true;
                 let command = self.command(CommandLine::of(&instruction.arguments));
-                self.config().cmd = Some(command);
-                self.config().args_escaped = false;
+                let told = history::quoted_list(&command);
+                self.config().cmd = Some(command).filter(|command| !command.is_empty());
+                self.config().args_escaped = true;
+                told
             }
             Keyword::Entrypoint => {
                 let command = self.command(CommandLine::of(&instruction.arguments));
-                self.config().entrypoint = Some(command);
+                let told = history::quoted_list(&command);
+                self.config().entrypoint = Some(command).filter(|command| !command.is_empty());
                 if !self.has_cmd {
                     self.config().cmd = None;
                 }
+                told
             }
-            Keyword::Shell => {
-                if let CommandLine::Exec(words) = CommandLine::of(&instruction.arguments) {
+            Keyword::Shell => match CommandLine::of(&instruction.arguments) {
+                CommandLine::Exec(words) => {
+                    let told = format!("[{}]", words.join(" "));
                     self.config().shell = Some(words);
+                    told
                 }
-            }
+                CommandLine::Shell(text) => text,
+            },
             Keyword::Healthcheck => self.health(instruction),
             Keyword::Maintainer => {
                 self.image.others.insert("author".to_owned(), instruction.arguments.clone().into());
+                instruction.arguments.clone()
             }
-            _ => {}
-        }
+            _ => instruction.arguments.clone(),
+        };
+        format!("{} {told}", instruction.keyword)
     }
 
-    fn health(&mut self, instruction: &Instruction) {
+    fn health(&mut self, instruction: &Instruction) -> String {
         let (kind, line) =
             instruction.arguments.split_once(' ').unwrap_or((instruction.arguments.as_str(), ""));
         if kind.eq_ignore_ascii_case("none") {
             let test = Some(vec!["NONE".to_owned()]);
-            self.config().healthcheck = Some(Healthcheck { test, ..Healthcheck::default() });
-            return;
+            return self.set_health(Healthcheck { test, ..Healthcheck::default() });
         }
         let test = match CommandLine::of(line) {
             CommandLine::Exec(words) => [vec!["CMD".to_owned()], words].concat(),
@@ -102,14 +112,23 @@ impl Configuration {
             let time = flag(name).and_then(go_numbers::duration);
             time.and_then(|time| i64::try_from(time).ok()).unwrap_or_default()
         };
-        self.config().healthcheck = Some(Healthcheck {
+        self.set_health(Healthcheck {
             test: Some(test),
             interval: time("interval"),
             timeout: time("timeout"),
             start_period: time("start-period"),
             start_interval: time("start-interval"),
             retries: flag("retries").and_then(go_numbers::integer).unwrap_or_default(),
-        });
+        })
+    }
+
+    fn set_health(&mut self, check: Healthcheck) -> String {
+        let test = history::quoted_list(check.test.as_deref().unwrap_or_default());
+        let times = [check.interval, check.timeout, check.start_period, check.start_interval];
+        let times = times.map(|time| format!("\"{}\"", history::duration(time))).join(" ");
+        let told = format!("&{{{test} {times} {}}}", history::quoted_number(check.retries));
+        self.config().healthcheck = Some(check);
+        told
     }
 
     /// `ENV name=value`.
@@ -128,16 +147,19 @@ impl Configuration {
         self.config().labels.get_or_insert_default().insert(name.to_owned(), value.to_owned());
     }
 
-    /// `EXPOSE`, one word of it: `[ip:][host:]port[-port][/protocol]`.
-    pub fn expose(&mut self, word: &str) {
+    /// `EXPOSE`, one word of it: `[ip:][host:]port[-port][/protocol]`. Gives the ports.
+    pub fn expose(&mut self, word: &str) -> Vec<String> {
         let inside = word.rsplit(':').next().unwrap_or(word);
         let (range, protocol) = inside.split_once('/').unwrap_or((inside, "tcp"));
         let protocol = if protocol.is_empty() { "tcp".to_owned() } else { protocol.to_lowercase() };
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         // What is no port was refused with the slice.
         let port = |text: &str| go_numbers::integer(text).unwrap_or_default();
-        let ports = self.config().exposed_ports.get_or_insert_default();
-        ports.extend((port(first)..=port(last)).map(|port| (format!("{port}/{protocol}"), Empty {})));
+        let ports: Vec<String> =
+            (port(first)..=port(last)).map(|port| format!("{port}/{protocol}")).collect();
+        let exposed = self.config().exposed_ports.get_or_insert_default();
+        exposed.extend(ports.iter().map(|port| (port.clone(), Empty {})));
+        ports
     }
 
     /// `VOLUME`, one word of it.
@@ -157,7 +179,7 @@ impl Configuration {
             created: Some(created.to_owned()),
             author,
             created_by: Some(created_by),
-            comment: Some("imgraph".to_owned()),
+            comment: Some("buildkit.dockerfile.v0".to_owned()),
             empty_layer,
         });
     }

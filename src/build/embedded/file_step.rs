@@ -57,7 +57,9 @@ pub enum FileSource<'t> {
     Fetched {
         /// The name of the file.
         name: String,
-        /// Where it was fetched from, and its digest.
+        /// Where it was fetched from.
+        url: String,
+        /// The digest of its bytes.
         identity: String,
         /// The file.
         node: Node,
@@ -72,6 +74,8 @@ pub struct FileStep<'t> {
     pub sources: Vec<FileSource<'t>>,
     /// Where to, absolute; a `/` at the end says that it is a folder.
     pub destination: String,
+    /// The same as it is written, expanded.
+    pub written: String,
     /// The value of `--chown`.
     pub owner: Option<String>,
     /// The value of `--chmod`.

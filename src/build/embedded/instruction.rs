@@ -17,30 +17,43 @@ pub fn run(stage: &mut Stage<'_>, step: &ProgramStep<'_>) -> Result<(), BuildErr
     }
     stage.progress.0 += 1;
     match &step.instruction.command {
-        Command::Copy(copy) => return stage_files::copy(stage, step, copy),
-        Command::Run(run) => return stage_run::run(stage, step, run),
+        Command::Copy(copy) => stage_files::copy(stage, step, copy),
+        Command::Run(run) => stage_run::run(stage, step, run),
         Command::Words(words) if step.instruction.keyword == Keyword::Workdir => {
-            return words.iter().try_for_each(|word| stage.enter_folder(step, word));
+            words.iter().try_for_each(|word| stage.enter_folder(step, word))
         }
-        Command::Arg(arguments) => {
-            arguments.iter().try_for_each(|argument| declare(stage, step, argument))?;
+        Command::Arg(arguments) => declare(stage, step, arguments),
+        Command::Pairs(pairs) => stage.pairs(step, pairs),
+        Command::Words(words) => stage.words(step, words),
+        Command::Onbuild(text) => {
+            stage.position.configuration.add_trigger(text);
+            Ok(())
         }
-        Command::Pairs(pairs) => stage.pairs(step, pairs)?,
-        Command::Words(words) => stage.words(step, words)?,
-        Command::Onbuild(text) => stage.position.configuration.add_trigger(text),
-        Command::Other => stage.position.configuration.apply(&step.instruction),
-        Command::From => {}
+        Command::Other => {
+            let told = stage.position.configuration.apply(&step.instruction);
+            stage.remember(told, true);
+            Ok(())
+        }
+        Command::From => Ok(()),
     }
-    stage.remember(step, true);
-    Ok(())
 }
 
-/// `ARG`. A default is expanded only where nobody gives a value.
-fn declare(stage: &mut Stage<'_>, step: &ProgramStep<'_>, argument: &Argument) -> Result<(), BuildError> {
-    let default = argument.default.as_ref().map(|default| stage.expand(step, default)).transpose()?;
-    let name = &argument.name.value;
-    if let Some(value) = stage.site.arguments.value(name, default.map(|default| default.text)) {
-        stage.position.scope.set(name, &value);
+/// `ARG`.
+fn declare(stage: &mut Stage<'_>, step: &ProgramStep<'_>, arguments: &[Argument]) -> Result<(), BuildError> {
+    let mut told = "ARG".to_owned();
+    for argument in arguments {
+        let default = argument.default.as_ref().map(|default| stage.expand(step, default)).transpose()?;
+        let default = default.map(|default| default.text);
+        let name = &argument.name.value;
+        told += &format!(" {name}");
+        told.extend(default.iter().flat_map(|default| ["=", default]));
+        if let Some(value) = stage.site.arguments.value(name, default) {
+            stage.position.scope.set(name, &value);
+        }
+        if !stage.declared.contains(name) {
+            stage.declared.push(name.clone());
+        }
     }
+    stage.remember(told, true);
     Ok(())
 }

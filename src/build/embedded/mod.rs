@@ -21,6 +21,7 @@ pub mod file_error;
 pub mod archive_tree;
 pub mod steps;
 pub mod file_step;
+pub mod history;
 pub mod configuration;
 pub mod trouble;
 pub mod root;

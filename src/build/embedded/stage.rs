@@ -1,16 +1,17 @@
 //! One stage at work: instruction by instruction, from a root and a configuration to the next.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::configuration::Configuration;
-use super::owner;
 use super::pending::Pending;
 use super::root::{ChainLayer, Root};
 use super::site::Site;
 use super::steps::StepKeyHasher;
 use super::tree::{Owner, cleaned, resolve};
 use super::variables::VariableList;
+use super::{history, owner};
 use crate::build::builder::BuildError;
 use crate::graph::slice::{ProgramStep, Source};
 use crate::oci::blob_digest::DiffId;
@@ -50,6 +51,8 @@ pub struct Stage<'s> {
     pub position: Position,
     /// Its name, for people.
     pub name: &'s str,
+    /// The arguments that the stage declared so far, in order.
+    pub declared: Vec<String>,
     /// The number of the step at hand, from 1, and of all steps.
     pub progress: (usize, usize),
 }
@@ -69,10 +72,9 @@ impl Stage<'_> {
         format!("[{} {number}/{all}] {}", self.name, self.text(step))
     }
 
-    /// Adds the step to the history.
-    pub fn remember(&mut self, step: &ProgramStep<'_>, empty_layer: bool) {
-        let text = self.text(step);
-        self.position.configuration.remember(text, &self.site.created(), empty_layer);
+    /// Adds a line to the history.
+    pub fn remember(&mut self, told: String, empty_layer: bool) {
+        self.position.configuration.remember(told, &self.site.created(), empty_layer);
     }
 
     /// Expands a word with what the stage sees.
@@ -95,7 +97,9 @@ impl Stage<'_> {
             let name = self.expand(step, &pair.name)?.text;
             values.push((name, self.expand(step, &pair.value)?.text));
         }
+        let mut told = step.instruction.keyword.to_string();
         for (name, value) in values {
+            told += &format!(" {name}={value}");
             if step.instruction.keyword == Keyword::Env {
                 self.position.scope.set(&name, &value);
                 self.position.configuration.set_variable(&name, &value);
@@ -103,6 +107,7 @@ impl Stage<'_> {
                 self.position.configuration.set_label(&name, &value);
             }
         }
+        self.remember(told, true);
         Ok(())
     }
 
@@ -111,17 +116,29 @@ impl Stage<'_> {
     /// # Errors
     /// As [`Self::expand`].
     pub fn words(&mut self, step: &ProgramStep<'_>, words: &[Spanned<String>]) -> Result<(), BuildError> {
+        let keyword = step.instruction.keyword;
+        let mut told: Vec<String> = Vec::new();
+        let mut ports = BTreeSet::new();
         for word in words {
             let expanded = self.expand(step, &word.value)?;
             let configuration = &mut self.position.configuration;
-            match step.instruction.keyword {
-                Keyword::User => configuration.image.config.user = expanded.text,
-                Keyword::Stopsignal => configuration.image.config.stop_signal = expanded.text,
+            match keyword {
+                Keyword::User => configuration.image.config.user.clone_from(&expanded.text),
+                Keyword::Stopsignal => configuration.image.config.stop_signal.clone_from(&expanded.text),
                 Keyword::Volume => configuration.add_volume(&expanded.text),
-                Keyword::Expose => expanded.words.iter().for_each(|port| configuration.expose(port)),
+                Keyword::Expose => {
+                    ports.extend(expanded.words.iter().flat_map(|port| configuration.expose(port)));
+                }
                 _ => {}
             }
+            told.push(expanded.text);
         }
+        let told = match keyword {
+            Keyword::Expose => history::ports(&ports),
+            Keyword::Volume => format!("[{}]", told.join(" ")),
+            _ => told.join(" "),
+        };
+        self.remember(format!("{keyword} {told}"), true);
         Ok(())
     }
 
@@ -131,15 +148,24 @@ impl Stage<'_> {
     /// As [`Self::expand`]; when the layer cannot be made.
     pub fn enter_folder(&mut self, step: &ProgramStep<'_>, word: &Spanned<String>) -> Result<(), BuildError> {
         let written = self.expand(step, &word.value)?.text;
-        let folder = self.absolute(&written);
-        let folder = format!("/{}", String::from_utf8_lossy(&cleaned(folder.as_bytes())));
+        // A relative path is joined and cleaned; an absolute one stays as it is written.
+        let folder = if written.starts_with('/') {
+            written
+        } else {
+            format!("/{}", String::from_utf8_lossy(&cleaned(self.absolute(&written).as_bytes())))
+        };
         self.position.configuration.image.config.working_dir.clone_from(&folder);
+        let told = format!("WORKDIR {folder}");
+        if folder == "/" {
+            self.remember(told, true);
+            return Ok(());
+        }
         let mut key = StepKeyHasher::new("folder");
         key.field("path", folder.as_bytes());
         key.field("user", self.position.configuration.image.config.user.as_bytes());
         let key = self.key(key);
         let user = self.position.configuration.image.config.user.clone();
-        self.layer(step, &key, |stage, pending| {
+        self.layer(step, &key, told, |stage, pending| {
             let view = stage.position.root.view(&stage.site.workshop.layers)?;
             let path = resolve(pending, folder.as_bytes(), true)
                 .map_err(|error| stage.site.failed(step.span, error.to_string()))?;
@@ -164,7 +190,7 @@ impl Stage<'_> {
         hasher.finish()
     }
 
-    /// Does a step that writes files, or takes what it gave before.
+    /// Does a step that writes files, or takes what it gave before. `told` is its line of the history.
     ///
     /// # Errors
     /// Those of `write`; when the layer cannot be kept.
@@ -172,9 +198,10 @@ impl Stage<'_> {
         &mut self,
         step: &ProgramStep<'_>,
         key: &StepKey,
+        told: String,
         write: impl FnOnce(&Self, &mut Pending<'_>) -> Result<(), BuildError>,
     ) -> Result<(), BuildError> {
-        self.done_once(step, key, |stage| {
+        self.done_once(step, key, told, |stage| {
             let layers = &stage.site.workshop.layers;
             let view = stage.position.root.view(layers)?;
             let mut pending = Pending::over(view);
@@ -183,19 +210,16 @@ impl Stage<'_> {
         })
     }
 
-    /// Keeps what was written as a layer; nothing where nothing was.
+    /// Keeps what was written as a layer, which may hold nothing.
     ///
     /// # Errors
     /// When it cannot be kept.
     pub fn keep(&self, pending: Pending<'_>) -> Result<Option<DiffId>, BuildError> {
-        if pending.is_empty() {
-            return Ok(None);
-        }
         let blob = self.site.workshop.layers.write(pending, self.site.time)?;
         Ok(Some(DiffId(blob.digest)))
     }
 
-    /// Does a step, or takes what it gave before.
+    /// Does a step, or takes what it gave before. `told` is its line of the history.
     ///
     /// # Errors
     /// Those of `make`; when it is cancelled.
@@ -203,6 +227,7 @@ impl Stage<'_> {
         &mut self,
         step: &ProgramStep<'_>,
         key: &StepKey,
+        told: String,
         make: impl FnOnce(&Self) -> Result<Option<DiffId>, BuildError>,
     ) -> Result<(), BuildError> {
         let name = self.step_name(step);
@@ -226,7 +251,7 @@ impl Stage<'_> {
         if let Some(diff_id) = done.layer {
             self.position.root = self.position.root.with(ChainLayer { diff_id, stored: None });
         }
-        self.remember(step, done.layer.is_none());
+        self.remember(told, done.layer.is_none());
         Ok(())
     }
 }

@@ -53,19 +53,42 @@ pub fn copy(stage: &mut Stage<'_>, step: &ProgramStep<'_>, copy: &Copy) -> Resul
         FileStepError::Build(error) => error,
         error => site.failed(step.span, format!("{} failed: {error}", step.instruction.keyword)),
     };
+    let told = told(step, &files);
     let chosen = files.choose().map_err(failed)?;
     let mut key = StepKeyHasher::new("files");
     files.key(&chosen, &mut key);
     if files.link {
-        return linked(stage, step, key, |pending| {
+        return linked(stage, step, key, told, |pending| {
             files.write(&chosen, &RootView::default(), pending, &site.workshop.running).map_err(failed)
         });
     }
     let key = stage.key(key);
-    stage.layer(step, &key, |stage, pending| {
+    stage.layer(step, &key, told, |stage, pending| {
         let below = stage.position.root.view(&site.workshop.layers)?;
         files.write(&chosen, below, pending, &site.workshop.running).map_err(failed)
     })
+}
+
+/// The line of the history.
+fn told(step: &ProgramStep<'_>, files: &FileStep<'_>) -> String {
+    let mut told = step.instruction.keyword.to_string();
+    if files.parents {
+        told += " --parents";
+    }
+    for (flag, value) in [(" --chown=", &files.owner), (" --chmod=", &files.mode)] {
+        told.extend(value.iter().flat_map(|value| [flag, value]));
+    }
+    if files.link {
+        told += " --link";
+    }
+    for source in &files.sources {
+        told += &match source {
+            FileSource::Path(_, path) => format!(" {path}"),
+            FileSource::Inline { name, .. } => format!(" <<{name}"),
+            FileSource::Fetched { url, .. } => format!(" {url}"),
+        };
+    }
+    format!("{told} {} # buildkit", files.written)
 }
 
 /// A layer that does not depend on what is below it (`--link`).
@@ -73,12 +96,13 @@ fn linked(
     stage: &mut Stage<'_>,
     step: &ProgramStep<'_>,
     mut key: StepKeyHasher,
+    told: String,
     write: impl FnOnce(&mut Pending<'_>) -> Result<(), BuildError>,
 ) -> Result<(), BuildError> {
     key.field("root", &Root::empty().chain());
     key.field("time", &stage.site.time.to_le_bytes());
     let nothing = RootView::default();
-    stage.done_once(step, &key.finish(), |stage| {
+    stage.done_once(step, &key.finish(), told, |stage| {
         let mut pending = Pending::over(&nothing);
         write(&mut pending)?;
         stage.keep(pending)
@@ -117,6 +141,7 @@ fn file_step<'t>(
         unpacks: instruction.keyword == Keyword::Add,
         sources,
         destination: destination(stage, &written),
+        written,
         owner: expand_all(&copy.owner)?,
         mode: expand_all(&copy.mode)?.filter(|mode| !mode.is_empty()),
         exclude: exclude?,
@@ -152,7 +177,7 @@ fn fetched<'t>(
     let kind = EntryKind::File { size: fetched.size };
     let content = Content::InFile { file: Arc::new(file), offset: 0, size: fetched.size };
     let node = Node { kind, content, ..Node::folder(0o600, Owner::default()) };
-    Ok(FileSource::Fetched { name, identity: fetched.digest.to_string(), node })
+    Ok(FileSource::Fetched { name, url: url.to_owned(), identity: fetched.digest.to_string(), node })
 }
 
 /// A destination as the working folder makes it. That it is a folder stays to be seen at its end.

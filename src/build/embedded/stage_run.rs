@@ -23,6 +23,7 @@ use crate::build::redaction::Redactor;
 use crate::graph::slice::{ProgramStep, Source};
 use crate::oci::blob_digest::DiffId;
 use crate::oci::layers::writer::LayerWriter;
+use crate::syntax::dockerfile::expansion::Variables;
 use crate::syntax::dockerfile::model::Run;
 use crate::syntax::dockerfile::mount::{self, Mount, MountError, MountKind};
 
@@ -38,7 +39,18 @@ pub fn run(stage: &mut Stage<'_>, step: &ProgramStep<'_>, run: &Run) -> Result<(
     let mut key = StepKeyHasher::new("command");
     prepared.key(stage, &mut key)?;
     let key = stage.key(key);
-    stage.done_once(step, &key, |stage| prepared.run(stage, step))
+    let told = told(stage, &prepared.command);
+    stage.done_once(step, &key, told, |stage| prepared.run(stage, step))
+}
+
+/// The line of the history: the declared arguments with their values, and the command.
+fn told(stage: &Stage<'_>, command: &RunCommand) -> String {
+    let value = |name: &String| stage.position.scope.get(name).unwrap_or_default();
+    let arguments: Vec<String> =
+        stage.declared.iter().map(|name| format!("{name}={}", value(name))).collect();
+    let count = if arguments.is_empty() { String::new() } else { format!("|{} ", arguments.len()) };
+    let words = arguments.iter().chain(&command.words).map(String::as_str).collect::<Vec<_>>();
+    format!("RUN {count}{} # buildkit", words.join(" "))
 }
 
 /// A `RUN`, all words expanded.
@@ -73,6 +85,10 @@ impl<'p> Prepared<'p> {
                 .map_err(|error| site.failed(step.span, error.message))?;
             if !mount.target.is_empty() {
                 mount.target = stage.absolute(&mount.target);
+            }
+            let needs_target = !matches!(mount.kind, MountKind::Secret | MountKind::Ssh);
+            if needs_target && cleaned(mount.target.as_bytes()).is_empty() {
+                return Err(site.failed(step.span, "a mount needs a `target` below `/`"));
             }
             let from = match read {
                 None if mount.kind == MountKind::Bind && mount.from.is_empty() => {
@@ -158,12 +174,9 @@ impl<'p> Prepared<'p> {
         execute(stage, step, spec)?;
         let writer = workshop.layers.store().writer().map_err(trouble::of_store)?;
         let mut tar = LayerWriter::new(BufWriter::with_capacity(1 << 18, writer), stage.site.time);
-        let is_anything = write_difference(&upper, view, ownership, &mut tar).map_err(trouble::of_rootfs)?;
+        write_difference(&upper, view, ownership, &mut tar).map_err(trouble::of_rootfs)?;
         let doing = "write a layer";
         let buffered = tar.finish().map_err(|cause| trouble::of_disk(doing, &cause))?;
-        if !is_anything {
-            return Ok(None);
-        }
         let writer = buffered.into_inner().map_err(|cause| trouble::of_disk(doing, cause.error()))?;
         Ok(Some(DiffId(writer.finish().map_err(trouble::of_store)?.digest)))
     }

@@ -79,8 +79,14 @@ impl Stages<'_> {
         let platform = stage.platform.as_ref().unwrap_or(&self.site.request.subject.platform);
         let (position, triggers) = self.begin(stage, platform)?;
         let steps: Vec<ProgramStep<'_>> = triggers.into_iter().chain(stage.steps.iter().cloned()).collect();
-        let mut at_work =
-            Stage { site: self.site, sources: self, position, name: &stage.name, progress: (0, steps.len()) };
+        let mut at_work = Stage {
+            site: self.site,
+            sources: self,
+            position,
+            name: &stage.name,
+            declared: Vec::new(),
+            progress: (0, steps.len()),
+        };
         for step in &steps {
             if self.has_failed() {
                 return Err(BuildError::Cancelled);

@@ -10,9 +10,14 @@ pub fn of_store(error: StoreError) -> BuildError {
     BuildError::Surroundings { message: error.to_string(), help: error.help().map(str::to_owned) }
 }
 
-/// An error of a layer: of the disk, or of an image from elsewhere.
+/// An error of a layer: of the disk, or of what somebody put into it.
 pub fn of_layer(error: LayerError) -> BuildError {
-    BuildError::Surroundings { message: error.to_string(), help: error.help().map(str::to_owned) }
+    let help = error.help().map(str::to_owned);
+    if matches!(error, LayerError::Files { .. }) {
+        return BuildError::Surroundings { message: error.to_string(), help };
+    }
+    let help = help.map(|help| format!("; {help}")).unwrap_or_default();
+    BuildError::Failed { message: format!("{error}{help}"), line: None, log_tail: Vec::new() }
 }
 
 /// An error of unpacking layers, or of reading what a command wrote.
