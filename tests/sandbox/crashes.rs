@@ -18,12 +18,7 @@ const PLACE: &str = "IMGRAPH_TEST_KILLED_PLACE";
 #[test]
 fn a_run_to_be_killed() {
     let Some(folder) = std::env::var_os(PLACE).map(PathBuf::from) else { return };
-    let mut spec = Place::new().spec("sleep 1000 & sleep 1000 & echo ready; sleep 1000");
-    spec.root = imgraph::build::embedded::sandbox::Root::Layers {
-        lower: vec![folder.join("base")],
-        upper: folder.join("upper"),
-    };
-    spec.work = folder.join("work");
+    let spec = Place::of(folder.clone()).spec("sleep 1000 & sleep 1000 & echo ready; sleep 1000");
     let ready = folder.join("ready");
     let mut hear = |_: Stream, _: &[u8]| fs::write(&ready, "").unwrap();
     sandbox().run(spec, &mut hear, &Cancellation::default()).unwrap();

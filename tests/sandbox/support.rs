@@ -16,7 +16,9 @@ const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 
 /// A layer of busybox and the folders of one step.
 pub(crate) struct Place {
-    folder: TempDir,
+    folder: PathBuf,
+    /// Removes it; a place that another process has is not removed.
+    _removed: Option<TempDir>,
 }
 
 /// What a command gave.
@@ -30,7 +32,7 @@ impl Place {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let place = Self { folder };
+        let place = Self { folder: folder.path().to_path_buf(), _removed: Some(folder) };
         for name in ["base", "upper", "work"] {
             fs::create_dir(place.path(name)).unwrap();
         }
@@ -38,8 +40,13 @@ impl Place {
         place
     }
 
+    /// The place in `folder`, which another process made.
+    pub(crate) fn of(folder: PathBuf) -> Self {
+        Self { folder, _removed: None }
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.join(name)
     }
 
     /// A command of the shell in it, as root.

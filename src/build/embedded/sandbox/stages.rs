@@ -140,8 +140,7 @@ fn contain(line: &mut Line) -> Result<Option<Message>, Refusal> {
     let mut own = CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWIPC
         | CloneFlags::CLONE_NEWUTS
-        | CloneFlags::CLONE_NEWCGROUP
-        | CloneFlags::CLONE_NEWPID;
+        | CloneFlags::CLONE_NEWCGROUP;
     own.set(CloneFlags::CLONE_NEWNET, spec.network == Network::None);
     unshare(own).doing(|| "make namespaces").map_err(needs_rights)?;
     keep_mounts_private()?;
@@ -155,6 +154,8 @@ fn contain(line: &mut Line) -> Result<Option<Message>, Refusal> {
     mount_root(&spec.root, &folders, spec.privileges)?;
     let mounts = given_mounts::prepare(&spec, &folders)?;
     let made = make_places(&folders.root, &mounts)?;
+    // Last, as the kernel lets nobody make threads whose children are to be in another namespace.
+    unshare(CloneFlags::CLONE_NEWPID).doing(|| "make a namespace for processes").map_err(needs_rights)?;
     let ended = Stage::start("launch", spec, mounts)?.finish();
     made.remove();
     folders.remove();
