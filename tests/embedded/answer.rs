@@ -66,7 +66,7 @@ impl Base {
         let laid = image.laid();
         let tree = laid.tree();
         let mut contents = BTreeMap::new();
-        for (path, entry) in tree.iter().filter(|(_path, entry)| !entry.content.starts_with("text ")) {
+        for (path, entry) in tree.iter().filter(|(_path, entry)| entry.is_large()) {
             contents.entry(entry.content.clone()).or_insert_with(|| format!("as /{path} of {name}"));
         }
         Self { name, image, tree, laid, contents }
@@ -88,9 +88,9 @@ impl Answer {
 
     /// An image, as what it adds to the base that it stands on.
     pub(crate) fn of(image: &Image, bases: &[Base]) -> Self {
-        let on_base = bases.iter().find_map(|base| {
-            image.laid_on(&base.image, &base.laid).map(|laid| (Some(base), laid))
-        });
+        let on_base = bases
+            .iter()
+            .find_map(|base| image.laid_on(&base.image, &base.laid).map(|laid| (Some(base), laid)));
         let (base, laid) = on_base.unwrap_or_else(|| (None, image.laid()));
         let tree = laid.tree();
         let empty = Tree::new();
@@ -102,7 +102,7 @@ impl Answer {
             .collect();
         for (path, mut entry) in tree.into_iter().filter(|(path, entry)| below.get(path) != Some(entry)) {
             let known = bases.iter().find_map(|base| base.contents.get(&entry.content));
-            if let Some(known) = known {
+            if let Some(known) = known.filter(|_known| entry.is_large()) {
                 entry.content.clone_from(known);
             }
             changes.insert(path, Some(entry));
@@ -143,9 +143,7 @@ impl Answer {
             compare(field, shown(self.config.get(field)), shown(found.config.get(field)));
         }
         for path in self.tree.keys().chain(found.tree.keys()).collect::<BTreeSet<_>>() {
-            for (field, expected, found) in
-                entry_differences(path, self.tree.get(path), found.tree.get(path))
-            {
+            for (field, expected, found) in entry_differences(self.tree.get(path), found.tree.get(path)) {
                 compare(&format!("/{path}: {field}"), expected, found);
             }
         }
@@ -154,12 +152,10 @@ impl Answer {
 }
 
 fn entry_differences(
-    path: &str,
     expected: Option<&Option<Entry>>,
     found: Option<&Option<Entry>>,
 ) -> Vec<(String, String, String)> {
     let json = |entry: Option<&Option<Entry>>| match entry {
-        None if path.is_empty() => Value::Null,
         None => Value::String("as in the base, or not there".to_owned()),
         Some(None) => Value::String("removed".to_owned()),
         Some(Some(entry)) => serde_json::to_value(entry).unwrap(),
@@ -217,9 +213,11 @@ pub(crate) fn write(recorded: &Recorded) -> String {
             }
             fields.push(format!("  \"platform\": {}", line(&answer.platform)));
             fields.push(format!("  \"config\": {}", line(&answer.config)));
-            let history: Vec<String> = answer.history.iter().map(|entry| format!("    {}", line(entry))).collect();
+            let history: Vec<String> =
+                answer.history.iter().map(|entry| format!("    {}", line(entry))).collect();
             fields.push(format!("  \"history\": [\n{}\n  ]", history.join(",\n")));
-            let entry = |(path, entry): (&String, &Option<Entry>)| format!("    {}: {}", line(path), line(entry));
+            let entry =
+                |(path, entry): (&String, &Option<Entry>)| format!("    {}: {}", line(path), line(entry));
             let tree: Vec<String> = answer.tree.iter().map(entry).collect();
             fields.push(format!("  \"tree\": {{\n{}\n  }}", tree.join(",\n")));
         }

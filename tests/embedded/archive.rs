@@ -29,7 +29,9 @@ pub(crate) fn make(lines: &str, compression: Option<&[u8]>) -> Vec<u8> {
             continue;
         }
         if !xattrs.is_empty() {
-            builder.append_pax_extensions(xattrs.iter().map(|(key, value)| (key.as_str(), &**value))).unwrap();
+            builder
+                .append_pax_extensions(xattrs.iter().map(|(key, value)| (key.as_str(), &**value)))
+                .unwrap();
             xattrs.clear();
         }
         append(&mut builder, &words);

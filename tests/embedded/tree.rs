@@ -29,6 +29,13 @@ pub(crate) struct Entry {
     pub(crate) xattrs: BTreeMap<String, String>,
 }
 
+impl Entry {
+    /// Whether it is a file of which only size and digest are kept.
+    pub(crate) fn is_large(&self) -> bool {
+        self.kind == "file" && !self.content.starts_with("text ")
+    }
+}
+
 /// Path → entry. The root is ``, other paths have no slash at either end. Bytes that are no printable
 /// text are `\xNN`.
 pub(crate) type Tree = BTreeMap<String, Entry>;
@@ -153,7 +160,11 @@ fn each_entry(layer: &[u8], mut call: impl FnMut(&str, Entry, Option<&str>)) {
             .then(|| printable(trimmed(link.as_deref().unwrap_or_default())));
         let entry = Entry {
             kind: kind.to_owned(),
-            mode: if kind == "link" { "777".to_owned() } else { format!("{:o}", header.mode().unwrap() & 0o7777) },
+            mode: if kind == "link" {
+                "777".to_owned()
+            } else {
+                format!("{:o}", header.mode().unwrap() & 0o7777)
+            },
             owner: format!("{}:{}", header.uid().unwrap(), header.gid().unwrap()),
             target,
             content: if kind == "file" { content(&bytes) } else { String::new() },
