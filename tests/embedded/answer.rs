@@ -180,7 +180,7 @@ fn is_empty(value: &Value) -> bool {
         Value::Null => true,
         Value::String(text) => text.is_empty(),
         Value::Bool(value) => !value,
-        // An empty list of Cmd or Entrypoint is no list that is not there.
+        // An empty list is not the same as none.
         Value::Object(map) => map.is_empty(),
         Value::Array(_) | Value::Number(_) => false,
     }
@@ -203,7 +203,7 @@ pub(crate) fn write(recorded: &Recorded) -> String {
     let mut text = "{\n".to_owned();
     for (at, (name, answer)) in recorded.iter().enumerate() {
         let comma = if at == 0 { "" } else { ",\n" };
-        write!(text, "{comma}{}: {{\n", line(name)).unwrap();
+        writeln!(text, "{comma}{}: {{", line(name)).unwrap();
         let mut fields = Vec::new();
         if let Some(message) = &answer.fails {
             fields.push(format!("  \"fails\": {}", line(message)));
