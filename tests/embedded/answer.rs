@@ -66,7 +66,7 @@ impl Base {
         let laid = image.laid();
         let tree = laid.tree();
         let mut contents = BTreeMap::new();
-        for (path, entry) in tree.iter().filter(|(_path, entry)| !entry.content.starts_with("text ")) {
+        for (path, entry) in tree.iter().filter(|(_path, entry)| entry.is_large()) {
             contents.entry(entry.content.clone()).or_insert_with(|| format!("as /{path} of {name}"));
         }
         Self { name, image, tree, laid, contents }
@@ -102,7 +102,7 @@ impl Answer {
             .collect();
         for (path, mut entry) in tree.into_iter().filter(|(path, entry)| below.get(path) != Some(entry)) {
             let known = bases.iter().find_map(|base| base.contents.get(&entry.content));
-            if let Some(known) = known {
+            if let Some(known) = known.filter(|_known| entry.is_large()) {
                 entry.content.clone_from(known);
             }
             changes.insert(path, Some(entry));
@@ -143,8 +143,7 @@ impl Answer {
             compare(field, shown(self.config.get(field)), shown(found.config.get(field)));
         }
         for path in self.tree.keys().chain(found.tree.keys()).collect::<BTreeSet<_>>() {
-            for (field, expected, found) in entry_differences(path, self.tree.get(path), found.tree.get(path))
-            {
+            for (field, expected, found) in entry_differences(self.tree.get(path), found.tree.get(path)) {
                 compare(&format!("/{path}: {field}"), expected, found);
             }
         }
@@ -153,12 +152,10 @@ impl Answer {
 }
 
 fn entry_differences(
-    path: &str,
     expected: Option<&Option<Entry>>,
     found: Option<&Option<Entry>>,
 ) -> Vec<(String, String, String)> {
     let json = |entry: Option<&Option<Entry>>| match entry {
-        None if path.is_empty() => Value::Null,
         None => Value::String("as in the base, or not there".to_owned()),
         Some(None) => Value::String("removed".to_owned()),
         Some(Some(entry)) => serde_json::to_value(entry).unwrap(),
@@ -183,7 +180,7 @@ fn is_empty(value: &Value) -> bool {
         Value::Null => true,
         Value::String(text) => text.is_empty(),
         Value::Bool(value) => !value,
-        // An empty list of Cmd or Entrypoint is no list that is not there.
+        // An empty list is not the same as none.
         Value::Object(map) => map.is_empty(),
         Value::Array(_) | Value::Number(_) => false,
     }
@@ -206,7 +203,7 @@ pub(crate) fn write(recorded: &Recorded) -> String {
     let mut text = "{\n".to_owned();
     for (at, (name, answer)) in recorded.iter().enumerate() {
         let comma = if at == 0 { "" } else { ",\n" };
-        write!(text, "{comma}{}: {{\n", line(name)).unwrap();
+        writeln!(text, "{comma}{}: {{", line(name)).unwrap();
         let mut fields = Vec::new();
         if let Some(message) = &answer.fails {
             fields.push(format!("  \"fails\": {}", line(message)));

@@ -13,7 +13,7 @@ use crate::image::Image;
 
 /// Name, archive, and the command that the image starts.
 const BASES: &[(&str, &str, &str)] =
-    &[("busybox:1.36", "busybox.tar", "sh"), ("debian-root:trixie", "debian-root-1.tar", "bash")];
+    &[("busybox:1.36", "busybox-2.tar", "sh"), ("debian-root:trixie", "debian-root-1.tar", "bash")];
 
 /// Reads all bases.
 pub(crate) fn all() -> Vec<Base> {

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
+
 use crate::answer::{Answer, Base};
 use crate::case::Case;
 use crate::image::Image;
@@ -15,21 +17,29 @@ pub(crate) fn answer(case: &Case, cache: &Path, bases: &[Base]) -> Answer {
     let workspace = folder.path().join("workspace");
     case.write(&workspace.join("context"));
     fs::write(workspace.join("BUILD.toml"), build_file(case)).unwrap();
-    let layout = folder.path().join("image");
     let mut command = Command::new(env!("CARGO_BIN_EXE_imgraph"));
     command.current_dir(&workspace).env_clear().stdin(Stdio::null());
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", folder.path());
     command.envs(case.secrets.iter().map(|(id, value)| (format!("SECRET_{id}"), value)));
-    command.arg("--cache-dir").arg(cache).args(["build", "--progress", "plain", "--builder", "embedded"]);
-    command.arg("--output").arg(format!("oci:{}", layout.display())).arg("//:case");
+    command.arg("--cache-dir").arg(cache).args(["--builder", "embedded"]);
+    command.args(["build", "--progress", "plain", "--format", "json", "//:case"]);
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     match output.status.code() {
-        Some(0) => Answer::of(&Image::of_folder(&layout), bases),
+        Some(0) => {
+            let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let digest = document["targets"][0]["digest"].as_str().unwrap();
+            Answer::of(&Image::of_folder(&cache.join("oci"), digest), bases)
+        }
         // A Dockerfile that cannot be built, or a file that is wrong.
-        Some(1..=3) => Answer::failure(said.replace(&folder.path().display().to_string(), "…")),
-        code => panic!("{}: {code:?}\n{said}", case.label()),
+        Some(1 | 2) => Answer::failure(reason(&said)),
+        code => Answer::failure(format!("not as a failure of the case: {code:?} {said}")),
     }
+}
+
+/// The line that says what is wrong.
+fn reason(said: &str) -> String {
+    said.lines().find(|line| line.starts_with("error: ")).unwrap_or(said).to_owned()
 }
 
 /// The workspace: one image, whose context is the folder `context`.

@@ -116,7 +116,7 @@ impl Case {
 
     /// Whether it says why it exists.
     pub(crate) fn has_reason(&self) -> bool {
-        self.why.trim().len() > 10
+        !self.why.trim().is_empty()
     }
 
     fn directive(&mut self, directive: &str) -> Open {

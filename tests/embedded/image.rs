@@ -29,25 +29,28 @@ impl Image {
             entry.read_to_end(&mut bytes).unwrap();
             blobs.insert(name, bytes);
         }
-        Self::of(|name| blobs.get(name).unwrap_or_else(|| panic!("no {name}")).clone())
+        let read = |name: &str| blobs.get(name).unwrap_or_else(|| panic!("no {name}")).clone();
+        let index: Value = serde_json::from_slice(&read("index.json")).unwrap();
+        let images = index["manifests"].as_array().unwrap();
+        assert_eq!(images.len(), 1, "one image: {index}");
+        Self::of(images[0]["digest"].as_str().unwrap(), read)
     }
 
-    /// Reads an OCI layout that has one image in it.
-    pub(crate) fn of_folder(folder: &Path) -> Self {
-        Self::of(|name| fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}")))
+    /// Reads the image `digest` of an OCI layout.
+    pub(crate) fn of_folder(folder: &Path, digest: &str) -> Self {
+        let read = |name: &str| fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        Self::of(digest, read)
     }
 
-    fn of(read: impl Fn(&str) -> Vec<u8>) -> Self {
-        let blob = |digest: &Value| {
-            let digest = digest["digest"].as_str().unwrap();
-            read(&format!("blobs/{}", digest.replace(':', "/")))
-        };
+    fn of(digest: &str, read: impl Fn(&str) -> Vec<u8>) -> Self {
+        let blob = |digest: &str| read(&format!("blobs/{}", digest.replace(':', "/")));
         let json = |bytes: Vec<u8>| -> Value { serde_json::from_slice(&bytes).unwrap() };
-        let mut manifest = json(read("index.json"));
-        while manifest["manifests"].is_array() {
-            assert_eq!(manifest["manifests"].as_array().unwrap().len(), 1, "one image: {manifest}");
-            manifest = json(blob(&manifest["manifests"][0]));
+        let mut manifest = json(blob(digest));
+        while let Some(images) = manifest["manifests"].as_array() {
+            assert_eq!(images.len(), 1, "one image: {manifest}");
+            manifest = json(blob(images[0]["digest"].as_str().unwrap()));
         }
+        let blob = |descriptor: &Value| blob(descriptor["digest"].as_str().unwrap());
         let config = json(blob(&manifest["config"]));
         // An image without layers says `null`.
         let layers = manifest["layers"].as_array().cloned().unwrap_or_default();

@@ -124,8 +124,27 @@ fn the_embedded_builder_answers_as_the_engine() {
             lines.push(format!("{label} does not differ, and is listed: {reason}"));
         }
     }
+    let summary = summary(differing.values());
     lines.extend(differing.into_values());
-    assert!(lines.is_empty(), "{} of {} cases differ:\n{}", lines.len(), cases.len(), lines.join("\n"));
+    let text = lines.join("\n");
+    assert!(lines.is_empty(), "{} of {} cases differ ({summary}):\n{text}", lines.len(), cases.len());
+}
+
+/// In how many cases each field differs: `history 3, mode 1`.
+fn summary<'a>(differences: impl Iterator<Item = &'a String>) -> String {
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for text in differences {
+        let lines = text.lines().filter_map(|line| line.strip_prefix("    "));
+        let fields = lines.filter(|line| !line.starts_with(' ')).map(|line| match line.strip_prefix('/') {
+            Some(path) => path.rsplit(": ").next().unwrap_or_default(),
+            None => line.split(':').next().unwrap_or_default(),
+        });
+        for field in fields.collect::<std::collections::BTreeSet<_>>() {
+            *counts.entry(field).or_default() += 1;
+        }
+    }
+    let counts: Vec<String> = counts.iter().map(|(field, count)| format!("{field} {count}")).collect();
+    counts.join(", ")
 }
 
 /// Label → reason of the cases in which the builders differ on purpose.

@@ -29,6 +29,13 @@ pub(crate) struct Entry {
     pub(crate) xattrs: BTreeMap<String, String>,
 }
 
+impl Entry {
+    /// Whether it is a file of which only size and digest are kept.
+    pub(crate) fn is_large(&self) -> bool {
+        self.kind == "file" && !self.content.starts_with("text ")
+    }
+}
+
 /// Path → entry. The root is ``, other paths have no slash at either end. Bytes that are no printable
 /// text are `\xNN`.
 pub(crate) type Tree = BTreeMap<String, Entry>;
