@@ -27,9 +27,9 @@ use proptest::prelude::*;
 /// Trees of layers that are tried.
 const CASES: u32 = 60;
 
-/// Lists everything: path, kind, mode, owner, target, and for files the size and how many names they have.
+/// Lists everything: path, kind, mode, owner, target, and for files the size and the inode.
 const LIST: &str = "LC_ALL=C find . -mindepth 1 \
-    \\( -type f -printf '%P|%y|%m|%U:%G|%l|%s|%n\\n' -exec cat {} \\; -printf '\\n' \\) \
+    \\( -type f -printf '%P|%y|%m|%U:%G|%l|%s|%i\\n' -exec cat {} \\; -printf '\\n' \\) \
     -o -printf '%P|%y|%m|%U:%G|%l||\\n'";
 
 fn is_root() -> bool {
@@ -102,27 +102,33 @@ impl Chain {
     }
 }
 
-/// Listed lines by path, each with the content that follows it.
+/// Listed lines by path, each with the content that follows it, and the first path of its inode for the inode.
 fn lines(text: &str) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
+    let mut found: BTreeMap<String, (String, String)> = BTreeMap::new();
     let mut last = String::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
         match line.split_once('|') {
             Some((path, facts)) => {
                 last = path.to_owned();
-                found.insert(last.clone(), facts.to_owned());
+                let (facts, inode) = facts.rsplit_once('|').unwrap();
+                found.insert(last.clone(), (facts.to_owned(), inode.to_owned()));
             }
-            None => found.get_mut(&last).unwrap().push_str(line),
+            None => found.get_mut(&last).unwrap().0.push_str(&format!("|{line}")),
         }
     }
-    found
+    let first = |inode: &str| found.iter().find(|(_path, facts)| facts.1 == inode).unwrap().0;
+    let named = |inode: &str| if inode.is_empty() { "" } else { first(inode) };
+    found.iter().map(|(path, (facts, inode))| (path.clone(), format!("{facts}|{}", named(inode)))).collect()
 }
 
 /// What [`LIST`] says of a view. Without root, everything is root's.
 fn listed(view: &RootView) -> BTreeMap<String, String> {
-    let mut names: BTreeMap<(DiffId, u32), usize> = BTreeMap::new();
-    let files = view.walk(b"").filter_map(|(_path, found)| found.same_file());
-    files.for_each(|file| *names.entry(file).or_default() += 1);
+    let mut names: BTreeMap<(DiffId, u32), String> = BTreeMap::new();
+    for (path, found) in view.walk(b"") {
+        if let Some(file) = found.same_file() {
+            names.entry(file).or_insert_with(|| String::from_utf8_lossy(&path).into_owned());
+        }
+    }
     let line = |(path, found): (Box<[u8]>, imgraph::oci::layers::root_view::Found<'_>)| {
         let (mode, uid, gid) = found.owner();
         let (uid, gid) = if is_root() { (uid, gid) } else { (0, 0) };
@@ -131,10 +137,12 @@ fn listed(view: &RootView) -> BTreeMap<String, String> {
             EntryKind::Pipe => format!("p|{mode:o}|{uid}:{gid}|||"),
             EntryKind::Link { target } => format!("l|777|{uid}:{gid}|{}||", String::from_utf8_lossy(&target)),
             EntryKind::File { size } => {
-                let count = found.same_file().map_or(1, |file| names[&file]);
+                let path = String::from_utf8_lossy(&path).into_owned();
+                let first = found.same_file().map_or(path, |file| names[&file].clone());
                 let mut content = String::new();
                 found.open().unwrap().read_to_string(&mut content).unwrap();
-                format!("f|{mode:o}|{uid}:{gid}||{size}|{count}{content}")
+                let content = if content.is_empty() { content } else { format!("|{content}") };
+                format!("f|{mode:o}|{uid}:{gid}||{size}{content}|{first}")
             }
             kind => panic!("{kind:?}"),
         };
