@@ -84,7 +84,7 @@ impl Builder {
     fn add(&mut self, entry: &TarEntry) -> Result<(), EntryProblem> {
         let path = clean(&entry.path)?;
         let Some((name, folders)) = path.split_last() else {
-            return self.set_root(entry);
+            return Self::pass_over_root(entry);
         };
         if let Some(marked) = name.strip_prefix(WHITEOUT_PREFIX) {
             return self.mark(folders, marked);
@@ -100,13 +100,10 @@ impl Builder {
         self.put(folder, name, record).map(drop)
     }
 
-    fn set_root(&mut self, entry: &TarEntry) -> Result<(), EntryProblem> {
-        if entry.kind != b'5' {
-            return Err(EntryProblem::RootNoFolder);
-        }
-        let record = self.record(entry)?;
-        self.replace_folder(ROOT, record);
-        Ok(())
+    /// An entry for the root. It says nothing: the root of every image is 0755 and root's, as containerd has
+    /// it.
+    fn pass_over_root(entry: &TarEntry) -> Result<(), EntryProblem> {
+        if entry.kind == b'5' { Ok(()) } else { Err(EntryProblem::RootNoFolder) }
     }
 
     /// An entry `.wh.` and `marked`, in `folders`.
