@@ -201,6 +201,7 @@ impl Case<'_> {
             labels: &map(self.labels),
             secrets: &secrets,
             network: self.network.or(Some("none")),
+            is_product: true,
             no_cache: self.no_cache,
             tags: &tags,
         };
