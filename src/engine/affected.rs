@@ -15,6 +15,7 @@ use crate::graph::node::Node;
 use crate::graph::paired_views::{self, Made, Unviewable};
 use crate::graph::reach::Reach;
 use crate::graph::side::{Asked, Side};
+use crate::graph::target::{BuildDefinition, NamedContext};
 use crate::source::comparison::{ClosedSubmodule, Comparison, Differences};
 use crate::source::git::command::GitError;
 use crate::source::git::repository::{Commit, Repository, RevisionError};
@@ -216,7 +217,7 @@ fn check_patterns(older: Option<&Side>, newer: &Side) -> Result<(), Trouble> {
 /// one of them is the same, nothing decides that there are others, and git was asked nothing that has another
 /// answer.
 fn has_the_same_targets(comparison: &Comparison, loaded: &Loaded, differences: &Differences) -> bool {
-    let Comparison { base, head, .. } = comparison;
+    let head = &comparison.head;
     if !differences.are_files || !loaded.git.is_empty() || head.has_dangling_text() {
         return false;
     }
@@ -232,10 +233,33 @@ fn has_the_same_targets(comparison: &Comparison, loaded: &Loaded, differences: &
     if differences.folders.iter().any(|folder| texts.iter().any(|text| is_inside(text, folder))) {
         return false;
     }
-    // A context must be there, whatever is in it.
-    let builds = loaded.targets.values().iter().filter_map(|target| target.build());
-    let contexts: HashSet<&WorkspacePath> = builds.map(|build| &build.context.value).collect();
-    contexts.into_iter().all(|context| base.folder(context).is_ok_and(|folder| folder.is_some()))
+    has_its_places(comparison, loaded, differences)
+}
+
+/// Whether the older side has every file and every folder that a target of the newer one names, whatever is in
+/// them.
+fn has_its_places(comparison: &Comparison, loaded: &Loaded, differences: &Differences) -> bool {
+    let Comparison { base, head, .. } = comparison;
+    let builds = || loaded.targets.values().iter().filter_map(|target| target.build());
+    let dockerfiles: HashSet<&WorkspacePath> = builds().map(|build| &build.dockerfile.value).collect();
+    if differences.paths.iter().any(|path| dockerfiles.contains(path)) {
+        return false;
+    }
+    let folders: HashSet<&WorkspacePath> = builds().flat_map(named_folders).collect();
+    // Without links a folder is there as long as nothing that lies in it came.
+    let may_have_come = |folder: &WorkspacePath| {
+        !head.holds_no_links() || differences.paths.iter().any(|path| path.letters_below(folder).is_some())
+    };
+    let is_there = |folder: &WorkspacePath| base.folder(folder).is_ok_and(|folder| folder.is_some());
+    folders.into_iter().all(|folder| !may_have_come(folder) || is_there(folder))
+}
+
+fn named_folders(build: &BuildDefinition) -> impl Iterator<Item = &WorkspacePath> {
+    let others = build.contexts.values().filter_map(|context| match &context.value {
+        NamedContext::Folder(folder) => Some(folder),
+        NamedContext::Target(_) | NamedContext::Image(_) => None,
+    });
+    others.chain([&build.context.value])
 }
 
 /// Two sides that can be compared.

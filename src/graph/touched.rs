@@ -12,10 +12,11 @@ use rayon::prelude::*;
 use super::expand::Materials;
 use super::paired_views::is_touched;
 use super::published::Meaning;
-use super::reach::Reach;
+use super::reach::{Reach, letters_of};
+use super::slice::Sources;
 use super::slice::bounds::{self, Bounds};
 use super::target::{ArgumentValue, BuildDefinition, Definition, NamedContext};
-use super::view::{ReadSources, ViewSpec};
+use super::view::ViewSpec;
 use crate::source::comparison::Differences;
 use crate::source::snapshot::Snapshot;
 use crate::syntax::image_reference::ImageReference;
@@ -32,7 +33,8 @@ pub(super) fn touched(
     wanted: &[TargetId],
     differences: &Differences,
 ) -> Vec<TargetId> {
-    let search = Search { materials, snapshot, differences };
+    let has_no_links = snapshot.holds_no_links();
+    let search = Search { materials, snapshot, differences, has_no_links };
     let count = materials.loaded.targets.len();
     let mut is_known = DenseMap::filled(count, false);
     let mut needed_by: DenseMap<TargetId, Vec<TargetId>> = DenseMap::filled(count, Vec::new());
@@ -69,6 +71,7 @@ struct Search<'s> {
     materials: Materials<'s>,
     snapshot: &'s Snapshot,
     differences: &'s Differences,
+    has_no_links: bool,
 }
 
 impl Search<'_> {
@@ -131,13 +134,13 @@ impl Search<'_> {
                 .ok()
                 .filter(|inputs| !inputs.any_bad())?;
         }
-        let sources = ReadSources::from(&bounds.sources);
-        if self.may_hold(&definition.context.value, Some(&definition.dockerfile.value), sources)? {
+        if self.may_hold(&definition.context.value, Some(&definition.dockerfile.value), &bounds.sources)? {
             return Some(true);
         }
+        let whole = Sources::Whole { spans: Vec::new() };
         for context in definition.contexts.values() {
             if let NamedContext::Folder(folder) = &context.value
-                && self.may_hold(folder, None, ReadSources::Whole)?
+                && self.may_hold(folder, None, &whole)?
             {
                 return Some(true);
             }
@@ -149,10 +152,30 @@ impl Search<'_> {
         &self,
         context: &WorkspacePath,
         dockerfile: Option<&WorkspacePath>,
-        sources: ReadSources,
+        sources: &Sources,
     ) -> Option<bool> {
         let ignore = self.materials.dockerfiles.ignore_file(context, dockerfile).ok()?.rules;
-        let spec = ViewSpec { context: context.clone(), ignore, sources, inputs: None };
+        if self.has_no_links && !ignore.patterns().any_bad() && self.all_are_elsewhere(context, sources) {
+            return Some(false);
+        }
+        let spec = ViewSpec { context: context.clone(), ignore, sources: sources.into(), inputs: None };
         Some(is_touched(&Reach::of(&spec, self.snapshot).ok()?, self.differences))
+    }
+
+    /// Whether the letters alone of `sources` say that nothing which differs is among them, where there are no
+    /// links. It spares most of them their patterns.
+    fn all_are_elsewhere(&self, context: &WorkspacePath, sources: &Sources) -> bool {
+        let may_begin = |path: &[u8]| match sources {
+            Sources::Nothing => false,
+            Sources::Whole { .. } => true,
+            Sources::Paths(sources) => sources.iter().any(|source| {
+                // What may be malformed is compared with everything.
+                let text = std::str::from_utf8(&source.pattern).ok();
+                let text = text.filter(|text| !text.contains(['[', '\\']));
+                text.is_none_or(|text| path.starts_with(letters_of(text)))
+            }),
+        };
+        let mut inside = self.differences.paths.iter().filter_map(|path| path.letters_below(context));
+        self.differences.folders.is_empty() && !inside.any(may_begin)
     }
 }
