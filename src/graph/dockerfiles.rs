@@ -31,14 +31,17 @@ pub struct IgnoreFile {
     pub rules: Arc<IgnoreRules>,
 }
 
-type Parsed<Value> = Arc<OnceLock<Result<Value, Vec<Diagnostic>>>>;
+/// What is made of each file, by one thread for all.
+type Cells<Value> = Mutex<HashMap<WorkspacePath, Arc<OnceLock<Value>>>>;
+
+type Parsed<Value> = Result<Value, Vec<Diagnostic>>;
 
 /// The parsed files of one snapshot, shared by threads.
 pub struct Dockerfiles<'s> {
     snapshot: &'s Snapshot,
-    dockerfiles: Mutex<HashMap<WorkspacePath, Parsed<ParsedDockerfile>>>,
-    ignore_files: Mutex<HashMap<WorkspacePath, Parsed<Option<Arc<IgnoreRules>>>>>,
-    bounds: Mutex<HashMap<WorkspacePath, Arc<OnceLock<Option<Arc<Bounds>>>>>>,
+    dockerfiles: Cells<Parsed<ParsedDockerfile>>,
+    ignore_files: Cells<Parsed<Option<Arc<IgnoreRules>>>>,
+    bounds: Cells<Option<Arc<Bounds>>>,
 }
 
 impl<'s> Dockerfiles<'s> {
@@ -123,11 +126,7 @@ pub fn ignore_file_places(
     beside.into_iter().chain([context.join_name(b".dockerignore")])
 }
 
-/// The cell of `path`, by which one thread makes what all others wait for.
-fn cell<Value>(
-    cells: &Mutex<HashMap<WorkspacePath, Arc<OnceLock<Value>>>>,
-    path: &WorkspacePath,
-) -> Arc<OnceLock<Value>> {
+fn cell<Value>(cells: &Cells<Value>, path: &WorkspacePath) -> Arc<OnceLock<Value>> {
     let mut cells = cells.lock().unwrap_or_else(PoisonError::into_inner);
     match cells.get(path) {
         Some(cell) => Arc::clone(cell),
