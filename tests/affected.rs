@@ -98,6 +98,8 @@ struct Count {
     compared: usize,
     differing: usize,
     broken: usize,
+    /// Of what was compared, how often only those targets got a graph that the change may touch.
+    in_part: usize,
 }
 
 fn check(
@@ -122,6 +124,7 @@ fn check(
             }
             count.compared += 1;
             count.differing += expected.len();
+            count.in_part += usize::from(answer.looked_at.sides[0].is_part);
         }
         // What cannot be read need not be read to know that it is the same.
         (None, answer) => {
@@ -223,5 +226,6 @@ fn what_is_affected_is_what_has_another_key() {
     }
     eprintln!("{count:?}");
     assert!(count.differing > count.compared, "most commits change something: {count:?}");
+    assert!(count.in_part * 10 > count.compared, "many changes are of files alone: {count:?}");
     assert!(count.broken * 2 < count.compared, "most trees can be loaded: {count:?}");
 }

@@ -1,18 +1,21 @@
 //! Which targets a change touches: from two revisions to the targets whose keys differ.
 //!
-//! The newer side is loaded whole. The older one is loaded only where a file that is parsed differs; else its
-//! targets are those of the newer side, and their views alone are compared.
+//! All targets of the newer side are loaded. The older one is loaded only where a file that is parsed differs;
+//! else its targets are those of the newer side, only those that a difference may touch get a graph, and
+//! their views alone are compared.
 //!
 //! **Invariant:** where it is not clear what was before, everything is affected, and somebody is told why.
 
 use std::collections::HashSet;
 
 use crate::graph::affected::{self, Affected, Aside, Cause};
+use crate::graph::load::Loaded;
 use crate::graph::manifest::{Change, Reason};
 use crate::graph::node::Node;
 use crate::graph::paired_views::{self, Made, Unviewable};
 use crate::graph::reach::Reach;
 use crate::graph::side::{Asked, Side};
+use crate::graph::target::{BuildDefinition, NamedContext};
 use crate::source::comparison::{ClosedSubmodule, Comparison, Differences};
 use crate::source::git::command::GitError;
 use crate::source::git::repository::{Commit, Repository, RevisionError};
@@ -131,9 +134,15 @@ pub fn affected(
     };
     let comparison = Comparison::new(repository, &base, head.as_ref())?;
     comparison.read_all()?;
-    let newer = Side::of(&comparison.head, asked).map_err(Trouble::Wrong)?;
     let differences = comparison.differences()?;
-    let older = if has_the_same_targets(&comparison, &newer, &differences)? {
+    let has_same = |loaded: &Loaded| has_the_same_targets(&comparison, loaded, &differences);
+    let mut newer =
+        Side::of_touched(&comparison.head, asked, &differences, has_same).map_err(Trouble::Wrong)?;
+    let is_same = newer.unknown.is_empty() && has_same(&newer.loaded);
+    if newer.is_part && !is_same {
+        newer = Side::of(&comparison.head, asked).map_err(Trouble::Wrong)?;
+    }
+    let older = if is_same {
         None
     } else {
         match Side::of(&comparison.base, asked) {
@@ -204,38 +213,53 @@ fn check_patterns(older: Option<&Side>, newer: &Side) -> Result<(), Trouble> {
     if wrong.is_empty() { Ok(()) } else { Err(Trouble::Wrong(wrong)) }
 }
 
-/// Whether the older side is sure to have the very targets of the newer one: every file that was parsed is
-/// the same, nothing decides that there are others, and git was asked nothing that has another answer.
-fn has_the_same_targets(
-    comparison: &Comparison,
-    newer: &Side,
-    differences: &Differences,
-) -> Result<bool, Trouble> {
-    if !differences.are_files || !newer.loaded.git.is_empty() || !newer.unknown.is_empty() {
-        return Ok(false);
+/// Whether the older side is sure to have the very targets of the newer one, as far as texts were read: every
+/// one of them is the same, nothing decides that there are others, and git was asked nothing that has another
+/// answer.
+fn has_the_same_targets(comparison: &Comparison, loaded: &Loaded, differences: &Differences) -> bool {
+    let head = &comparison.head;
+    if !differences.are_files || !loaded.git.is_empty() || head.has_dangling_text() {
+        return false;
     }
-    if comparison.head.has_dangling_text() {
-        return Ok(false);
-    }
-    let texts: HashSet<WorkspacePath> = comparison.head.texts().into_iter().collect();
     let decides = |path: &WorkspacePath| {
         let name = path.file_name().unwrap_or_default();
-        DECIDING.contains(&name) || name.ends_with(IGNORE_FILE) || texts.contains(path)
+        DECIDING.contains(&name) || name.ends_with(IGNORE_FILE) || head.has_read(path)
     };
     if differences.paths.iter().any(decides) {
-        return Ok(false);
+        return false;
     }
+    let texts = if differences.folders.is_empty() { Vec::new() } else { head.texts() };
     let is_inside = |text: &WorkspacePath, folder| text.strip_prefix(folder).is_some();
     if differences.folders.iter().any(|folder| texts.iter().any(|text| is_inside(text, folder))) {
-        return Ok(false);
+        return false;
     }
-    // A context must be there, whatever is in it.
-    for build in newer.loaded.targets.values().iter().filter_map(|target| target.build()) {
-        if !comparison.base.folder(&build.context.value).is_ok_and(|folder| folder.is_some()) {
-            return Ok(false);
-        }
+    has_its_places(comparison, loaded, differences)
+}
+
+/// Whether the older side has every file and every folder that a target of the newer one names, whatever is in
+/// them.
+fn has_its_places(comparison: &Comparison, loaded: &Loaded, differences: &Differences) -> bool {
+    let Comparison { base, head, .. } = comparison;
+    let builds = || loaded.targets.values().iter().filter_map(|target| target.build());
+    let dockerfiles: HashSet<&WorkspacePath> = builds().map(|build| &build.dockerfile.value).collect();
+    if differences.paths.iter().any(|path| dockerfiles.contains(path)) {
+        return false;
     }
-    Ok(true)
+    let folders: HashSet<&WorkspacePath> = builds().flat_map(named_folders).collect();
+    // Without links a folder is there as long as nothing that lies in it came.
+    let may_have_come = |folder: &WorkspacePath| {
+        !head.holds_no_links() || differences.paths.iter().any(|path| path.letters_below(folder).is_some())
+    };
+    let is_there = |folder: &WorkspacePath| base.folder(folder).is_ok_and(|folder| folder.is_some());
+    folders.into_iter().all(|folder| !may_have_come(folder) || is_there(folder))
+}
+
+fn named_folders(build: &BuildDefinition) -> impl Iterator<Item = &WorkspacePath> {
+    let others = build.contexts.values().filter_map(|context| match &context.value {
+        NamedContext::Folder(folder) => Some(folder),
+        NamedContext::Target(_) | NamedContext::Image(_) => None,
+    });
+    others.chain([&build.context.value])
 }
 
 /// Two sides that can be compared.

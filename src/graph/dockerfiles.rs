@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::slice::bounds::Bounds;
 use crate::source::read_error::ReadError;
 use crate::source::snapshot::Snapshot;
 use crate::syntax::dockerfile::{self, Dockerfile};
@@ -30,19 +31,24 @@ pub struct IgnoreFile {
     pub rules: Arc<IgnoreRules>,
 }
 
-type Parsed<Value> = Arc<OnceLock<Result<Value, Vec<Diagnostic>>>>;
+/// What is made of each file, by one thread for all.
+type Cells<Value> = Mutex<HashMap<WorkspacePath, Arc<OnceLock<Value>>>>;
+
+type Parsed<Value> = Result<Value, Vec<Diagnostic>>;
 
 /// The parsed files of one snapshot, shared by threads.
 pub struct Dockerfiles<'s> {
     snapshot: &'s Snapshot,
-    dockerfiles: Mutex<HashMap<WorkspacePath, Parsed<ParsedDockerfile>>>,
-    ignore_files: Mutex<HashMap<WorkspacePath, Parsed<Option<Arc<IgnoreRules>>>>>,
+    dockerfiles: Cells<Parsed<ParsedDockerfile>>,
+    ignore_files: Cells<Parsed<Option<Arc<IgnoreRules>>>>,
+    bounds: Cells<Option<Arc<Bounds>>>,
 }
 
 impl<'s> Dockerfiles<'s> {
     /// Knows nothing of `snapshot` at first.
     pub fn new(snapshot: &'s Snapshot) -> Self {
-        Self { snapshot, dockerfiles: Mutex::default(), ignore_files: Mutex::default() }
+        let (dockerfiles, ignore_files, bounds) = Default::default();
+        Self { snapshot, dockerfiles, ignore_files, bounds }
     }
 
     /// The Dockerfile at `path`.
@@ -51,6 +57,20 @@ impl<'s> Dockerfiles<'s> {
     /// Every mistake in it, or why it cannot be read. The first who asks and all others get the same.
     pub fn dockerfile(&self, path: &WorkspacePath) -> Result<ParsedDockerfile, Vec<Diagnostic>> {
         cell(&self.dockerfiles, path).get_or_init(|| self.parse(path)).clone()
+    }
+
+    /// What the Dockerfile at `path` may read; `None` where it does not tell, or has mistakes. Where there are
+    /// bounds, nothing else of the file is kept: most of those who ask need no more.
+    pub fn bounds(&self, path: &WorkspacePath) -> Option<Arc<Bounds>> {
+        let of_file = || {
+            let parsed = self.parse(path);
+            let bounds = parsed.as_ref().ok().and_then(|parsed| Bounds::of(&parsed.dockerfile));
+            if bounds.is_none() {
+                cell(&self.dockerfiles, path).get_or_init(|| parsed);
+            }
+            bounds.map(Arc::new)
+        };
+        cell(&self.bounds, path).get_or_init(of_file).clone()
     }
 
     fn parse(&self, path: &WorkspacePath) -> Result<ParsedDockerfile, Vec<Diagnostic>> {
@@ -106,7 +126,7 @@ pub fn ignore_file_places(
     beside.into_iter().chain([context.join_name(b".dockerignore")])
 }
 
-fn cell<Value>(cells: &Mutex<HashMap<WorkspacePath, Parsed<Value>>>, path: &WorkspacePath) -> Parsed<Value> {
+fn cell<Value>(cells: &Cells<Value>, path: &WorkspacePath) -> Arc<OnceLock<Value>> {
     let mut cells = cells.lock().unwrap_or_else(PoisonError::into_inner);
     match cells.get(path) {
         Some(cell) => Arc::clone(cell),

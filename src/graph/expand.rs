@@ -42,10 +42,29 @@ struct Expansion<'e> {
     diagnostics: Vec<Diagnostic>,
 }
 
+/// What a graph is made from.
+#[derive(Clone, Copy)]
+pub struct Materials<'m> {
+    /// All targets.
+    pub loaded: &'m Loaded,
+    /// The names under which they are spoken of.
+    pub published: &'m Published,
+    /// The Dockerfiles.
+    pub dockerfiles: &'m Dockerfiles<'m>,
+}
+
 /// The graph of `wanted`, and everything that is wrong with it. With an error among the diagnostics
 /// the graph is empty.
 pub fn expand(snapshot: &Snapshot, loaded: &Loaded, wanted: Wanted<'_>) -> (Graph, Vec<Diagnostic>) {
-    let (graph, diagnostics) = expand_to_look_at(snapshot, loaded, wanted);
+    without_errors(expand_to_look_at(snapshot, loaded, wanted))
+}
+
+/// As [`expand`], from what somebody has made ready.
+pub fn expand_from(materials: Materials<'_>, wanted: Wanted<'_>) -> (Graph, Vec<Diagnostic>) {
+    without_errors(expand_all(materials, wanted))
+}
+
+fn without_errors((graph, diagnostics): (Graph, Vec<Diagnostic>)) -> (Graph, Vec<Diagnostic>) {
     let is_wrong = diagnostics.iter().any(|problem| problem.severity == Severity::Error);
     (if is_wrong { Graph::default() } else { graph }, diagnostics)
 }
@@ -56,14 +75,13 @@ pub fn expand_to_look_at(
     loaded: &Loaded,
     wanted: Wanted<'_>,
 ) -> (Graph, Vec<Diagnostic>) {
-    let dockerfiles = Dockerfiles::new(snapshot);
-    let published = Published::new(&loaded.targets);
-    let surroundings = Surroundings {
-        loaded,
-        published: &published,
-        dockerfiles: &dockerfiles,
-        build_platform: wanted.build_platform,
-    };
+    let (published, dockerfiles) = (Published::new(&loaded.targets), Dockerfiles::new(snapshot));
+    expand_all(Materials { loaded, published: &published, dockerfiles: &dockerfiles }, wanted)
+}
+
+fn expand_all(materials: Materials<'_>, wanted: Wanted<'_>) -> (Graph, Vec<Diagnostic>) {
+    let Materials { loaded, published, dockerfiles } = materials;
+    let surroundings = Surroundings { loaded, published, dockerfiles, build_platform: wanted.build_platform };
     let mut expansion = Expansion {
         surroundings,
         ids: HashMap::with_capacity(wanted.targets.len()),

@@ -31,6 +31,7 @@ pub mod expand;
 pub mod node_views;
 pub mod reach;
 pub mod paired_views;
+mod touched;
 pub mod missing_sources;
 mod asked_path;
 mod package_uses;

@@ -113,7 +113,8 @@ fn contexts(graph: &Graph) -> impl Iterator<Item = &Context> {
     builds.flat_map(|build| build.contexts().map(|(_, context)| context))
 }
 
-fn is_touched(reach: &Reach, differences: &Differences) -> bool {
+/// Whether anything that differs may be within `reach`.
+pub(super) fn is_touched(reach: &Reach, differences: &Differences) -> bool {
     differences.paths.iter().any(|path| reach.may_hold(path))
         || differences.folders.iter().any(|folder| reach.may_hold_below(folder))
 }

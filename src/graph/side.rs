@@ -4,12 +4,17 @@
 
 use std::sync::Arc;
 
-use super::expand::{self, Wanted};
+use super::dockerfiles::Dockerfiles;
+use super::expand::{self, Materials, Wanted};
 use super::load::{self, Loaded, Options};
 use super::node::Graph;
+use super::published::Published;
+use super::touched::touched;
+use crate::source::comparison::Differences;
 use crate::source::snapshot::Snapshot;
 use crate::types::diagnostic::{Diagnostic, Severity};
 use crate::types::ids::TargetId;
+use crate::types::label::Label;
 use crate::types::platform::Platform;
 use crate::types::workspace_path::WorkspacePath;
 
@@ -33,12 +38,24 @@ pub struct Asked<'a> {
 pub struct Side {
     /// All targets.
     pub loaded: Loaded,
-    /// Those that are wanted, and what they need.
+    /// Those that are wanted.
+    pub wanted: Vec<TargetId>,
+    /// What is wanted, and what that needs; where [`Self::is_part`] says so, some of it.
     pub graph: Graph,
     /// What is to be known of either, and forbids nothing.
     pub warnings: Vec<Diagnostic>,
     /// What is wrong with those patterns that name nothing on this side.
     pub unknown: Vec<(String, Vec<Diagnostic>)>,
+    /// Whether targets that are wanted, and the same on both sides, are left out of the graph.
+    pub is_part: bool,
+}
+
+/// What there is to choose from: all targets, and those that are wanted of them.
+struct Choice<'c> {
+    asked: &'c Asked<'c>,
+    loaded: Loaded,
+    targets: Vec<TargetId>,
+    unknown: Vec<(String, Vec<Diagnostic>)>,
 }
 
 impl Side {
@@ -47,20 +64,87 @@ impl Side {
     /// # Errors
     /// Everything that is wrong with its files.
     pub fn of(snapshot: &Snapshot, asked: &Asked<'_>) -> Result<Self, Vec<Diagnostic>> {
+        let choice = Choice::of(snapshot, asked)?;
+        let (published, dockerfiles) = (Published::new(&choice.loaded.targets), Dockerfiles::new(snapshot));
+        let graph = choice.graph(&published, &dockerfiles, &choice.targets);
+        choice.side(graph, false)
+    }
+
+    /// The labels of what is wanted.
+    pub fn labels(&self) -> impl Iterator<Item = &Label> {
+        self.wanted.iter().map(|id| &self.loaded.targets[*id].label)
+    }
+
+    /// As [`Self::of`], but where the other side `has_same` targets, the graph is only of those that the
+    /// `differences` may touch. `has_same` is asked before the Dockerfiles are read, and again when they are:
+    /// what the snapshot has read by then is what decides.
+    ///
+    /// What is wrong with a Dockerfile of a target that is left out is as wrong on the other side: it is told
+    /// when it cannot be parsed, and else not looked for.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files that were looked at.
+    pub fn of_touched(
+        snapshot: &Snapshot,
+        asked: &Asked<'_>,
+        differences: &Differences,
+        has_same: impl Fn(&Loaded) -> bool,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let choice = Choice::of(snapshot, asked)?;
+        let (published, dockerfiles) = (Published::new(&choice.loaded.targets), Dockerfiles::new(snapshot));
+        if choice.unknown.is_empty() && has_same(&choice.loaded) {
+            let materials =
+                Materials { loaded: &choice.loaded, published: &published, dockerfiles: &dockerfiles };
+            let targets = touched(materials, snapshot, &choice.targets, differences);
+            if has_same(&choice.loaded) {
+                let graph = choice.graph(&published, &dockerfiles, &targets);
+                return choice.side(graph, true);
+            }
+        }
+        let graph = choice.graph(&published, &dockerfiles, &choice.targets);
+        choice.side(graph, false)
+    }
+}
+
+impl<'c> Choice<'c> {
+    fn of(snapshot: &Snapshot, asked: &'c Asked<'c>) -> Result<Self, Vec<Diagnostic>> {
         let loaded = load::load(snapshot, &asked.options);
         if loaded.has_errors() {
             return Err(loaded.diagnostics);
         }
         let (targets, unknown) = selected(&loaded, asked);
-        let wanted =
-            Wanted { targets: &targets, platforms: asked.platforms, build_platform: asked.build_platform };
-        let (graph, problems) = expand::expand(snapshot, &loaded, wanted);
-        let mut warnings = loaded.diagnostics.clone();
+        Ok(Self { asked, loaded, targets, unknown })
+    }
+
+    fn graph(
+        &self,
+        published: &Published,
+        dockerfiles: &Dockerfiles<'_>,
+        targets: &[TargetId],
+    ) -> (Graph, Vec<Diagnostic>) {
+        let Asked { platforms, build_platform, .. } = *self.asked;
+        let materials = Materials { loaded: &self.loaded, published, dockerfiles };
+        expand::expand_from(materials, Wanted { targets, platforms, build_platform })
+    }
+
+    fn side(
+        self,
+        (graph, problems): (Graph, Vec<Diagnostic>),
+        is_part: bool,
+    ) -> Result<Side, Vec<Diagnostic>> {
+        let mut warnings = self.loaded.diagnostics.clone();
         warnings.extend(problems);
         if warnings.iter().any(|problem| problem.severity == Severity::Error) {
             return Err(warnings);
         }
-        Ok(Self { loaded, graph, warnings, unknown })
+        Ok(Side {
+            loaded: self.loaded,
+            wanted: self.targets,
+            graph,
+            warnings,
+            unknown: self.unknown,
+            is_part,
+        })
     }
 }
 

@@ -95,13 +95,13 @@ impl Comparison {
         Ok(Self { base: of_commit(base, &base_files), head, base_files, head_files, changed: places })
     }
 
-    /// Makes ready for somebody who loads the head: every folder, and what will be parsed, is
-    /// read in one go.
+    /// Makes ready for somebody who loads the head and looks for differences: every folder of a commit, and what
+    /// will be parsed, is read in one go. Beside the checkout only the folders of the base are wanted.
     ///
     /// # Errors
     /// When git does not answer.
     pub fn read_all(&self) -> Result<(), GitError> {
-        self.head_files.as_ref().map_or(Ok(()), CommitFiles::read_all)
+        self.head_files.as_ref().map_or_else(|| self.base_files.read_folders(), CommitFiles::read_all)
     }
 
     /// Whether the head is the checkout.

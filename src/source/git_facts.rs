@@ -17,6 +17,9 @@ use super::git::command::{Answer, Git, failed};
 #[derive(Debug)]
 pub struct GitFacts {
     git: Git,
+    /// The commit that the files are of, when they are no checkout: some answers are known then. A fact counts
+    /// as asked for all the same only when somebody wants it.
+    of_commit: Option<String>,
     commit: OnceLock<Result<Option<String>, GitError>>,
     branch: OnceLock<Result<Option<String>, GitError>>,
     dirty: OnceLock<Result<bool, GitError>>,
@@ -40,15 +43,14 @@ const SHORT: usize = 7;
 impl GitFacts {
     /// Facts about the repository in which `folder` lies. Nothing is asked yet.
     pub fn of(folder: &Path) -> Self {
-        let git = Git::in_folder(folder);
-        Self { git, commit: OnceLock::new(), branch: OnceLock::new(), dirty: OnceLock::new() }
+        let (commit, branch, dirty) = Default::default();
+        Self { git: Git::in_folder(folder), of_commit: None, commit, branch, dirty }
     }
 
     /// Facts about the files of the commit `id`, of the repository in which `folder` lies: it is what is
     /// checked out, and nothing is uncommitted. The branch is the one that the repository is on.
     pub fn of_commit(folder: &Path, id: String) -> Self {
-        let (commit, dirty) = (OnceLock::from(Ok(Some(id))), OnceLock::from(Ok(false)));
-        Self { commit, dirty, ..Self::of(folder) }
+        Self { of_commit: Some(id), ..Self::of(folder) }
     }
 
     /// The full name of the commit that is checked out; `None` before the first commit.
@@ -56,7 +58,10 @@ impl GitFacts {
     /// # Errors
     /// When git cannot be asked, or there is no repository.
     pub fn commit(&self) -> Result<Option<&str>, GitError> {
-        let ask = || self.ask_quietly(&["rev-parse", "--verify", "--quiet", "HEAD"]);
+        let ask = || match &self.of_commit {
+            Some(id) => Ok(Some(id.clone())),
+            None => self.ask_quietly(&["rev-parse", "--verify", "--quiet", "HEAD"]),
+        };
         self.commit.get_or_init(ask).as_ref().map(Option::as_deref).map_err(Clone::clone)
     }
 
@@ -85,6 +90,9 @@ impl GitFacts {
     /// When git cannot be asked, or there is no repository.
     pub fn dirty(&self) -> Result<bool, GitError> {
         let ask = || {
+            if self.of_commit.is_some() {
+                return Ok(false);
+            }
             let arguments = ["status", "--porcelain", "--untracked-files=normal", "--", "."];
             self.run(&arguments).and_then(|answer| match answer {
                 Reply::Said(changes) => Ok(!changes.is_empty()),
@@ -186,6 +194,17 @@ mod tests {
     fn a_commit_by_itself_has_no_branch() {
         let folder = repository(&format!("{COMMIT}git checkout -q --detach"));
         assert_eq!(GitFacts::of(folder.path()).branch(), Ok(None));
+    }
+
+    #[test]
+    fn what_is_known_of_a_commit_counts_as_asked_when_somebody_asks() {
+        let folder = repository(COMMIT);
+        let facts = GitFacts::of_commit(folder.path(), "0123456789".to_owned());
+        assert_eq!(facts.asked(), []);
+        assert_eq!(facts.dirty(), Ok(false));
+        assert_eq!(facts.short_commit(), Ok(Some("0123456")));
+        let questions: Vec<GitQuestion> = facts.asked().into_iter().map(|(question, _)| question).collect();
+        assert_eq!(questions, [GitQuestion::Commit, GitQuestion::Dirty]);
     }
 
     #[test]

@@ -121,6 +121,11 @@ pub(super) trait Origin: Send + Sync {
         true
     }
 
+    /// Whether it is known, without looking, that there is neither a link nor another repository in it.
+    fn holds_no_links(&self) -> bool {
+        false
+    }
+
     /// Where a link points, as it is stored.
     fn link_target(&self, link: Place<'_>) -> Result<Box<[u8]>, ReadError>;
 

@@ -168,6 +168,17 @@ impl Snapshot {
         texts.keys().cloned().collect()
     }
 
+    /// Whether the text at `path`, in which no link is left, was read.
+    pub fn has_read(&self, path: &WorkspacePath) -> bool {
+        self.0.texts.lock().unwrap_or_else(PoisonError::into_inner).contains_key(path)
+    }
+
+    /// Whether it is known, without looking, that no link is anywhere: each path then leads where its letters
+    /// say.
+    pub fn holds_no_links(&self) -> bool {
+        self.0.lookout.origin.holds_no_links()
+    }
+
     /// The folders whose entries were asked for.
     pub fn looked_into(&self) -> Vec<WorkspacePath> {
         looks::looked_into(&self.0.root).into_iter().map(|folder| folder.path.clone()).collect()

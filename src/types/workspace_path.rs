@@ -94,13 +94,17 @@ impl WorkspacePath {
 
     /// The path relative to `folder`, when it is `folder` or lies in it.
     pub fn strip_prefix(&self, folder: &Self) -> Option<Self> {
+        self.letters_below(folder).map(|letters| Self(letters.into()))
+    }
+
+    /// The letters of [`Self::strip_prefix`].
+    pub fn letters_below(&self, folder: &Self) -> Option<&[u8]> {
         if folder.is_root() {
-            return Some(self.clone());
+            return Some(&self.0);
         }
-        let rest = self.0.strip_prefix(&*folder.0)?;
-        match rest.split_first() {
-            None => Some(Self::root()),
-            Some((b'/', rest)) => Some(Self(rest.into())),
+        match self.0.strip_prefix(&*folder.0)?.split_first() {
+            None => Some(b""),
+            Some((b'/', rest)) => Some(rest),
             Some(_) => None,
         }
     }

@@ -135,7 +135,7 @@ pub fn step(tree: &mut Tree, earlier: &[Tree], random: &mut Random) {
 fn change(tree: &mut Tree, random: &mut Random) {
     let package = PACKAGES[random.below(PACKAGES.len())];
     let source = path(FOLDERS[random.below(FOLDERS.len())], NAMES[random.below(NAMES.len())]);
-    match random.below(23) {
+    match random.below(24) {
         0..=4 => {
             let is_executable = matches!(tree.get(&source), Some(Entry::File(_, true)));
             put(tree, &source, Entry::File(text(random), is_executable));
@@ -202,6 +202,10 @@ fn change(tree: &mut Tree, random: &mut Random) {
                 &path(package, "BUILD.toml"),
                 "[workspace]\nname = \"inner\"\n[image.t0]\n".to_owned(),
             );
+        }
+        22 => {
+            let last = random.pick(&["", "", "COPY a/src /a/\n", "ONBUILD COPY lib /later/\n"]);
+            file(tree, "base.Dockerfile", format!("FROM scratch\nCOPY lib/one /lib/\n{last}"));
         }
         _ => {
             let text = random.pick(&["", "a/\n", "lib/util\n", "*.md\n"]);
@@ -327,6 +331,17 @@ fn dockerfile(random: &mut Random, has_middle: bool) -> String {
         for _ in 0..random.below(3) {
             let source = SOURCES[random.below(SOURCES.len())];
             let _ = writeln!(text, "COPY {source} /{stage}/");
+        }
+        if random.one_in(6) {
+            let source = random.pick(&["lib/one", "a/src", "src", "link", "b"]);
+            let from = random.pick(&["", "", ",from=extra", ",from=acme/base"]);
+            let _ = writeln!(text, "RUN --mount=type=bind,source={source},target=/m{from} true");
+        }
+        if random.one_in(8) {
+            let _ = writeln!(text, "ARG WHERE={}\nCOPY $WHERE /where/", random.pick(&["lib", "src"]));
+        }
+        if random.one_in(10) {
+            text.push_str("ONBUILD COPY one /late/\n");
         }
         if random.one_in(4) {
             let _ = writeln!(text, "COPY --from=extra one /extra");

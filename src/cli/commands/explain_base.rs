@@ -13,6 +13,7 @@ use crate::cli::session::Session;
 use crate::cli::{table, terminal};
 use crate::engine::affected::{Answer, Revisions};
 use crate::graph::affected::Affected;
+use crate::graph::side::Side;
 use crate::types::label::Label;
 
 /// Runs the command. No builder is asked, and nothing is written.
@@ -51,7 +52,6 @@ fn text(session: &Session, arguments: &arguments::Explain, base: &str, answer: &
 /// The targets that were asked for and do not differ.
 fn same(answer: &Answer) -> BTreeSet<&Label> {
     let differing: BTreeSet<&Label> = answer.targets.iter().map(|target: &Affected| &target.label).collect();
-    let newer = answer.looked_at.sides.first().map(|side| &side.graph);
-    let roots = newer.into_iter().flat_map(|graph| graph.roots.iter().map(|id| &graph.nodes[*id]));
-    roots.filter_map(|node| node.label()).filter(|label| !differing.contains(label)).collect()
+    let newer = answer.looked_at.sides.first();
+    newer.into_iter().flat_map(Side::labels).filter(|label| !differing.contains(label)).collect()
 }

@@ -15,6 +15,7 @@ mod contexts;
 mod platforms;
 mod scope;
 mod sources;
+pub mod bounds;
 mod states;
 mod arguments;
 mod text;

@@ -78,6 +78,11 @@ impl CommitFiles {
         self.0.trees.read_below(self.0.root, is_parsed)
     }
 
+    /// As [`Self::read_all`], but no text.
+    pub(in crate::source) fn read_folders(&self) -> Result<(), GitError> {
+        self.0.trees.read_below(self.0.root, |_name| false)
+    }
+
     /// The submodules that somebody looked into and that cannot be read here, with their commits.
     pub(in crate::source) fn closed(&self) -> BTreeMap<WorkspacePath, ObjectId> {
         self.0.closed.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -207,6 +212,10 @@ impl Origin for CommitFiles {
             Ok(Some((found, TreeEntry { mode: Mode::Folder, id, .. }))) => found.trees.may_hold_packages(id),
             _ => true,
         }
+    }
+
+    fn holds_no_links(&self) -> bool {
+        self.0.trees.holds_no_links(self.0.root)
     }
 
     fn list(&self, folder: &WorkspacePath) -> Result<Listed, ReadError> {

@@ -80,6 +80,13 @@ pub(in crate::source) struct TreeEntry {
     pub(in crate::source) id: ObjectId,
 }
 
+impl TreeEntry {
+    /// Whether what lies there is told by something else than the trees of this repository.
+    fn leads_elsewhere(&self) -> bool {
+        matches!(self.mode, Mode::Link | Mode::Submodule)
+    }
+}
+
 impl Tree {
     pub(in crate::source) fn entries(&self) -> &[TreeEntry] {
         &self.entries
@@ -87,6 +94,11 @@ impl Tree {
 
     pub(in crate::source) fn name(&self, entry: &TreeEntry) -> &[u8] {
         &self.names[entry.start as usize..(entry.start + entry.length) as usize]
+    }
+
+    /// Whether it holds no tree, neither of this repository nor of another one.
+    fn is_flat(&self) -> bool {
+        self.entries.iter().all(|entry| !matches!(entry.mode, Mode::Folder | Mode::Submodule))
     }
 
     pub(in crate::source) fn find(&self, name: &[u8]) -> Option<&TreeEntry> {
@@ -110,7 +122,10 @@ impl Tree {
 
     /// A tree object: `MODE NAME`, a zero, and the bytes of an id, for each entry.
     fn of_object(bytes: &[u8], id_length: usize) -> Option<Self> {
-        let mut tree = Self::default();
+        // A mode, two separators and a short name stand beside each id.
+        let count = bytes.len() / (id_length + 12) + 1;
+        let (names, entries) = (Vec::with_capacity(8 * count), Vec::with_capacity(count));
+        let mut tree = Self { names, entries };
         let mut rest = bytes;
         while !rest.is_empty() {
             let space = rest.iter().position(|byte| *byte == b' ')?;
@@ -129,8 +144,10 @@ pub(in crate::source) struct Trees {
     objects: Objects,
     known: RwLock<HashMap<ObjectId, Arc<Tree>>>,
     blobs: Mutex<HashMap<ObjectId, Arc<[u8]>>>,
-    /// Of the trees that were read with all that is in them, those in which no package lies.
+    /// Of the trees that were read with all that is in them, those that hold others and no package.
     without_packages: RwLock<HashSet<ObjectId>>,
+    /// Of the trees that were read with all that is in them, those in which no link and no submodule lies.
+    without_links: RwLock<HashSet<ObjectId>>,
 }
 
 impl Trees {
@@ -143,6 +160,7 @@ impl Trees {
             known: RwLock::default(),
             blobs: Mutex::default(),
             without_packages: RwLock::default(),
+            without_links: RwLock::default(),
         }
     }
 
@@ -217,19 +235,30 @@ impl Trees {
     }
 
     fn keep_all(&self, root: ObjectId, gathered: Gathered) -> Result<(), GitError> {
-        let Gathered { trees, blobs, problem, .. } = gathered;
+        let Gathered { trees, blobs, problem, may_hold_links, .. } = gathered;
         let mut holds = HashMap::new();
         holds_packages(root, &trees, &mut holds);
         let without = holds.into_iter().filter(|(_, holds)| !holds).map(|(id, _)| id);
         self.without_packages.write().unwrap_or_else(PoisonError::into_inner).extend(without);
-        self.known.write().unwrap_or_else(PoisonError::into_inner).extend(trees);
-        self.lock_blobs().extend(blobs);
+        if !may_hold_links {
+            self.without_links.write().unwrap_or_else(PoisonError::into_inner).insert(root);
+        }
+        join(&mut self.known.write().unwrap_or_else(PoisonError::into_inner), trees);
+        join(&mut self.lock_blobs(), blobs);
         problem.map_or(Ok(()), Err)
+    }
+
+    /// Whether it is known that neither a link nor a submodule lies in the tree `id` or below it.
+    pub(super) fn holds_no_links(&self, id: ObjectId) -> bool {
+        self.without_links.read().unwrap_or_else(PoisonError::into_inner).contains(&id)
     }
 
     /// Whether a package may lie in the tree `id`.
     pub(super) fn may_hold_packages(&self, id: ObjectId) -> bool {
-        !self.without_packages.read().unwrap_or_else(PoisonError::into_inner).contains(&id)
+        match self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
+            Some(tree) if tree.is_flat() => tree.find(BUILD_FILE).is_some(),
+            _ => !self.without_packages.read().unwrap_or_else(PoisonError::into_inner).contains(&id),
+        }
     }
 
     fn object(&self, id: ObjectId, kind: ObjectKind) -> Result<Vec<u8>, GitError> {
@@ -263,6 +292,8 @@ struct Gathered {
     trees: HashMap<ObjectId, Arc<Tree>>,
     blobs: HashMap<ObjectId, Arc<[u8]>>,
     problem: Option<GitError>,
+    /// Whether a link or a submodule was met, or something was not there.
+    may_hold_links: bool,
 }
 
 impl Gathered {
@@ -272,8 +303,9 @@ impl Gathered {
     }
 
     fn add(&mut self, other: Self) {
-        self.trees.extend(other.trees);
-        self.blobs.extend(other.blobs);
+        join(&mut self.trees, other.trees);
+        join(&mut self.blobs, other.blobs);
+        self.may_hold_links |= other.may_hold_links;
         self.problem = self.problem.take().or(other.problem);
     }
 
@@ -289,6 +321,7 @@ impl Gathered {
                     };
                     let found = tree.entries.iter().filter(is_wanted).map(|entry| entry.id);
                     let found = found.filter(|id| self.asked.insert(*id)).collect();
+                    self.may_hold_links |= tree.entries.iter().any(TreeEntry::leads_elsewhere);
                     self.trees.insert(id, Arc::new(tree));
                     return found;
                 }
@@ -296,23 +329,36 @@ impl Gathered {
             },
             Some(Object { id, kind: ObjectKind::Blob, bytes }) => drop(self.blobs.insert(id, bytes.into())),
             // What is missing is missed by whoever looks for it.
-            _ => {}
+            _ => self.may_hold_links = true,
         }
         Vec::new()
     }
 }
 
-/// Whether a package may lie in the tree `id` or below it; noted in `known` for each tree that was looked at.
+/// Adds `more` to what is there; the fewer are moved.
+fn join<Value>(all: &mut HashMap<ObjectId, Value>, mut more: HashMap<ObjectId, Value>) {
+    if all.len() < more.len() {
+        std::mem::swap(all, &mut more);
+    }
+    all.reserve(more.len());
+    all.extend(more);
+}
+
+/// Whether a package may lie in the tree `id` or below it; noted in `known` for each tree that was looked at and
+/// holds others.
 fn holds_packages(
     id: ObjectId,
     trees: &HashMap<ObjectId, Arc<Tree>>,
     known: &mut HashMap<ObjectId, bool>,
 ) -> bool {
+    // What could not be read may hold anything.
+    let Some(tree) = trees.get(&id) else { return true };
+    if tree.is_flat() {
+        return tree.find(BUILD_FILE).is_some();
+    }
     if let Some(holds) = known.get(&id) {
         return *holds;
     }
-    // What could not be read may hold anything.
-    let Some(tree) = trees.get(&id) else { return true };
     let mut holds = tree.find(BUILD_FILE).is_some();
     for entry in &tree.entries {
         holds |= match entry.mode {

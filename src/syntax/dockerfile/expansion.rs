@@ -100,6 +100,11 @@ impl ExpansionError {
     }
 }
 
+/// Whether no letter of `text` means anything but itself, whatever variables there are.
+pub fn is_plain(text: &str, escape: char) -> bool {
+    !text.starts_with('\u{feff}') && !text.contains(['$', '<', '\'', '"', escape])
+}
+
 /// How a text is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lexer {
@@ -127,7 +132,7 @@ impl Lexer {
     /// When BuildKit refuses the text.
     pub fn expand(self, text: &str, variables: &dyn Variables) -> Result<Expanded, ExpansionError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        if !text.contains(['$', '<', '\'', '"', self.escape]) {
+        if is_plain(text, self.escape) {
             return Ok(Expanded::plain(text));
         }
         let mut reader = Reader {

@@ -1,0 +1,210 @@
+//! What a Dockerfile may read, whatever its arguments are and whichever of its stages is wanted.
+//!
+//! A slice needs a request, and a walk through the stages with all their variables. Who only wants to know
+//! whether a target could read a file, or could be based on another target, asks this instead: every
+//! source and every name that stands in the file, reached or not.
+//!
+//! **Invariant:** never narrower than any slice of the file. Where the text alone does not tell, as with a
+//! variable in a source or an `ONBUILD`, there are no bounds.
+
+use std::collections::BTreeSet;
+
+use super::model::Sources;
+use super::sources::Gathered;
+use crate::syntax::dockerfile::expansion::is_plain;
+use crate::syntax::dockerfile::model::{Command, Copy, Instruction, Run};
+use crate::syntax::dockerfile::mount::{self, MountError, MountKind};
+use crate::syntax::dockerfile::{Dockerfile, declared_arguments, frontend};
+
+/// The arguments that change how a file is read, or what it reads, though no line of it uses them.
+const DECIDING: [&str; 2] = ["BUILDKIT_SYNTAX", "SOURCE_DATE_EPOCH"];
+
+/// Whether a build that is given this argument may read more than [`Bounds`] say.
+pub fn decides_what_is_read(argument: &str) -> bool {
+    DECIDING.contains(&argument)
+}
+
+/// What a Dockerfile may read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// What it may read of its main context.
+    pub sources: Sources,
+    /// What it may be based on, copy from or mount from, as it is written: names of images, of named
+    /// contexts and of stages.
+    pub names: BTreeSet<String>,
+}
+
+impl Bounds {
+    /// The bounds of `dockerfile`; `None` where its text does not tell them.
+    pub fn of(dockerfile: &Dockerfile) -> Option<Self> {
+        let foreign = dockerfile.frontend.as_ref().is_some_and(|image| !frontend::is_known(&image.value));
+        let declares = |name: &str| declared_arguments(dockerfile).any(|found| found.name.value == name);
+        if foreign || DECIDING.into_iter().any(declares) {
+            return None;
+        }
+        let mut found =
+            Found { escape: dockerfile.escape, read: Gathered::default(), names: BTreeSet::new() };
+        for stage in &dockerfile.stages {
+            // Such a name says that the image leaves instructions of its own.
+            let base = found.plain(&stage.base.value).filter(|base| !base.contains("onbuild"))?;
+            found.names.insert(base.to_owned());
+            stage.instructions.iter().try_for_each(|instruction| found.instruction(instruction))?;
+        }
+        Some(Self { sources: found.read.finish(), names: found.names })
+    }
+}
+
+/// What was found so far. Each step gives `None` where the text does not tell.
+struct Found {
+    escape: char,
+    read: Gathered,
+    names: BTreeSet<String>,
+}
+
+impl Found {
+    /// The text, when it means itself with any variables.
+    fn plain<'t>(&self, text: &'t str) -> Option<&'t str> {
+        is_plain(text, self.escape).then_some(text)
+    }
+
+    fn instruction(&mut self, instruction: &Instruction) -> Option<()> {
+        match &instruction.command {
+            Command::Onbuild(_) => None,
+            Command::Copy(copy) => self.copy(copy),
+            Command::Run(run) => self.run(run),
+            Command::From | Command::Arg(_) | Command::Pairs(_) | Command::Words(_) | Command::Other => {
+                Some(())
+            }
+        }
+    }
+
+    fn copy(&mut self, copy: &Copy) -> Option<()> {
+        if let Some(from) = &copy.from {
+            self.names.insert(from.value.clone());
+            return Some(());
+        }
+        for source in &copy.sources {
+            self.read.add(self.plain(&source.value)?, source.span);
+        }
+        Some(())
+    }
+
+    fn run(&mut self, run: &Run) -> Option<()> {
+        for raw in &run.mounts {
+            if !raw.from.is_empty() {
+                self.names.insert(raw.from.clone());
+                continue;
+            }
+            let not_plain = || MountError { message: String::new(), help: None };
+            let value = |value: &str| self.plain(value).map(str::to_owned).ok_or_else(not_plain);
+            let mount = mount::read(&raw.text.value, value).ok()?;
+            if mount.kind == MountKind::Bind {
+                self.read.add(&mount.source, raw.text.span);
+            }
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::graph::slice::{self, SliceRequest};
+    use crate::syntax::dockerfile;
+    use crate::types::sorted_map::SortedMap;
+    use crate::types::span::SourceText;
+    use crate::types::workspace_path::WorkspacePath;
+
+    fn parsed(text: &str) -> Dockerfile {
+        let path = WorkspacePath::root().join_name(b"Dockerfile");
+        dockerfile::parse(&Arc::new(SourceText { path, text: text.to_owned() })).unwrap()
+    }
+
+    fn shown(sources: &Sources) -> String {
+        match sources {
+            Sources::Nothing => "-".to_owned(),
+            Sources::Whole { .. } => ".".to_owned(),
+            Sources::Paths(paths) => {
+                let paths: Vec<_> =
+                    paths.iter().map(|path| String::from_utf8_lossy(&path.pattern).into_owned()).collect();
+                paths.join(" ")
+            }
+        }
+    }
+
+    /// The sources and the names of `text`, and that the slice of its last stage has no others.
+    fn check(text: &str, expected: Option<(&str, &str)>) {
+        let dockerfile = parsed(text);
+        let bounds = Bounds::of(&dockerfile);
+        let found = bounds.as_ref().map(|bounds| {
+            (shown(&bounds.sources), Vec::from_iter(bounds.names.iter().map(String::as_str)).join(" "))
+        });
+        let expected = expected.map(|(sources, names)| (sources.to_owned(), names.to_owned()));
+        assert_eq!(found, expected, "{text}");
+        let Some(bounds) = bounds else { return };
+        let platform = "linux/amd64".parse().unwrap();
+        let (args, contexts) = (SortedMap::default(), BTreeSet::from(["library".to_owned()]));
+        let request = SliceRequest {
+            stage: None,
+            args: &args,
+            platform: &platform,
+            build_platform: &platform,
+            contexts: &contexts,
+        };
+        let slice = slice::slice(&dockerfile, &request).unwrap();
+        assert!(slice.widened.is_none(), "{text}");
+        for reference in &slice.references {
+            assert!(bounds.names.contains(&reference.name), "{text}: {}", reference.name);
+        }
+        let all = shown(&bounds.sources);
+        let all: Vec<&str> = all.split(' ').collect();
+        let read = shown(&slice.sources);
+        let is_in = |source: &str| all.contains(&source) || all == ["."] || source == "-";
+        assert!(read.split(' ').all(is_in), "{text}: {read}");
+    }
+
+    #[test]
+    fn every_source_and_every_name_counts() {
+        check("FROM a:1", Some(("-", "a:1")));
+        check("FROM a AS b\nCOPY x y /\nFROM scratch\nCOPY --from=b /o /", Some(("x y", "a b scratch")));
+        check(
+            "FROM scratch\nADD ./x/../z/*.rs /q/\nCOPY --from=library k /",
+            Some(("z/*.rs", "library scratch")),
+        );
+        check("FROM scratch\nCOPY [\"a b\", \"c\", \"/\"]", Some(("a b c", "scratch")));
+        check("FROM scratch\nCOPY . .\nCOPY x /", Some((".", "scratch")));
+        check("FROM scratch\nCOPY <<E /x\n$y\nE\n", Some(("-", "scratch")));
+        check(
+            "FROM a\nRUN --mount=type=bind,source=s,target=/t --mount=src=u,dst=/v,from=w \
+             --mount=type=cache,target=/c --mount=type=secret,id=x true",
+            Some(("s", "a w")),
+        );
+        check("FROM a\nRUN --mount=type=bind,target=/t true", Some((".", "a")));
+        check("FROM a\nARG X=$Y\nENV Z=$X\nRUN echo $X", Some(("-", "a")));
+        check("# syntax=docker/dockerfile:1\nFROM a", Some(("-", "a")));
+    }
+
+    #[test]
+    fn where_the_text_does_not_tell_there_are_none() {
+        for text in [
+            "ARG A=a\nFROM $A",
+            "ARG A=a\nFROM ${A:-b} AS c\nFROM d",
+            "FROM a:1-onbuild",
+            "FROM a\nONBUILD COPY . .",
+            "FROM a\nARG X\nCOPY $X /",
+            "FROM a\nCOPY \"x\" /",
+            "FROM a\nCOPY x\\ y /",
+            "# escape=`\nFROM a\nCOPY x`y /",
+            "FROM a\nADD [\"$x\", \"/\"]",
+            "FROM a\nARG X\nRUN --mount=source=$X,target=/t true",
+            "FROM a\nARG X\nRUN --mount=type=$X,target=/t true",
+            "FROM a\nARG SOURCE_DATE_EPOCH=x",
+            "ARG BUILDKIT_SYNTAX=x\nFROM a",
+            "# syntax=acme/frontend\nFROM a",
+        ] {
+            check(text, None);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Which targets a change may touch, told without slicing a Dockerfile.
+//!
+//! Where two commits have the same targets, a target differs when something that differs is in one of its
+//! views, or when a target that it needs differs. Both are asked of the [`Bounds`] of its Dockerfile, which
+//! take a parse and no more; only what they let through is worth a graph.
+//!
+//! **Invariant:** a target that is left out differs in nothing: neither do its views, nor does anything that
+//! it needs, however far away.
+
+use rayon::prelude::*;
+
+use super::expand::Materials;
+use super::paired_views::is_touched;
+use super::published::Meaning;
+use super::reach::{Reach, letters_of};
+use super::slice::Sources;
+use super::slice::bounds::{self, Bounds};
+use super::target::{ArgumentValue, BuildDefinition, Definition, NamedContext};
+use super::view::ViewSpec;
+use crate::source::comparison::Differences;
+use crate::source::snapshot::Snapshot;
+use crate::syntax::image_reference::ImageReference;
+use crate::syntax::path_patterns::PathPatterns;
+use crate::types::ids::{DenseMap, TargetId};
+use crate::types::label::Label;
+use crate::types::workspace_path::WorkspacePath;
+
+/// Those of `wanted` that `differences` may touch, in their order. Both sides have the targets of
+/// `materials`, and `snapshot` is the newer one.
+pub(super) fn touched(
+    materials: Materials<'_>,
+    snapshot: &Snapshot,
+    wanted: &[TargetId],
+    differences: &Differences,
+) -> Vec<TargetId> {
+    let has_no_links = snapshot.holds_no_links();
+    let search = Search { materials, snapshot, differences, has_no_links };
+    let count = materials.loaded.targets.len();
+    let mut is_known = DenseMap::filled(count, false);
+    let mut needed_by: DenseMap<TargetId, Vec<TargetId>> = DenseMap::filled(count, Vec::new());
+    let mut pending = Vec::new();
+    let mut frontier: Vec<TargetId> = wanted.to_vec();
+    frontier.iter().for_each(|id| is_known[*id] = true);
+    while !frontier.is_empty() {
+        let looked: Vec<Option<Vec<TargetId>>> = frontier.par_iter().map(|id| search.needs(*id)).collect();
+        let mut next = Vec::new();
+        for (id, needs) in frontier.into_iter().zip(looked) {
+            let Some(needs) = needs else {
+                pending.push(id);
+                continue;
+            };
+            for needed in needs {
+                needed_by[needed].push(id);
+                if !std::mem::replace(&mut is_known[needed], true) {
+                    next.push(needed);
+                }
+            }
+        }
+        frontier = next;
+    }
+    let mut may_differ = DenseMap::filled(count, false);
+    while let Some(id) = pending.pop() {
+        if !std::mem::replace(&mut may_differ[id], true) {
+            pending.extend(&needed_by[id]);
+        }
+    }
+    wanted.iter().copied().filter(|id| may_differ[*id]).collect()
+}
+
+struct Search<'s> {
+    materials: Materials<'s>,
+    snapshot: &'s Snapshot,
+    differences: &'s Differences,
+    has_no_links: bool,
+}
+
+impl Search<'_> {
+    /// What the target may need; `None` when it may differ by itself, or nobody can tell.
+    fn needs(&self, id: TargetId) -> Option<Vec<TargetId>> {
+        let target = &self.materials.loaded.targets[id];
+        let definition = match &target.definition {
+            Definition::External(_) => return Some(Vec::new()),
+            // A group that something needs is a mistake, which somebody else tells.
+            Definition::Group(_) => return None,
+            Definition::Built(definition) => definition,
+        };
+        let given = definition.args.keys().chain(definition.stamp.keys());
+        if given.map(String::as_str).any(bounds::decides_what_is_read) {
+            return None;
+        }
+        let bounds = self.materials.dockerfiles.bounds(&definition.dockerfile.value)?;
+        if self.reads_what_differs(definition, &bounds)? {
+            return None;
+        }
+        let mut needs = Vec::new();
+        for name in &bounds.names {
+            needs.extend(self.meaning(name)?);
+        }
+        for context in definition.contexts.values() {
+            match &context.value {
+                NamedContext::Target(label) => needs.push(self.named(label)?),
+                NamedContext::Image(image) => needs.extend(self.meaning(image)?),
+                NamedContext::Folder(_) => {}
+            }
+        }
+        for argument in definition.args.values() {
+            if let ArgumentValue::Target(label) = &argument.value {
+                needs.push(self.named(label)?);
+            }
+        }
+        needs.sort_unstable();
+        needs.dedup();
+        Some(needs)
+    }
+
+    fn named(&self, label: &Label) -> Option<TargetId> {
+        self.materials.loaded.names.target(label)
+    }
+
+    /// The target that a name of an image stands for, if one does; `None` where that is not clear.
+    fn meaning(&self, name: &str) -> Option<Option<TargetId>> {
+        match self.materials.published.meaning(&name.parse::<ImageReference>().ok()?) {
+            Meaning::Target(id) | Meaning::Base(id) => Some(Some(id)),
+            Meaning::Unknown => Some(None),
+            Meaning::Ambiguous(_) => None,
+        }
+    }
+
+    /// Whether something that differs may be in a context of a target; `None` where nobody can tell.
+    fn reads_what_differs(&self, definition: &BuildDefinition, bounds: &Bounds) -> Option<bool> {
+        // A pattern that is malformed is a mistake, which somebody else tells.
+        if let Some(inputs) = &definition.inputs {
+            PathPatterns::new(inputs.iter().map(|input| &input.value))
+                .ok()
+                .filter(|inputs| !inputs.any_bad())?;
+        }
+        if self.may_hold(&definition.context.value, Some(&definition.dockerfile.value), &bounds.sources)? {
+            return Some(true);
+        }
+        let whole = Sources::Whole { spans: Vec::new() };
+        for context in definition.contexts.values() {
+            if let NamedContext::Folder(folder) = &context.value
+                && self.may_hold(folder, None, &whole)?
+            {
+                return Some(true);
+            }
+        }
+        Some(false)
+    }
+
+    fn may_hold(
+        &self,
+        context: &WorkspacePath,
+        dockerfile: Option<&WorkspacePath>,
+        sources: &Sources,
+    ) -> Option<bool> {
+        let ignore = self.materials.dockerfiles.ignore_file(context, dockerfile).ok()?.rules;
+        if self.has_no_links && !ignore.patterns().any_bad() && self.all_are_elsewhere(context, sources) {
+            return Some(false);
+        }
+        let spec = ViewSpec { context: context.clone(), ignore, sources: sources.into(), inputs: None };
+        Some(is_touched(&Reach::of(&spec, self.snapshot).ok()?, self.differences))
+    }
+
+    /// Whether the letters alone of `sources` say that nothing which differs is among them, where there are no
+    /// links. It spares most of them their patterns.
+    fn all_are_elsewhere(&self, context: &WorkspacePath, sources: &Sources) -> bool {
+        let may_begin = |path: &[u8]| match sources {
+            Sources::Nothing => false,
+            Sources::Whole { .. } => true,
+            Sources::Paths(sources) => sources.iter().any(|source| {
+                // What may be malformed is compared with everything.
+                let text = std::str::from_utf8(&source.pattern).ok();
+                let text = text.filter(|text| !text.contains(['[', '\\']));
+                text.is_none_or(|text| path.starts_with(letters_of(text)))
+            }),
+        };
+        let mut inside = self.differences.paths.iter().filter_map(|path| path.letters_below(context));
+        self.differences.folders.is_empty() && !inside.any(may_begin)
+    }
+}
