@@ -139,11 +139,11 @@ impl<'b> Pending<'b> {
 
     /// Folders that replace something under which the base has files.
     fn opaque(&self) -> BTreeSet<Box<[u8]>> {
-        let is_opaque = |path: &&Box<[u8]>| {
+        let is_opaque = |path: &[u8]| {
             let base = self.base.node(path).is_some_and(|node| node.is_folder());
-            base && self.changes.get(*path).is_some_and(Node::is_folder)
+            base && self.changes.get(path).is_some_and(Node::is_folder)
         };
-        self.hidden.iter().filter(is_opaque).cloned().collect()
+        self.hidden.iter().filter(|path| is_opaque(path)).cloned().collect()
     }
 }
 
