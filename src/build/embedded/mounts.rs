@@ -3,6 +3,7 @@
 //! A bind mount of the context is given the files of the view and nothing else: they are laid out in a folder
 //! of the step's own. What is written into a bind mount is thrown away; into a cache it stays.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -25,6 +26,11 @@ const SECRET_MODE: u32 = 0o400;
 
 /// How often somebody who waits for a cache looks again.
 const PATIENCE: Duration = Duration::from_millis(10);
+
+/// Whether somebody gives the secret that `mount` names.
+pub fn is_given(mount: &Mount, secrets: &[SecretValue]) -> bool {
+    mount.kind == MountKind::Secret && secrets.iter().any(|secret| secret.id == mount.secret_id())
+}
 
 /// A secret as the sandbox shows it; `None` for one that is optional and not given.
 ///
@@ -91,6 +97,43 @@ fn on_disk(folder: &Path, path: &[u8]) -> PathBuf {
     folder.join(path)
 }
 
+/// The caches that a step has while it runs, by their names.
+#[derive(Debug, Default)]
+pub struct Caches(BTreeMap<String, CacheFolder>);
+
+impl Caches {
+    /// Takes the folders of the caches that `wanted` name, as [`cache`] does. One that is named twice is taken once,
+    /// and all steps take them in one order: else a step would wait for itself, or two for each other.
+    ///
+    /// # Errors
+    /// As [`cache`].
+    pub fn take<'m>(
+        wanted: impl Iterator<Item = &'m Mount>,
+        place: &Path,
+        gives_away: bool,
+        cancellation: &Cancellation,
+    ) -> Result<Self, BuildError> {
+        let mut by_id: BTreeMap<String, &Mount> = BTreeMap::new();
+        for mount in wanted.filter(|mount| mount.kind == MountKind::Cache) {
+            let known = by_id.entry(mount.id.clone()).or_insert(mount);
+            if is_shared(known) {
+                *known = mount;
+            }
+        }
+        let take = |(id, mount)| Ok((id, cache(mount, place, gives_away, cancellation)?));
+        by_id.into_iter().map(take).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The cache that `mount` names, when it is among those that were taken.
+    pub fn of(&self, mount: &Mount) -> Option<&CacheFolder> {
+        self.0.get(&mount.id)
+    }
+}
+
+fn is_shared(mount: &Mount) -> bool {
+    mount.sharing.unwrap_or(Sharing::Shared) == Sharing::Shared
+}
+
 /// The folder of a cache while a step has it.
 #[derive(Debug)]
 pub struct CacheFolder {
@@ -117,11 +160,10 @@ pub fn cache(
     let name = &name.as_str()[..32];
     let disk = |cause: io::Error| trouble::of_disk(format!("make the cache `{id}`"), &cause);
     fs::create_dir_all(caches).map_err(disk)?;
-    let sharing = mount.sharing.unwrap_or(Sharing::Shared);
     let mut number = 0_u32;
     let (folder, lock) = loop {
         let folder = caches.join(if number == 0 { name.to_owned() } else { format!("{name}-{number}") });
-        if sharing == Sharing::Shared {
+        if is_shared(mount) {
             break (folder, None);
         }
         let lock =
@@ -130,7 +172,7 @@ pub fn cache(
         match lock.try_lock() {
             Ok(()) => break (folder, Some(lock)),
             Err(TryLockError::Error(cause)) => return Err(disk(cause)),
-            Err(TryLockError::WouldBlock) if sharing == Sharing::Private => number += 1,
+            Err(TryLockError::WouldBlock) if mount.sharing == Some(Sharing::Private) => number += 1,
             Err(TryLockError::WouldBlock) if cancellation.is_cancelled() => {
                 return Err(BuildError::Cancelled);
             }

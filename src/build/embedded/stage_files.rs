@@ -141,8 +141,10 @@ fn file_step<'t>(
         .map(|pattern| stage.expand(step, pattern).map(|pattern| pattern.text))
         .collect();
     let written = expand(&copy.destination)?;
+    let unpacks = instruction.flag("unpack").next().map(|_said| instruction.has_switch("unpack"));
     Ok(FileStep {
-        unpacks: instruction.keyword == Keyword::Add,
+        unpacks: unpacks.unwrap_or(instruction.keyword == Keyword::Add),
+        unpacks_fetched: unpacks.unwrap_or(false),
         sources,
         destination: destination(stage, &written),
         written,

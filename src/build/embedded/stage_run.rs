@@ -1,12 +1,13 @@
 //! `RUN` of a stage: a command in a sandbox, and what it changed as a layer.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use super::context_tree::ContextTree;
 use super::file_step::hash_below;
-use super::mounts::{self, CacheFolder};
+use super::mounts::{self, Caches};
 use super::root::Root;
 use super::rootfs::difference::write_difference;
 use super::rootfs::ownership::Ownership;
@@ -117,7 +118,8 @@ impl<'p> Prepared<'p> {
         Ok(Self { command, environment: stage.position.scope.pairs(), network, mounts })
     }
 
-    /// Adds everything that decides the layer, but for the files below it. Secrets do not.
+    /// Adds everything that decides the layer, but for the files below it. What a secret holds does not; whether
+    /// it is given does, and so do the rights that the command has.
     fn key(&self, stage: &Stage<'_>, span: Span, key: &mut StepKeyHasher) -> Result<(), BuildError> {
         let configuration = &stage.position.configuration;
         key.list("command", &self.command.words);
@@ -126,8 +128,10 @@ impl<'p> Prepared<'p> {
         key.field("folder", configuration.folder().as_bytes());
         key.field("user", configuration.image.config.user.as_bytes());
         key.field("network", &[u8::from(self.network == Network::None)]);
+        key.field("ownership", ownership(stage.site.workshop.privileges).name().as_bytes());
         for (mount, from) in &self.mounts {
             key.field("mount", format!("{mount:?}").as_bytes());
+            key.field("secret", &[u8::from(mounts::is_given(mount, stage.site.request.secrets))]);
             match from {
                 MountedFrom::Nothing => {}
                 MountedFrom::Root(root) => key.field("chain", &root.chain()),
@@ -160,8 +164,13 @@ impl<'p> Prepared<'p> {
         if lower.is_empty() {
             lower.push(place("nothing")?);
         }
-        let mut caches = Vec::new();
-        let mounts = self.mounts(stage, step, folder.path(), ownership, &mut caches)?;
+        let caches = Caches::take(
+            self.mounts.iter().map(|(mount, _)| mount),
+            &workshop.caches,
+            ownership.gives_away(),
+            stage.site.cancellation,
+        )?;
+        let mounts = self.mounts(stage, step, folder.path(), ownership, &caches)?;
         let user_text = &stage.position.configuration.image.config.user;
         let user =
             owner::user(user_text, view).map_err(|error| stage.site.failed(step.span, error.to_string()))?;
@@ -193,17 +202,17 @@ impl<'p> Prepared<'p> {
         Ok(Some(DiffId(writer.finish().map_err(trouble::of_store)?.digest)))
     }
 
-    /// What the sandbox mounts. Caches are held until `caches` goes.
+    /// What the sandbox mounts. The folders of caches are those of `caches`.
     fn mounts(
         &self,
         stage: &Stage<'_>,
         step: &ProgramStep<'_>,
         folder: &Path,
         ownership: Ownership,
-        caches: &mut Vec<CacheFolder>,
+        caches: &Caches,
     ) -> Result<Vec<MountSpec>, BuildError> {
         let failed = |message: String| stage.site.failed(step.span, message);
-        let mut specs = Vec::new();
+        let (mut specs, mut seeded) = (Vec::new(), BTreeSet::new());
         if let Some((name, text)) = &self.command.script {
             specs.push(script(folder, name, text)?);
         }
@@ -226,17 +235,11 @@ impl<'p> Prepared<'p> {
                     specs.push(MountSpec::Bind { lower, source, target, read_only });
                 }
                 MountKind::Cache => {
-                    let cache = mounts::cache(
-                        mount,
-                        &stage.site.workshop.caches,
-                        ownership.gives_away(),
-                        stage.site.cancellation,
-                    )?;
-                    if cache.is_new {
+                    let Some(cache) = caches.of(mount) else { continue };
+                    if cache.is_new && seeded.insert(&cache.folder) {
                         seed(stage, step, from, mount, &cache.folder, ownership)?;
                     }
                     specs.push(MountSpec::Cache { source: cache.folder.clone(), target, read_only });
-                    caches.push(cache);
                 }
             }
         }
