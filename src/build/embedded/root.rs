@@ -5,7 +5,7 @@
 //! begin with the same layers.
 
 use std::collections::HashMap;
-use std::io::{self, BufWriter};
+use std::io::BufWriter;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -17,6 +17,7 @@ use crate::oci::blob_digest::DiffId;
 use crate::oci::image::LayerBlob;
 use crate::oci::layers::compression;
 use crate::oci::layers::layer::Layer;
+use crate::oci::layers::read_ahead;
 use crate::oci::layers::root_view::{Found, RootView};
 use crate::oci::layers::writer::{LayerWriter, WriteError};
 use crate::oci::store::{Blob, Store};
@@ -148,7 +149,7 @@ impl Layers {
         let stored = layer.stored.as_ref().ok_or_else(gone)?;
         let blob = self.store.verified_reader(&stored.digest).map_err(trouble::of_store)?.ok_or_else(gone)?;
         let mut writer = self.store.writer().map_err(trouble::of_store)?;
-        let copied = compression::unpacked(blob).and_then(|(_, mut tar)| io::copy(&mut tar, &mut writer));
+        let copied = compression::unpacked(blob).and_then(|(_, mut tar)| read_ahead::copy(&mut tar, &mut writer));
         copied.map_err(|cause| {
             let error = self.store.stream_error("unpack", &stored.digest, cause);
             let BuildError::Surroundings { message, help } = trouble::of_store(error) else { return gone() };
