@@ -69,11 +69,14 @@ impl EmbeddedBuilder {
     /// # Errors
     /// When the store cannot be opened.
     pub fn open(settings: EmbeddedSettings) -> Result<Self, BuildError> {
-        let store = Store::open(&settings.cache.join(STORE)).map_err(trouble::of_store)?;
-        let derived = settings.cache.join(DERIVED);
+        // Sandboxes work in another folder than this process.
+        let cache = std::path::absolute(&settings.cache)
+            .map_err(|cause| trouble::of_disk(format!("find `{}`", settings.cache.display()), &cause))?;
+        let store = Store::open(&cache.join(STORE)).map_err(trouble::of_store)?;
+        let derived = cache.join(DERIVED);
         let workshop = Workshop {
             layers: Layers::new(store.clone(), derived.join("layers")),
-            steps: Steps::new(CacheFolder::new(&settings.cache), derived.join("locks")),
+            steps: Steps::new(CacheFolder::new(&cache), derived.join("locks")),
             sandbox: Sandbox::default(),
             privileges: privileges(),
             unpacked: derived.join("unpacked"),

@@ -249,6 +249,10 @@ impl<'p> Prepared<'p> {
             let path = cleaned(mount.source.as_bytes());
             make_folders_around(folder, &path)?;
             mounts::lay_out(tree, &path, folder)?;
+            // With a cache, programs compare times to see what changed.
+            if !self.mounts.iter().any(|(mount, _)| mount.kind == MountKind::Cache) {
+                mounts::fix_times(folder, stage.site.time)?;
+            }
         }
         Ok(lower)
     }
