@@ -10,6 +10,9 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod base_layout;
 mod chance;
+mod layout;
+mod memory;
+mod peak;
 mod place;
 mod reproducible;
 
