@@ -13,10 +13,11 @@ use super::file_error::FileStepError;
 use super::mode::ModeChange;
 use super::owner;
 use super::pending::Pending;
-use super::selection::{self, Selected};
+use super::selection::{self, Selected, SelectionError};
 use super::steps::StepKeyHasher;
-use super::tree::{Node, Owner, Tree, cleaned, join, resolve};
+use super::tree::{Node, Owner, Tree, cleaned, join};
 use crate::syntax::path_patterns::PathPatterns;
+use crate::syntax::shell_pattern;
 use crate::types::file_entry::FileKind;
 
 /// Where a source is looked for.
@@ -103,7 +104,7 @@ impl<'t> FileStep<'t> {
         let mut chosen = Vec::new();
         for source in &self.sources {
             let selected = match source {
-                FileSource::Path(from, path) if self.parents => folder_of_patterns(*from, path)?,
+                FileSource::Path(from, path) if self.parents => folders_of_patterns(*from, path)?,
                 FileSource::Path(from, path) => selection::select(from.tree(), &cleaned(path.as_bytes()))?,
                 FileSource::Inline { .. } | FileSource::Fetched { .. } => Vec::new(),
             };
@@ -161,7 +162,8 @@ impl<'t> FileStep<'t> {
         layer: &mut Pending<'_>,
         waiting: &Path,
     ) -> Result<(), FileStepError> {
-        let owner = self.owner.as_ref().map(|text| owner::owner(text, below));
+        let listed = Some(below).filter(|below| !self.link && !below.names(b"").is_empty());
+        let owner = self.owner.as_ref().map(|text| owner::owner(text, listed)).transpose()?;
         let copying = Copying {
             owner,
             mode: self.mode.as_deref().map(ModeChange::of),
@@ -201,11 +203,17 @@ impl<'t> FileStep<'t> {
     }
 }
 
-/// The folder below which the pattern of a source with `--parents` is looked for.
-fn folder_of_patterns(from: FromTree<'_>, path: &str) -> Result<Vec<Selected>, FileStepError> {
-    let folder = cleaned(split_pivot(path).0.as_bytes());
-    let path = resolve(from.tree(), &folder, true)?;
-    Ok(vec![Selected { written: folder, path }])
+/// The folders below which the pattern of a source with `--parents` is looked for.
+fn folders_of_patterns(from: FromTree<'_>, path: &str) -> Result<Vec<Selected>, FileStepError> {
+    let (folder, pattern) = split_pivot(path);
+    let folders = selection::select(from.tree(), &cleaned(folder.as_bytes()))?;
+    let pattern = cleaned(pattern.as_bytes());
+    let is_plain = !pattern.split(|byte| *byte == b'/').any(shell_pattern::has_wildcards);
+    let is_there = |folder: &Selected| from.tree().node(&join(&folder.path, &pattern)).is_some();
+    if is_plain && !folders.iter().any(is_there) {
+        return Err(SelectionError::NotFound(path.trim_start_matches('/').to_owned()).into());
+    }
+    Ok(folders)
 }
 
 /// A source with `--parents`: the folder, and the pattern below it. `/./` parts the two.

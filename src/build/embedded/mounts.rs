@@ -11,9 +11,8 @@ use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 
-use super::context_tree::ContextTree;
 use super::sandbox::{MountSpec, SecretPlace};
-use super::tree::{Tree, cleaned, join};
+use super::tree::{Tree, join};
 use super::trouble;
 use crate::build::builder::{BuildError, SecretValue};
 use crate::oci::layer_entry::EntryKind;
@@ -51,19 +50,20 @@ pub fn secret(mount: &Mount, secrets: &[SecretValue]) -> Result<Option<MountSpec
     Ok(Some(MountSpec::Secret { content: secret.value.clone(), place }))
 }
 
-/// Lays out what `path` of a view holds in `folder`.
+/// Lays out what `path` of a tree holds in `folder`, under the same path. Owners are kept where `gives_away` says
+/// that files can be given to others.
 ///
 /// # Errors
 /// When a file cannot be read or changed, or the folder cannot be written.
-pub fn lay_out(tree: &ContextTree<'_>, path: &[u8], folder: &Path) -> Result<(), BuildError> {
+pub fn lay_out(tree: &dyn Tree, path: &[u8], folder: &Path, gives_away: bool) -> Result<(), BuildError> {
     let Some(node) = tree.node(path) else { return Ok(()) };
     let place = on_disk(folder, path);
-    let disk = |cause: io::Error| trouble::of_disk("lay out a mount of the context", &cause);
+    let disk = |cause: io::Error| trouble::of_disk("lay out the files of a mount", &cause);
     match &node.kind {
         EntryKind::Folder => {
             fs::create_dir_all(&place).map_err(disk)?;
             for name in tree.names(path) {
-                lay_out(tree, &join(path, &name), folder)?;
+                lay_out(tree, &join(path, &name), folder, gives_away)?;
             }
         }
         EntryKind::Link { target } => {
@@ -78,6 +78,9 @@ pub fn lay_out(tree: &ContextTree<'_>, path: &[u8], folder: &Path) -> Result<(),
                 Err(cause) => disk(cause),
             })?;
         }
+    }
+    if gives_away {
+        std::os::unix::fs::lchown(&place, Some(node.uid), Some(node.gid)).map_err(disk)?;
     }
     if !matches!(node.kind, EntryKind::Link { .. }) {
         fs::set_permissions(&place, Permissions::from_mode(node.mode)).map_err(disk)?;
@@ -123,7 +126,7 @@ pub struct CacheFolder {
     _lock: Option<File>,
 }
 
-/// Takes the folder of the cache that `mount` names, below `caches`. A lock is waited for.
+/// Takes the folder of the cache that `mount` names by its id, below `caches`. A lock is waited for.
 ///
 /// # Errors
 /// When the folder cannot be made, or the wait is cancelled.
@@ -133,11 +136,7 @@ pub fn cache(
     gives_away: bool,
     cancellation: &Cancellation,
 ) -> Result<CacheFolder, BuildError> {
-    let id = if mount.id.is_empty() {
-        String::from_utf8_lossy(&cleaned(mount.target.as_bytes())).into_owned()
-    } else {
-        mount.id.clone()
-    };
+    let id = &mount.id;
     let name = blake3::hash(id.as_bytes()).to_hex();
     let name = &name.as_str()[..32];
     let disk = |cause: io::Error| trouble::of_disk(format!("make the cache `{id}`"), &cause);

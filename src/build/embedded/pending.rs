@@ -37,9 +37,22 @@ impl<'b> Pending<'b> {
 
     /// Gives the file at `first`, which was written here, the further name `path`.
     pub fn put_hard_link(&mut self, path: &[u8], first: &[u8]) {
-        if let Some(node) = self.changes.get(first).cloned() {
+        let first = self.hard_links.get(first).cloned().unwrap_or_else(|| first.into());
+        if let Some(node) = self.changes.get(&first).cloned().filter(|_| *first != *path) {
             self.put(path, node);
-            self.hard_links.insert(path.into(), first.into());
+            self.hard_links.insert(path.into(), first);
+        }
+    }
+
+    /// Gives the file at `path`, which was written here, this mode and owner, under all its names.
+    pub fn set_owner(&mut self, path: &[u8], mode: u32, owner: Owner) {
+        let first = self.hard_links.get(path).cloned().unwrap_or_else(|| path.into());
+        let others = self.hard_links.iter().filter(|(_, target)| **target == first).map(|(name, _)| name);
+        let names: Vec<Box<[u8]>> = others.cloned().chain([first.clone()]).collect();
+        for name in names {
+            if let Some(node) = self.changes.get_mut(&name) {
+                (node.mode, node.uid, node.gid) = (mode, owner.uid, owner.gid);
+            }
         }
     }
 
@@ -126,11 +139,11 @@ impl<'b> Pending<'b> {
 
     /// Folders that replace something under which the base has files.
     fn opaque(&self) -> BTreeSet<Box<[u8]>> {
-        let is_opaque = |path: &&Box<[u8]>| {
+        let is_opaque = |path: &[u8]| {
             let base = self.base.node(path).is_some_and(|node| node.is_folder());
-            base && self.changes.get(*path).is_some_and(Node::is_folder)
+            base && self.changes.get(path).is_some_and(Node::is_folder)
         };
-        self.hidden.iter().filter(is_opaque).cloned().collect()
+        self.hidden.iter().filter(|path| is_opaque(path)).cloned().collect()
     }
 }
 

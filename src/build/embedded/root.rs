@@ -166,7 +166,7 @@ impl Layers {
         let mut tar = LayerWriter::new(BufWriter::with_capacity(1 << 18, writer), time);
         for (entry, node) in pending.entries() {
             let mut content = node.content.open()?;
-            tar.append(&entry, &mut content).map_err(|error| write_error(error))?;
+            tar.append(&entry, &mut content).map_err(write_error)?;
         }
         let doing = "write a layer";
         let buffered = tar.finish().map_err(|cause| trouble::of_disk(doing, &cause))?;

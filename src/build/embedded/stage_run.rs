@@ -12,20 +12,22 @@ use super::rootfs::difference::write_difference;
 use super::rootfs::ownership::Ownership;
 use super::rootfs::unpack::{dress_root, unpack};
 use super::run_command::{RunCommand, command};
-use super::sandbox::{self, MountSpec, Network, Outcome, Privileges, SandboxError, SandboxSpec, User};
+use super::sandbox::{self, MountSpec, Network, Outcome, Privileges, RunningFolder, SandboxError, SandboxSpec, User};
 use super::stage::Stage;
 use super::step_log::StepLog;
 use super::steps::StepKeyHasher;
-use super::tree::cleaned;
+use super::tree::{Node, Tree, cleaned, join, resolve};
 use super::{owner, trouble};
 use crate::build::builder::BuildError;
 use crate::build::redaction::Redactor;
 use crate::graph::slice::{ProgramStep, Source};
 use crate::oci::blob_digest::DiffId;
+use crate::oci::layers::root_view::RootView;
 use crate::oci::layers::writer::LayerWriter;
 use crate::syntax::dockerfile::expansion::Variables;
 use crate::syntax::dockerfile::model::Run;
 use crate::syntax::dockerfile::mount::{self, Mount, MountError, MountKind};
+use crate::types::span::Span;
 
 /// The name of the machine that commands see: that of BuildKit's sandbox, since programs write it down.
 const HOSTNAME: &str = "buildkitsandbox";
@@ -37,7 +39,7 @@ const HOSTNAME: &str = "buildkitsandbox";
 pub fn run(stage: &mut Stage<'_>, step: &ProgramStep<'_>, run: &Run) -> Result<(), BuildError> {
     let prepared = Prepared::new(stage, step, run)?;
     let mut key = StepKeyHasher::new("command");
-    prepared.key(stage, &mut key)?;
+    prepared.key(stage, step.span, &mut key)?;
     let key = stage.key(key);
     let told = told(stage, &prepared.command);
     stage.done_once(step, &key, told, |stage| prepared.run(stage, step))
@@ -83,6 +85,9 @@ impl<'p> Prepared<'p> {
             };
             let mut mount = mount::read(&raw.text.value, read_value)
                 .map_err(|error| site.failed(step.span, error.message))?;
+            if mount.kind == MountKind::Cache && mount.id.is_empty() {
+                mount.id.clone_from(&mount.target);
+            }
             if !mount.target.is_empty() {
                 mount.target = stage.absolute(&mount.target);
             }
@@ -113,7 +118,7 @@ impl<'p> Prepared<'p> {
     }
 
     /// Adds everything that decides the layer, but for the files below it. Secrets do not.
-    fn key(&self, stage: &Stage<'_>, key: &mut StepKeyHasher) -> Result<(), BuildError> {
+    fn key(&self, stage: &Stage<'_>, span: Span, key: &mut StepKeyHasher) -> Result<(), BuildError> {
         let configuration = &stage.position.configuration;
         key.list("command", &self.command.words);
         key.list("script", self.command.script.iter().flat_map(|(name, text)| [name, text]));
@@ -126,7 +131,11 @@ impl<'p> Prepared<'p> {
             match from {
                 MountedFrom::Nothing => {}
                 MountedFrom::Root(root) => key.field("chain", &root.chain()),
-                MountedFrom::Folder(tree) => hash_below(tree, &cleaned(mount.source.as_bytes()), key),
+                MountedFrom::Folder(tree) => {
+                    let path = resolve(*tree, mount.source.as_bytes(), true);
+                    let path = path.map_err(|error| stage.site.failed(span, error.to_string()))?;
+                    hash_below(tree, &path, key);
+                }
             }
         }
         Ok(())
@@ -134,14 +143,26 @@ impl<'p> Prepared<'p> {
 
     fn run(&self, stage: &Stage<'_>, step: &ProgramStep<'_>) -> Result<Option<DiffId>, BuildError> {
         let workshop = stage.site.workshop;
-        let ownership = ownership(workshop.privileges);
-        let folder = tempfile::Builder::new()
-            .prefix("step-")
-            .tempdir_in(&workshop.running)
+        let folder = RunningFolder::make(&workshop.running)
             .map_err(|cause| trouble::of_disk("make a folder to work in", &cause))?;
+        let made = self.run_in(stage, step, folder.path());
+        if let Err(error) = folder.remove(&workshop.sandbox, workshop.privileges) {
+            stage.site.warn(format!("what a command left cannot be removed: {error}"));
+        }
+        made
+    }
+
+    fn run_in(
+        &self,
+        stage: &Stage<'_>,
+        step: &ProgramStep<'_>,
+        folder: &Path,
+    ) -> Result<Option<DiffId>, BuildError> {
+        let workshop = stage.site.workshop;
+        let ownership = ownership(workshop.privileges);
         let view = stage.position.root.view(&workshop.layers)?;
         let place = |name: &str| {
-            let path = folder.path().join(name);
+            let path = folder.join(name);
             fs::create_dir(&path).map_err(|cause| trouble::of_disk("make a folder to work in", &cause))?;
             Ok::<PathBuf, BuildError>(path)
         };
@@ -152,11 +173,14 @@ impl<'p> Prepared<'p> {
             lower.push(place("nothing")?);
         }
         let mut caches = Vec::new();
-        let mounts = self.mounts(stage, step, folder.path(), ownership, &mut caches)?;
+        let mounts = self.mounts(stage, step, folder, ownership, &mut caches)?;
         let user_text = &stage.position.configuration.image.config.user;
         let user =
             owner::user(user_text, view).map_err(|error| stage.site.failed(step.span, error.to_string()))?;
-        let environment = stage.site.arguments.proxies().into_iter().chain(self.environment.iter().cloned());
+        let agent = self.mounts.iter().position(|(mount, _)| mount.kind == MountKind::Ssh);
+        let agent = agent.map(|_| "SSH_AUTH_SOCK=/run/buildkit/ssh_agent.0".to_owned());
+        let own = agent.into_iter().chain(self.environment.iter().cloned());
+        let environment = stage.site.arguments.proxies().into_iter().chain(own);
         let spec = SandboxSpec {
             root: sandbox::Root::Layers { lower, upper: upper.clone() },
             work,
@@ -179,6 +203,10 @@ impl<'p> Prepared<'p> {
         let buffered = tar.finish().map_err(|cause| trouble::of_disk(doing, &cause))?;
         let writer = buffered.into_inner().map_err(|cause| trouble::of_disk(doing, cause.error()))?;
         Ok(Some(DiffId(writer.finish().map_err(trouble::of_store)?.digest)))
+    }
+
+    fn has_cache(&self) -> bool {
+        self.mounts.iter().any(|(mount, _)| mount.kind == MountKind::Cache)
     }
 
     /// What the sandbox mounts. Caches are held until `caches` goes.
@@ -209,9 +237,12 @@ impl<'p> Prepared<'p> {
                 MountKind::Ssh => {}
                 MountKind::Tmpfs => specs.push(MountSpec::Tmpfs { target, size: mount.size }),
                 MountKind::Bind => {
-                    let lower =
-                        self.lower_of(stage, from, mount, &folder.join(format!("bind-{number}")), ownership)?;
-                    let source = if mount.source.is_empty() { "/".to_owned() } else { mount.source.clone() };
+                    let place = folder.join(format!("bind-{number}"));
+                    let (lower, source) = lower_of(stage, step, from, mount, &place, ownership)?;
+                    // With a cache, programs compare times to see what changed.
+                    if matches!(from, MountedFrom::Folder(_)) && !self.has_cache() {
+                        mounts::fix_times(&place, stage.site.time)?;
+                    }
                     specs.push(MountSpec::Bind { lower, source, target, read_only });
                 }
                 MountKind::Cache => {
@@ -221,6 +252,9 @@ impl<'p> Prepared<'p> {
                         ownership.gives_away(),
                         stage.site.cancellation,
                     )?;
+                    if cache.is_new {
+                        seed(stage, step, from, mount, &cache.folder, ownership)?;
+                    }
                     specs.push(MountSpec::Cache { source: cache.folder.clone(), target, read_only });
                     caches.push(cache);
                 }
@@ -228,33 +262,82 @@ impl<'p> Prepared<'p> {
         }
         Ok(specs)
     }
+}
 
-    fn lower_of(
-        &self,
-        stage: &Stage<'_>,
-        from: &MountedFrom<'_>,
-        mount: &Mount,
-        folder: &Path,
-        ownership: Ownership,
-    ) -> Result<Vec<PathBuf>, BuildError> {
-        let mut lower = match from {
-            MountedFrom::Root(root) => lower_folders(stage, root, ownership)?,
-            MountedFrom::Folder(_) | MountedFrom::Nothing => Vec::new(),
-        };
-        if lower.is_empty() {
-            fs::create_dir(folder).map_err(|cause| trouble::of_disk("make a folder to work in", &cause))?;
-            lower.push(folder.to_owned());
+/// The folders of which a bind mount shows a part, and which part.
+fn lower_of(
+    stage: &Stage<'_>,
+    step: &ProgramStep<'_>,
+    from: &MountedFrom<'_>,
+    mount: &Mount,
+    folder: &Path,
+    ownership: Ownership,
+) -> Result<(Vec<PathBuf>, String), BuildError> {
+    let mut source = if mount.source.is_empty() { "/".to_owned() } else { mount.source.clone() };
+    let mut lower = match from {
+        MountedFrom::Root(root) => lower_folders(stage, root, ownership)?,
+        MountedFrom::Folder(_) | MountedFrom::Nothing => Vec::new(),
+    };
+    if lower.is_empty() {
+        fs::create_dir(folder).map_err(|cause| trouble::of_disk("make a folder to work in", &cause))?;
+        lower.push(folder.to_owned());
+    }
+    if let MountedFrom::Folder(tree) = from {
+        let failed = |message: String| stage.site.failed(step.span, message);
+        let path = resolve(*tree, source.as_bytes(), true).map_err(|error| failed(error.to_string()))?;
+        if tree.node(&path).is_none() {
+            return Err(failed(format!("the source of a mount, `{source}`, is not there")));
         }
-        if let MountedFrom::Folder(tree) = from {
-            let path = cleaned(mount.source.as_bytes());
-            make_folders_around(folder, &path)?;
-            mounts::lay_out(tree, &path, folder)?;
-            // With a cache, programs compare times to see what changed.
-            if !self.mounts.iter().any(|(mount, _)| mount.kind == MountKind::Cache) {
-                mounts::fix_times(folder, stage.site.time)?;
-            }
-        }
-        Ok(lower)
+        make_folders_around(folder, &path)?;
+        // They are root's, as BuildKit sends them.
+        mounts::lay_out(*tree, &path, folder, ownership.gives_away())?;
+        source = format!("/{}", String::from_utf8_lossy(&path));
+    }
+    Ok((lower, source))
+}
+
+/// Puts what a cache begins with into its folder.
+fn seed(
+    stage: &Stage<'_>,
+    step: &ProgramStep<'_>,
+    from: &MountedFrom<'_>,
+    mount: &Mount,
+    folder: &Path,
+    ownership: Ownership,
+) -> Result<(), BuildError> {
+    let tree: &dyn Tree = match from {
+        MountedFrom::Nothing if mount.source.is_empty() => return Ok(()),
+        MountedFrom::Nothing => &RootView::default(),
+        MountedFrom::Folder(tree) => *tree,
+        MountedFrom::Root(root) => root.view(&stage.site.workshop.layers)?,
+    };
+    let failed = |message: String| stage.site.failed(step.span, message);
+    let path = resolve(tree, mount.source.as_bytes(), true).map_err(|error| failed(error.to_string()))?;
+    if !tree.node(&path).is_some_and(|node| node.is_folder()) {
+        // What is half made would be taken for a cache that is there.
+        let _gone = fs::remove_dir(folder);
+        return Err(failed(format!("what the cache begins with, `{}`, is no folder", mount.source)));
+    }
+    let below = Below { tree, path };
+    for name in below.names(b"") {
+        mounts::lay_out(&below, &name, folder, ownership.gives_away())?;
+    }
+    Ok(())
+}
+
+/// A folder of a tree as a tree.
+struct Below<'b> {
+    tree: &'b dyn Tree,
+    path: Box<[u8]>,
+}
+
+impl Tree for Below<'_> {
+    fn node(&self, path: &[u8]) -> Option<Node> {
+        self.tree.node(&join(&self.path, path))
+    }
+
+    fn names(&self, path: &[u8]) -> Vec<Box<[u8]>> {
+        self.tree.names(&join(&self.path, path))
     }
 }
 

@@ -35,8 +35,8 @@ pub(super) const TEMPORARY_PREFIX: &str = ".tmp-";
 /// Bytes that are copied at once.
 const COPIED_AT_ONCE: usize = 256 << 10;
 
-/// Digits of a digest in a folder's name. All of them in a hundred names are more than a mount's options hold.
-const DIGITS: usize = 32;
+/// Digits of what distinguishes the folders of one layer.
+const DIGITS: usize = 16;
 
 /// The folder with what is in `layer`, which is above `below`: one of `unpacked`, made when it is not there.
 /// Several processes may do this at once.
@@ -150,11 +150,9 @@ impl<'v> Surroundings<'v> {
 
     fn name(&self, layer: &Layer) -> String {
         if self.implied.is_empty() && self.idle_marks.is_empty() {
-            return layer.diff_id().0.hex()[..DIGITS].to_owned();
+            return layer.diff_id().0.hex();
         }
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(layer.diff_id().0.as_bytes()).update(self.hash.as_bytes());
-        hasher.finalize().to_hex()[..DIGITS].to_owned()
+        format!("{}.{}", layer.diff_id().0.hex(), &self.hash.to_hex()[..DIGITS])
     }
 }
 
