@@ -8,7 +8,8 @@ use super::context_tree::ContextTree;
 use super::images::{Images, reference_of_name};
 use super::refusals;
 use super::root::Layers;
-use super::sandbox::{Privileges, Sandbox};
+use super::rootfs::sweep::sweep_unpacked;
+use super::sandbox::{self, Privileges, Sandbox};
 use super::site::{Site, Workshop};
 use super::stage::Position;
 use super::stages;
@@ -69,11 +70,14 @@ impl EmbeddedBuilder {
     /// # Errors
     /// When the store cannot be opened.
     pub fn open(settings: EmbeddedSettings) -> Result<Self, BuildError> {
-        let store = Store::open(&settings.cache.join(STORE)).map_err(trouble::of_store)?;
-        let derived = settings.cache.join(DERIVED);
+        // Sandboxes work in another folder than this process.
+        let cache = std::path::absolute(&settings.cache)
+            .map_err(|cause| trouble::of_disk(format!("find `{}`", settings.cache.display()), &cause))?;
+        let store = Store::open(&cache.join(STORE)).map_err(trouble::of_store)?;
+        let derived = cache.join(DERIVED);
         let workshop = Workshop {
             layers: Layers::new(store.clone(), derived.join("layers")),
-            steps: Steps::new(CacheFolder::new(&settings.cache), derived.join("locks")),
+            steps: Steps::new(CacheFolder::new(&cache), derived.join("locks")),
             sandbox: Sandbox::default(),
             privileges: privileges(),
             unpacked: derived.join("unpacked"),
@@ -82,6 +86,7 @@ impl EmbeddedBuilder {
         };
         std::fs::create_dir_all(&workshop.running)
             .map_err(|cause| trouble::of_disk(format!("make `{}`", workshop.running.display()), &cause))?;
+        clear(&workshop)?;
         Ok(Self {
             images: Images::new(store, settings.remote),
             compressed: CompressedLayers::new(&derived.join("compressed")),
@@ -140,6 +145,14 @@ impl EmbeddedBuilder {
 /// A name as the store has it.
 fn listed(name: &str) -> String {
     name.parse::<ImageReference>().map_or_else(|_other| name.to_owned(), |name| name.listed())
+}
+
+/// Removes what was left by processes that were killed.
+fn clear(workshop: &Workshop) -> Result<(), BuildError> {
+    let running = &workshop.running;
+    sandbox::clean(running, &workshop.sandbox, workshop.privileges)
+        .map_err(|cause| trouble::of_disk(format!("clear `{}`", running.display()), &cause))?;
+    sweep_unpacked(&workshop.unpacked).map_err(trouble::of_rootfs)
 }
 
 /// With which rights this process can run commands.

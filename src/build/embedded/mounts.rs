@@ -10,6 +10,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
+
 use super::sandbox::{MountSpec, SecretPlace};
 use super::tree::{Tree, join};
 use super::trouble;
@@ -90,6 +92,28 @@ pub fn lay_out(tree: &dyn Tree, path: &[u8], folder: &Path, gives_away: bool) ->
         fs::set_permissions(&place, Permissions::from_mode(node.mode)).map_err(disk)?;
     }
     Ok(())
+}
+
+/// Gives everything below `folder` one time, in seconds since 1970: programs put times into what they make.
+///
+/// # Errors
+/// When the folder cannot be read or changed.
+pub fn fix_times(folder: &Path, time: i64) -> Result<(), BuildError> {
+    let time = Timespec { tv_sec: time, tv_nsec: 0 };
+    let times = Timestamps { last_access: time, last_modification: time };
+    let mut waiting = vec![folder.to_owned()];
+    let mut fix = || -> io::Result<()> {
+        while let Some(path) = waiting.pop() {
+            if fs::symlink_metadata(&path)?.is_dir() {
+                for entry in fs::read_dir(&path)? {
+                    waiting.push(entry?.path());
+                }
+            }
+            rustix::fs::utimensat(CWD, &path, &times, AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+        Ok(())
+    };
+    fix().map_err(|cause| trouble::of_disk("lay out a mount of the context", &cause))
 }
 
 fn on_disk(folder: &Path, path: &[u8]) -> PathBuf {

@@ -13,7 +13,9 @@ use super::rootfs::difference::write_difference;
 use super::rootfs::ownership::Ownership;
 use super::rootfs::unpack::{dress_root, unpack};
 use super::run_command::{RunCommand, command};
-use super::sandbox::{self, MountSpec, Network, Outcome, Privileges, SandboxError, SandboxSpec, User};
+use super::sandbox::{
+    self, MountSpec, Network, Outcome, Privileges, RunningFolder, SandboxError, SandboxSpec, User,
+};
 use super::stage::Stage;
 use super::step_log::StepLog;
 use super::steps::StepKeyHasher;
@@ -147,14 +149,26 @@ impl<'p> Prepared<'p> {
 
     fn run(&self, stage: &Stage<'_>, step: &ProgramStep<'_>) -> Result<Option<DiffId>, BuildError> {
         let workshop = stage.site.workshop;
-        let ownership = ownership(workshop.privileges);
-        let folder = tempfile::Builder::new()
-            .prefix("step-")
-            .tempdir_in(&workshop.running)
+        let folder = RunningFolder::make(&workshop.running)
             .map_err(|cause| trouble::of_disk("make a folder to work in", &cause))?;
+        let made = self.run_in(stage, step, folder.path());
+        if let Err(error) = folder.remove(&workshop.sandbox, workshop.privileges) {
+            stage.site.warn(format!("what a command left cannot be removed: {error}"));
+        }
+        made
+    }
+
+    fn run_in(
+        &self,
+        stage: &Stage<'_>,
+        step: &ProgramStep<'_>,
+        folder: &Path,
+    ) -> Result<Option<DiffId>, BuildError> {
+        let workshop = stage.site.workshop;
+        let ownership = ownership(workshop.privileges);
         let view = stage.position.root.view(&workshop.layers)?;
         let place = |name: &str| {
-            let path = folder.path().join(name);
+            let path = folder.join(name);
             fs::create_dir(&path).map_err(|cause| trouble::of_disk("make a folder to work in", &cause))?;
             Ok::<PathBuf, BuildError>(path)
         };
@@ -170,7 +184,7 @@ impl<'p> Prepared<'p> {
             ownership.gives_away(),
             stage.site.cancellation,
         )?;
-        let mounts = self.mounts(stage, step, folder.path(), ownership, &caches)?;
+        let mounts = self.mounts(stage, step, folder, ownership, &caches)?;
         let user_text = &stage.position.configuration.image.config.user;
         let user =
             owner::user(user_text, view).map_err(|error| stage.site.failed(step.span, error.to_string()))?;
@@ -200,6 +214,10 @@ impl<'p> Prepared<'p> {
         let buffered = tar.finish().map_err(|cause| trouble::of_disk(doing, &cause))?;
         let writer = buffered.into_inner().map_err(|cause| trouble::of_disk(doing, cause.error()))?;
         Ok(Some(DiffId(writer.finish().map_err(trouble::of_store)?.digest)))
+    }
+
+    fn has_cache(&self) -> bool {
+        self.mounts.iter().any(|(mount, _)| mount.kind == MountKind::Cache)
     }
 
     /// What the sandbox mounts. The folders of caches are those of `caches`.
@@ -232,6 +250,10 @@ impl<'p> Prepared<'p> {
                 MountKind::Bind => {
                     let place = folder.join(format!("bind-{number}"));
                     let (lower, source) = lower_of(stage, step, from, mount, &place, ownership)?;
+                    // With a cache, programs compare times to see what changed.
+                    if matches!(from, MountedFrom::Folder(_)) && !self.has_cache() {
+                        mounts::fix_times(&place, stage.site.time)?;
+                    }
                     specs.push(MountSpec::Bind { lower, source, target, read_only });
                 }
                 MountKind::Cache => {

@@ -81,14 +81,16 @@ pub fn unpack(
     Ok(place)
 }
 
-/// Gives the folder `upper` of an overlay the owner, mode and attributes of the root in `view`: a mounted
+/// Gives the folder `upper` of an overlay the owner, mode and attributes of the root in `view`, and time 0: a mounted
 /// overlay shows those of its upper folder.
 pub fn dress_root(view: &RootView, upper: &Path, ownership: Ownership) -> Result<(), RootfsError> {
     let dress = || {
         let folder = Handle::open(upper)?;
         let (mode, uid, gid) = view.root().owner();
         give(&folder, b".", (uid, gid), view.root().xattrs(), ownership)?;
-        folder.set_mode(b".", mode)
+        folder.set_mode(b".", mode)?;
+        // Programs see it, and what they write is to be the same each time.
+        folder.set_time(b".", 0, 0)
     };
     dress().map_err(|cause| RootfsError::system("change", path_bytes(upper), cause))
 }
