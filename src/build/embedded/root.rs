@@ -149,7 +149,8 @@ impl Layers {
         let stored = layer.stored.as_ref().ok_or_else(gone)?;
         let blob = self.store.verified_reader(&stored.digest).map_err(trouble::of_store)?.ok_or_else(gone)?;
         let mut writer = self.store.writer().map_err(trouble::of_store)?;
-        let copied = compression::unpacked(blob).and_then(|(_, mut tar)| read_ahead::copy(&mut tar, &mut writer));
+        let copied =
+            compression::unpacked(blob).and_then(|(_, mut tar)| read_ahead::copy(&mut tar, &mut writer));
         copied.map_err(|cause| {
             let error = self.store.stream_error("unpack", &stored.digest, cause);
             let BuildError::Surroundings { message, help } = trouble::of_store(error) else { return gone() };

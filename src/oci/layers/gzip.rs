@@ -62,7 +62,8 @@ fn deflated(chunk: &[u8], level: u32, is_last: bool) -> io::Result<Vec<u8>> {
         let status = compressor.compress_vec(&chunk[taken..], &mut deflated, flush)?;
         let is_taken = compressor.total_in() as usize == chunk.len();
         // There may be more to come while all room was used.
-        let is_done = if is_last { status == Status::StreamEnd } else { deflated.len() < deflated.capacity() };
+        let is_done =
+            if is_last { status == Status::StreamEnd } else { deflated.len() < deflated.capacity() };
         if is_taken && is_done {
             return Ok(deflated);
         }

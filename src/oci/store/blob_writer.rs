@@ -73,7 +73,9 @@ impl Hashed {
 
     /// A failure is told once by the system: what comes later does not know of it.
     fn wait_for_sync(&mut self) -> io::Result<()> {
-        self.syncing.take().map_or(Ok(()), |syncing| syncing.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        self.syncing
+            .take()
+            .map_or(Ok(()), |syncing| syncing.join().unwrap_or_else(|panic| resume_unwind(panic)))
     }
 }
 

@@ -101,7 +101,8 @@ impl Store {
             let syncs: Vec<_> = missing.map(|(blob, _)| scope.spawn(|| blob.sync())).collect();
             syncs.into_iter().try_for_each(|sync| sync.join().unwrap_or_else(|panic| resume_unwind(panic)))
         })?;
-        let placed = written.into_iter().map(|(blob, is_there)| if is_there { Ok(blob.blob) } else { blob.place() });
+        let placed =
+            written.into_iter().map(|(blob, is_there)| if is_there { Ok(blob.blob) } else { blob.place() });
         placed.collect()
     }
 
