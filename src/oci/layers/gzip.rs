@@ -74,6 +74,7 @@ fn deflated(chunk: &[u8], level: u32, is_last: bool) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oci::blob_digest::BlobDigest;
 
     #[test]
     fn whatever_the_length_content_comes_back_from_one_member() {
@@ -85,6 +86,15 @@ mod tests {
             flate2::read::GzDecoder::new(&*packed).read_to_end(&mut back).unwrap();
             assert!(back == content[..length], "{length}");
         }
+    }
+
+    /// A layer's digest must not move: that would be other bytes for the same image.
+    #[test]
+    fn the_bytes_are_fixed() {
+        let content: Vec<u8> = (0..2 * CHUNK as u64 + 5).map(|at| (at.wrapping_mul(at) >> 9) as u8).collect();
+        let mut packed = Vec::new();
+        compress(&mut &*content, &mut packed, 3).unwrap();
+        assert_eq!(BlobDigest::of(&packed).hex()[..12], *"ad5741664f86");
     }
 
     #[test]
