@@ -168,14 +168,14 @@ impl Builder for EmbeddedBuilder {
             inventory.digests.insert(digest.clone());
             inventory.references.insert(reference_of_name(&name).to_owned(), digest);
         }
-        inventory.digests.retain(|digest| self.store().has(&BlobDigest::from(digest)));
+        inventory.digests.retain(|digest| self.store().has_image(&BlobDigest::from(digest)));
         let Inventory { digests, references } = &mut inventory;
         references.retain(|_, digest| digests.contains(digest));
         Ok(inventory)
     }
 
     fn has(&self, digest: &OutputDigest) -> Result<bool, BuildError> {
-        Ok(self.store().has(&BlobDigest::from(digest)))
+        Ok(self.store().has_image(&BlobDigest::from(digest)))
     }
 
     fn bases(&self, wanted: &BTreeSet<(&str, &Platform)>) -> Result<Bases, BuildError> {
@@ -250,8 +250,11 @@ impl Builder for EmbeddedBuilder {
             events,
             cancellation,
         };
-        let position = stages::run(&site, &program)?;
-        self.finish(&site, position)
+        let built = stages::run(&site, &program).and_then(|position| self.finish(&site, position));
+        if built.is_err() {
+            self.workshop.layers.set_aside_damaged();
+        }
+        built
     }
 
     fn tag(&self, digest: &OutputDigest, name: &str) -> Result<(), BuildError> {
