@@ -166,7 +166,8 @@ impl Builder for EmbeddedBuilder {
             let Ok(digest) = digest_of(&named) else { continue };
             let digest = digest.to_output();
             inventory.digests.insert(digest.clone());
-            inventory.references.insert(reference_of_name(&name).to_owned(), digest);
+            // A name by itself comes before those for platforms, and goes before them.
+            inventory.references.entry(reference_of_name(&name).to_owned()).or_insert(digest);
         }
         inventory.digests.retain(|digest| self.store().has_image(&BlobDigest::from(digest)));
         let Inventory { digests, references } = &mut inventory;
