@@ -63,6 +63,23 @@ fn an_archive_that_was_not_to_be_unpacked_was() {
 }
 
 #[test]
+fn steps_that_wrote_the_same_could_not_be_put_over_each_other() {
+    check(&Place::with_case(
+        "FROM tools\n\
+         RUN true one\n\
+         RUN true two\n\
+         RUN echo a >/x\n\
+         RUN echo b >/x\n\
+         RUN echo a >/x\n\
+         RUN rm /x && mkdir /x && touch /x/y\n\
+         RUN rm -r /x\n\
+         RUN mkdir /x && touch /x/y\n\
+         RUN rm -r /x\n\
+         RUN [ ! -e /x ]\n",
+    ));
+}
+
+#[test]
 fn a_step_that_names_a_locked_cache_twice_waited_for_itself() {
     let place = Place::with_case(
         "FROM tools\n\

@@ -6,4 +6,5 @@
 mod damage;
 mod files;
 mod keys;
+mod names;
 mod place;

@@ -34,7 +34,7 @@ impl Outcome {
             serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.said()));
         let target = &document["targets"].as_array().unwrap().last().unwrap();
         let text = |name: &str| target[name].as_str().unwrap_or_default().to_owned();
-        (text("status"), text("digest"))
+        (text("state"), text("digest"))
     }
 }
 

@@ -179,16 +179,17 @@ impl Builder for EmbeddedBuilder {
             let Ok(digest) = digest_of(&named) else { continue };
             let digest = digest.to_output();
             inventory.digests.insert(digest.clone());
-            inventory.references.insert(reference_of_name(&name).to_owned(), digest);
+            // A name by itself comes before those for platforms, and goes before them.
+            inventory.references.entry(reference_of_name(&name).to_owned()).or_insert(digest);
         }
-        inventory.digests.retain(|digest| self.store().has(&BlobDigest::from(digest)));
+        inventory.digests.retain(|digest| self.store().has_image(&BlobDigest::from(digest)));
         let Inventory { digests, references } = &mut inventory;
         references.retain(|_, digest| digests.contains(digest));
         Ok(inventory)
     }
 
     fn has(&self, digest: &OutputDigest) -> Result<bool, BuildError> {
-        Ok(self.store().has(&BlobDigest::from(digest)))
+        Ok(self.store().has_image(&BlobDigest::from(digest)))
     }
 
     fn bases(&self, wanted: &BTreeSet<(&str, &Platform)>) -> Result<Bases, BuildError> {
@@ -263,8 +264,11 @@ impl Builder for EmbeddedBuilder {
             events,
             cancellation,
         };
-        let position = stages::run(&site, &program)?;
-        self.finish(&site, position)
+        let built = stages::run(&site, &program).and_then(|position| self.finish(&site, position));
+        if built.is_err() {
+            self.workshop.layers.set_aside_damaged();
+        }
+        built
     }
 
     fn tag(&self, digest: &OutputDigest, name: &str) -> Result<(), BuildError> {

@@ -132,9 +132,29 @@ impl Layers {
         }
         self.unpack(layer)?;
         let path = self.store.folder().join("blobs/sha256").join(layer.diff_id.0.hex());
-        let opened = Layer::load_or_make(&self.indexes, &path, layer.diff_id).map_err(trouble::of_layer)?;
+        let opened = match Layer::load(&self.indexes, &path, layer.diff_id) {
+            Some(opened) => opened,
+            None => {
+                self.verify(&layer.diff_id)?;
+                Layer::make(&self.indexes, &path, layer.diff_id).map_err(trouble::of_layer)?
+            }
+        };
         open.insert(layer.diff_id, Arc::clone(&opened));
         Ok(opened)
+    }
+
+    /// Reads the tar of a layer. One that is not what its name says is moved aside.
+    fn verify(&self, diff_id: &DiffId) -> Result<(), BuildError> {
+        let reader = self.store.verified_reader(&diff_id.0).map_err(trouble::of_store)?;
+        let read = reader.map(|mut reader| io::copy(&mut reader, &mut io::sink()));
+        let failed = |cause| trouble::of_store(self.store.stream_error("read", &diff_id.0, cause));
+        read.transpose().map(drop).map_err(failed)
+    }
+
+    /// Moves the tars of layers aside in which damage was found, so that they are made again.
+    pub fn set_aside_damaged(&self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, layer| !layer.is_damaged() || self.verify(&layer.diff_id()).is_ok());
     }
 
     /// Makes sure that the tar of a layer is in the store.

@@ -1,6 +1,7 @@
 //! `RUN` of a stage: a command in a sandbox, and what it changed as a layer.
 
 use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::fs;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -376,16 +377,22 @@ fn ownership(privileges: Privileges) -> Ownership {
     }
 }
 
-/// The folders of a root's layers, the uppermost first; made where they are not there.
+/// The folders of a root's layers, the uppermost first; made where they are not there. An overlay refuses a folder
+/// that it is given twice, as it is where two steps wrote the same: then all that is in the lower one is hidden by the
+/// upper one, and the lower one is left out.
 fn lower_folders(stage: &Stage<'_>, root: &Root, ownership: Ownership) -> Result<Vec<PathBuf>, BuildError> {
     let workshop = stage.site.workshop;
-    root.upper_first_with_below()
+    let mut folders: Vec<PathBuf> = root
+        .upper_first_with_below()
         .map(|(layer, below)| {
             let opened = workshop.layers.layer(layer)?;
             let below = below.view(&workshop.layers)?;
             unpack(&opened, below, &workshop.unpacked, ownership).map_err(trouble::of_rootfs)
         })
-        .collect()
+        .collect::<Result<_, _>>()?;
+    let mut seen = HashSet::new();
+    folders.retain(|folder| seen.insert(folder.clone()));
+    Ok(folders)
 }
 
 /// Runs the command, and passes on what it writes.
