@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use imgraph::build::embedded::rootfs::difference::write_difference;
+use imgraph::build::embedded::rootfs::difference::{Written, write_difference};
 use imgraph::build::embedded::rootfs::ownership::Ownership;
 use imgraph::build::embedded::rootfs::sweep::{remove_tree, sweep_unpacked};
 use imgraph::build::embedded::rootfs::unpack::{dress_root, unpack};
@@ -249,7 +249,7 @@ proptest! {
         let shown = chain.run(&changes.join("\n"));
         let mut writer = LayerWriter::new(Vec::new(), 0);
         let upper = chain.folder.join("upper");
-        let is_anything = write_difference(&upper, &chain.view, ownership(), &mut writer).unwrap();
+        let is_anything = write_difference(Written::Upper(&upper), &chain.view, ownership(), &mut writer).unwrap();
         let tar = writer.finish().unwrap();
         let layer = layer(&tar);
         prop_assert_eq!(is_anything, !layer.index().is_empty());
@@ -287,7 +287,8 @@ fn what_is_unpacked_and_packed_is_the_same_tar() {
     let mut chain = Chain::new();
     chain.push(&tar);
     let mut writer = LayerWriter::new(Vec::new(), 7);
-    write_difference(&chain.lower[0], &RootView::default(), ownership(), &mut writer).unwrap();
+    write_difference(Written::Upper(&chain.lower[0]), &RootView::default(), ownership(), &mut writer)
+        .unwrap();
     assert!(writer.finish().unwrap() == tar);
 }
 
@@ -300,7 +301,7 @@ fn attributes_come_back_but_for_an_overlays_own() {
     chain.push(&tar);
     let shown = |place: &Path| {
         let mut writer = LayerWriter::new(Vec::new(), 7);
-        write_difference(place, &RootView::default(), ownership(), &mut writer)
+        write_difference(Written::Upper(place), &RootView::default(), ownership(), &mut writer)
             .map_err(|error| error.to_string())?;
         Ok::<_, String>(writer.finish().unwrap())
     };
@@ -338,7 +339,7 @@ fn unpacked_layers_are_found_again_and_swept() {
     fs::create_dir(&left_over).unwrap();
     fs::File::open(&left_over).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
     chain.push(&tar);
-    sweep_unpacked(&chain.folder.join("unpacked")).unwrap();
+    sweep_unpacked(&chain.folder.join("unpacked"), ownership()).unwrap();
     let names = fs::read_dir(place.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
     assert_eq!(names.collect::<Vec<_>>(), [place]);
 }

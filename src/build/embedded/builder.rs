@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::context_tree::ContextTree;
 use super::images::{Images, reference_of_name};
 use super::refusals;
+use super::rights::Rights;
 use super::root::Layers;
-use super::sandbox::{Privileges, Sandbox};
+use super::sandbox::Sandbox;
 use super::site::{Site, Workshop};
 use super::stage::Position;
 use super::stages;
@@ -74,14 +75,13 @@ impl EmbeddedBuilder {
         let workshop = Workshop {
             layers: Layers::new(store.clone(), derived.join("layers")),
             steps: Steps::new(CacheFolder::new(&settings.cache), derived.join("locks")),
-            sandbox: Sandbox::default(),
-            privileges: privileges(),
-            unpacked: derived.join("unpacked"),
-            running: derived.join("running"),
+            rights: Rights::new(Sandbox::default(), derived.join("running"), derived.join("unpacked")),
             caches: derived.join("caches"),
         };
-        std::fs::create_dir_all(&workshop.running)
-            .map_err(|cause| trouble::of_disk(format!("make `{}`", workshop.running.display()), &cause))?;
+        let running = &workshop.rights.running;
+        std::fs::create_dir_all(running)
+            .map_err(|cause| trouble::of_disk(format!("make `{}`", running.display()), &cause))?;
+        workshop.rights.clean();
         Ok(Self {
             images: Images::new(store, settings.remote),
             compressed: CompressedLayers::new(&derived.join("compressed")),
@@ -140,11 +140,6 @@ impl EmbeddedBuilder {
 /// A name as the store has it.
 fn listed(name: &str) -> String {
     name.parse::<ImageReference>().map_or_else(|_other| name.to_owned(), |name| name.listed())
-}
-
-/// With which rights this process can run commands.
-fn privileges() -> Privileges {
-    if rustix::process::geteuid().is_root() { Privileges::Root } else { Privileges::Single }
 }
 
 impl Builder for EmbeddedBuilder {
@@ -228,7 +223,7 @@ impl Builder for EmbeddedBuilder {
             contexts: &contexts,
         };
         let program = program(&parsed, &asked).map_err(|problems| refused(&problems))?;
-        refusals::check(&parsed, &program, request, &self.platform)?;
+        refusals::check(&parsed, &program, request, &self.platform, &self.workshop.rights)?;
         let context = request.context.map(ContextTree::new);
         let folders: BTreeMap<&str, ContextTree<'_>> = request
             .contexts

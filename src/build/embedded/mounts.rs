@@ -99,14 +99,15 @@ pub struct CacheFolder {
     _lock: Option<File>,
 }
 
-/// Takes the folder of the cache that `mount` names, below `caches`. A lock is waited for.
+/// Takes the folder of the cache that `mount` names, below `caches`; one that is made is given away with `give`, where the
+/// mount says to whom. A lock is waited for.
 ///
 /// # Errors
 /// When the folder cannot be made, or the wait is cancelled.
 pub fn cache(
     mount: &Mount,
     caches: &Path,
-    gives_away: bool,
+    give: &dyn Fn(&Path, u32, u32) -> Result<(), BuildError>,
     cancellation: &Cancellation,
 ) -> Result<CacheFolder, BuildError> {
     let id = if mount.id.is_empty() {
@@ -146,8 +147,8 @@ pub fn cache(
     if is_new {
         fs::set_permissions(&folder, Permissions::from_mode(mount.mode.unwrap_or(CACHE_MODE)))
             .map_err(disk)?;
-        if gives_away && (mount.uid.is_some() || mount.gid.is_some()) {
-            std::os::unix::fs::chown(&folder, mount.uid.or(Some(0)), mount.gid.or(Some(0))).map_err(disk)?;
+        if mount.uid.is_some() || mount.gid.is_some() {
+            give(&folder, mount.uid.unwrap_or(0), mount.gid.unwrap_or(0))?;
         }
     }
     Ok(CacheFolder { folder, is_new, _lock: lock })

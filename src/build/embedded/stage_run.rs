@@ -1,28 +1,25 @@
 //! `RUN` of a stage: a command in a sandbox, and what it changed as a layer.
 
 use std::fs;
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use super::context_tree::ContextTree;
 use super::file_step::hash_below;
 use super::mounts::{self, CacheFolder};
 use super::root::Root;
-use super::rootfs::difference::write_difference;
-use super::rootfs::ownership::Ownership;
-use super::rootfs::unpack::{dress_root, unpack};
 use super::run_command::{RunCommand, command};
 use super::sandbox::{self, MountSpec, Network, Outcome, Privileges, SandboxError, SandboxSpec, User};
 use super::stage::Stage;
 use super::step_log::StepLog;
 use super::steps::StepKeyHasher;
 use super::tree::cleaned;
-use super::{owner, trouble};
+use super::workplace::Workplace;
+use super::{owner, refusals, trouble};
 use crate::build::builder::BuildError;
 use crate::build::redaction::Redactor;
 use crate::graph::slice::{ProgramStep, Source};
 use crate::oci::blob_digest::DiffId;
-use crate::oci::layers::writer::LayerWriter;
+use crate::oci::layers::root_view::RootView;
 use crate::syntax::dockerfile::expansion::Variables;
 use crate::syntax::dockerfile::model::Run;
 use crate::syntax::dockerfile::mount::{self, Mount, MountError, MountKind};
@@ -133,52 +130,31 @@ impl<'p> Prepared<'p> {
     }
 
     fn run(&self, stage: &Stage<'_>, step: &ProgramStep<'_>) -> Result<Option<DiffId>, BuildError> {
-        let workshop = stage.site.workshop;
-        let ownership = ownership(workshop.privileges);
-        let folder = tempfile::Builder::new()
-            .prefix("step-")
-            .tempdir_in(&workshop.running)
-            .map_err(|cause| trouble::of_disk("make a folder to work in", &cause))?;
-        let view = stage.position.root.view(&workshop.layers)?;
-        let place = |name: &str| {
-            let path = folder.path().join(name);
-            fs::create_dir(&path).map_err(|cause| trouble::of_disk("make a folder to work in", &cause))?;
-            Ok::<PathBuf, BuildError>(path)
-        };
-        let (upper, work) = (place("upper")?, place("work")?);
-        dress_root(view, &upper, ownership).map_err(trouble::of_rootfs)?;
-        let mut lower = lower_folders(stage, &stage.position.root, ownership)?;
-        if lower.is_empty() {
-            lower.push(place("nothing")?);
-        }
+        let found = stage.site.workshop.rights.found();
+        let found = found.map_err(|refusal| stage.site.failed(step.span, refusals::runs_nothing(refusal)))?;
+        let view = stage.position.root.view(&stage.site.workshop.layers)?;
+        let user = user(stage, step, view, found.privileges)?;
+        let workplace = Workplace::new(stage, found)?;
+        let (root, work) = (workplace.root(&stage.position.root)?, workplace.folder("work")?);
         let mut caches = Vec::new();
-        let mounts = self.mounts(stage, step, folder.path(), ownership, &mut caches)?;
-        let user_text = &stage.position.configuration.image.config.user;
-        let user =
-            owner::user(user_text, view).map_err(|error| stage.site.failed(step.span, error.to_string()))?;
+        let mounts = self.mounts(stage, step, &workplace, &mut caches)?;
         let environment = stage.site.arguments.proxies().into_iter().chain(self.environment.iter().cloned());
         let spec = SandboxSpec {
-            root: sandbox::Root::Layers { lower, upper: upper.clone() },
+            root: root.clone(),
             work,
             args: self.command.words.clone(),
             env: environment.collect(),
             cwd: stage.position.configuration.folder().to_owned(),
-            user: User { uid: user.owner.uid, gid: user.owner.gid, groups: user.groups },
+            user,
             hostname: HOSTNAME.to_owned(),
             network: self.network,
             mounts,
             extra_hosts: Vec::new(),
-            privileges: workshop.privileges,
+            privileges: found.privileges,
             read_only_root: false,
         };
         execute(stage, step, spec)?;
-        let writer = workshop.layers.store().writer().map_err(trouble::of_store)?;
-        let mut tar = LayerWriter::new(BufWriter::with_capacity(1 << 18, writer), stage.site.time);
-        write_difference(&upper, view, ownership, &mut tar).map_err(trouble::of_rootfs)?;
-        let doing = "write a layer";
-        let buffered = tar.finish().map_err(|cause| trouble::of_disk(doing, &cause))?;
-        let writer = buffered.into_inner().map_err(|cause| trouble::of_disk(doing, cause.error()))?;
-        Ok(Some(DiffId(writer.finish().map_err(trouble::of_store)?.digest)))
+        workplace.difference(&stage.position.root, root).map(Some)
     }
 
     /// What the sandbox mounts. Caches are held until `caches` goes.
@@ -186,11 +162,11 @@ impl<'p> Prepared<'p> {
         &self,
         stage: &Stage<'_>,
         step: &ProgramStep<'_>,
-        folder: &Path,
-        ownership: Ownership,
+        workplace: &Workplace<'_>,
         caches: &mut Vec<CacheFolder>,
     ) -> Result<Vec<MountSpec>, BuildError> {
         let failed = |message: String| stage.site.failed(step.span, message);
+        let folder = workplace.path();
         let mut specs = Vec::new();
         if let Some((name, text)) = &self.command.script {
             specs.push(script(folder, name, text)?);
@@ -209,8 +185,8 @@ impl<'p> Prepared<'p> {
                 MountKind::Ssh => {}
                 MountKind::Tmpfs => specs.push(MountSpec::Tmpfs { target, size: mount.size }),
                 MountKind::Bind => {
-                    let lower =
-                        self.lower_of(stage, from, mount, &folder.join(format!("bind-{number}")), ownership)?;
+                    let own = folder.join(format!("bind-{number}"));
+                    let lower = lower_of(workplace, from, mount, &own)?;
                     let source = if mount.source.is_empty() { "/".to_owned() } else { mount.source.clone() };
                     specs.push(MountSpec::Bind { lower, source, target, read_only });
                 }
@@ -218,7 +194,7 @@ impl<'p> Prepared<'p> {
                     let cache = mounts::cache(
                         mount,
                         &stage.site.workshop.caches,
-                        ownership.gives_away(),
+                        &|folder, uid, gid| workplace.give(folder, uid, gid),
                         stage.site.cancellation,
                     )?;
                     specs.push(MountSpec::Cache { source: cache.folder.clone(), target, read_only });
@@ -228,30 +204,46 @@ impl<'p> Prepared<'p> {
         }
         Ok(specs)
     }
+}
 
-    fn lower_of(
-        &self,
-        stage: &Stage<'_>,
-        from: &MountedFrom<'_>,
-        mount: &Mount,
-        folder: &Path,
-        ownership: Ownership,
-    ) -> Result<Vec<PathBuf>, BuildError> {
-        let mut lower = match from {
-            MountedFrom::Root(root) => lower_folders(stage, root, ownership)?,
-            MountedFrom::Folder(_) | MountedFrom::Nothing => Vec::new(),
-        };
-        if lower.is_empty() {
-            fs::create_dir(folder).map_err(|cause| trouble::of_disk("make a folder to work in", &cause))?;
-            lower.push(folder.to_owned());
-        }
-        if let MountedFrom::Folder(tree) = from {
+/// The folders that a bind mount shows, the uppermost first.
+fn lower_of(
+    workplace: &Workplace<'_>,
+    from: &MountedFrom<'_>,
+    mount: &Mount,
+    folder: &Path,
+) -> Result<Vec<PathBuf>, BuildError> {
+    if let MountedFrom::Root(root) = from
+        && let Some(lower) = workplace.lower(root)?
+    {
+        return Ok(lower);
+    }
+    fs::create_dir(folder).map_err(|cause| trouble::of_disk("make a folder to work in", &cause))?;
+    match from {
+        MountedFrom::Root(root) => workplace.copy(root, folder)?,
+        MountedFrom::Folder(tree) => {
             let path = cleaned(mount.source.as_bytes());
             make_folders_around(folder, &path)?;
             mounts::lay_out(tree, &path, folder)?;
         }
-        Ok(lower)
+        MountedFrom::Nothing => {}
     }
+    Ok(vec![folder.to_owned()])
+}
+
+/// Whom the command runs as; refused where there is only one id, which is root.
+fn user(
+    stage: &Stage<'_>,
+    step: &ProgramStep<'_>,
+    view: &RootView,
+    privileges: Privileges,
+) -> Result<User, BuildError> {
+    let text = &stage.position.configuration.image.config.user;
+    let failed = |message: String| stage.site.failed(step.span, message);
+    let user = owner::user(text, view).map_err(|error| failed(error.to_string()))?;
+    let user = User { uid: user.owner.uid, gid: user.owner.gid, groups: user.groups };
+    sandbox::check_user(&user, privileges).map_err(|refusal| failed(refusal.whole()))?;
+    Ok(user)
 }
 
 fn make_folders_around(folder: &Path, path: &[u8]) -> Result<(), BuildError> {
@@ -276,26 +268,6 @@ fn script(folder: &Path, name: &str, text: &str) -> Result<MountSpec, BuildError
     })
 }
 
-fn ownership(privileges: Privileges) -> Ownership {
-    match privileges {
-        Privileges::Root => Ownership::Root,
-        Privileges::Mapped => Ownership::Mapped,
-        Privileges::Single => Ownership::Single,
-    }
-}
-
-/// The folders of a root's layers, the uppermost first; made where they are not there.
-fn lower_folders(stage: &Stage<'_>, root: &Root, ownership: Ownership) -> Result<Vec<PathBuf>, BuildError> {
-    let workshop = stage.site.workshop;
-    root.upper_first_with_below()
-        .map(|(layer, below)| {
-            let opened = workshop.layers.layer(layer)?;
-            let below = below.view(&workshop.layers)?;
-            unpack(&opened, below, &workshop.unpacked, ownership).map_err(trouble::of_rootfs)
-        })
-        .collect()
-}
-
 /// Runs the command, and passes on what it writes.
 fn execute(stage: &Stage<'_>, step: &ProgramStep<'_>, spec: SandboxSpec) -> Result<(), BuildError> {
     let site = stage.site;
@@ -303,8 +275,11 @@ fn execute(stage: &Stage<'_>, step: &ProgramStep<'_>, spec: SandboxSpec) -> Resu
     let redactor = Redactor::new(site.request.secrets);
     let shown = spec.args.join(" ");
     let mut log = StepLog::new(site.events, site.request.subject, &name, &redactor);
-    let outcome =
-        site.workshop.sandbox.run(spec, &mut |stream, bytes| log.take(stream, bytes), site.cancellation);
+    let outcome = site.workshop.rights.sandbox.run(
+        spec,
+        &mut |stream, bytes| log.take(stream, bytes),
+        site.cancellation,
+    );
     let log_tail = log.finish();
     let line = Some(site.dockerfile.source.line_column(step.span.start).line);
     let failed = |message: String| Err(BuildError::Failed { message, line, log_tail });
