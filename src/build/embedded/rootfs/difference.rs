@@ -7,7 +7,8 @@
 //! the folder is not whole by itself, that is an error.
 //!
 //! Of a copy, what was touched or differs from the layers below is written, as an overlay would have copied it up.
-//! Only a folder that was removed and made again is told otherwise: each name that is gone in it gets a mark.
+//! What is told otherwise means the same: a folder that was removed and made again has a mark for each name that is
+//! gone in it; and a file of many names, which an overlay takes apart when it copies one of them up, stays one file.
 //!
 //! It has to run where files are owned by whom the layer shall say: in the user namespace, when there is one.
 
@@ -62,7 +63,10 @@ pub fn write_difference<W: Write>(
     };
     let mut reader = Reader { root: &root, below, ownership, copied_at, entries: BTreeMap::new() };
     reader.read()?;
-    let entries = reader.entries;
+    let mut entries = reader.entries;
+    if copied_at.is_some() {
+        join_names(&mut entries);
+    }
     let kept = folders_above(&entries);
     let mut names: HashMap<(u64, u64), Box<[u8]>> = HashMap::new();
     let mut is_anything = false;
@@ -98,6 +102,15 @@ fn write_entry<W: Write>(
     let file = root.file(&entry.path);
     let mut file = file.map_err(|cause| RootfsError::system("open", &entry.path, cause))?;
     Ok(writer.append(entry, &mut file)?)
+}
+
+/// A file that has a name that is written is written with all its names.
+fn join_names(entries: &mut BTreeMap<Vec<u8>, UpperEntry>) {
+    let changed: HashSet<(u64, u64)> =
+        entries.values().filter(|entry| entry.is_changed).filter_map(|entry| entry.inode).collect();
+    for entry in entries.values_mut() {
+        entry.is_changed |= entry.inode.is_some_and(|inode| changed.contains(&inode));
+    }
 }
 
 /// What all marks have in common.
@@ -221,7 +234,9 @@ impl<'r> Reader<'r> {
         let is_as_copied = match (self.copied_at, &below) {
             (Some(copied_at), Some(below)) if !is_folder => {
                 let changed_at = (stat.st_ctime as i64, stat.st_ctime_nsec as i64);
-                changed_at <= copied_at
+                // Whatever happens to one of a file's names touches all of them.
+                let has_names = stat.st_nlink > 1 || below.same_file().is_some();
+                (has_names || changed_at <= copied_at)
                     && self
                         .is_same(&entry, below)
                         .map_err(|cause| RootfsError::system("read", &path, cause))?
