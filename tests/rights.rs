@@ -64,17 +64,19 @@ impl Place {
         let folder = tempfile::Builder::new().permissions(open.clone()).tempdir().unwrap();
         let place = Self { folder };
         let program = std::env::var("IMGRAPH_TEST_BUSYBOX").unwrap_or_else(|_| "/bin/busybox".to_owned());
-        for (from, to) in [(program.as_str(), "busybox"), (env!("CARGO_BIN_EXE_imgraph"), "imgraph")] {
+        fs::create_dir(place.path("workspace")).unwrap();
+        let imgraph = env!("CARGO_BIN_EXE_imgraph");
+        for (from, to) in [(program.as_str(), "workspace/busybox"), (imgraph, "imgraph")] {
             fs::copy(from, place.path(to)).unwrap();
             fs::set_permissions(place.path(to), open.clone()).unwrap();
         }
-        fs::write(place.path("BUILD.toml"), WORKSPACE).unwrap();
+        fs::write(place.path("workspace/BUILD.toml"), WORKSPACE).unwrap();
         place.write(dockerfile);
         place
     }
 
     fn write(&self, dockerfile: &str) {
-        fs::write(self.path("Dockerfile"), format!("{BASE}{dockerfile}")).unwrap();
+        fs::write(self.path("workspace/Dockerfile"), format!("{BASE}{dockerfile}")).unwrap();
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -92,7 +94,7 @@ impl Place {
 
     fn build(&self, user: User, cache: &Path) -> Command {
         let mut command = Command::new(self.path("imgraph"));
-        command.args(["build", "--builder", "embedded", "//:it"]).current_dir(self.folder.path());
+        command.args(["build", "--builder", "embedded", "//:it"]).current_dir(self.path("workspace"));
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", cache);
         command.arg("--cache-dir").arg(cache);
         if user != ROOT {
@@ -184,9 +186,9 @@ fn without_overlays_roots_are_copied() {
     // A folder that is removed and made again is told in another way.
     let changes = CHANGES.replace("rm -rf /bin/ls /d/e && mkdir /d/e &&", "rm /bin/ls /d/e/f &&");
     let place = Place::new(&format!("{changes}RUN --mount=from=busy,target=/b test -f /b/busybox\n"));
-    let dockerfile = fs::read_to_string(place.path("Dockerfile")).unwrap();
+    let dockerfile = fs::read_to_string(place.path("workspace/Dockerfile")).unwrap();
     let busy = format!("FROM scratch AS busy\nCOPY busybox /\n{dockerfile}");
-    fs::write(place.path("Dockerfile"), busy).unwrap();
+    fs::write(place.path("workspace/Dockerfile"), busy).unwrap();
     for user in users() {
         let expected = place.digest(user, "overlay");
         let cache = place.cache("copy", user);
@@ -196,7 +198,7 @@ fn without_overlays_roots_are_copied() {
             mkdir \"$1/top\" && chown $2 \"$1/top\" && cd \"$3\" && shift 3 && exec \"$@\"";
         let mut command = Command::new("unshare");
         command.args(["-m", "sh", "-c", script, "sh"]).arg(&cache).arg(user.uid.to_string());
-        command.arg(place.folder.path()).args(["setpriv", "--clear-groups"]);
+        command.arg(place.path("workspace")).args(["setpriv", "--clear-groups"]);
         command.args([format!("--reuid={}", user.uid), format!("--regid={}", user.gid)]);
         command.arg(build.get_program()).args(build.get_args()).env("HOME", &cache);
         assert_eq!(digest(&command.output().unwrap()), expected, "{user:?}");
@@ -216,7 +218,7 @@ fn where_no_command_runs_only_copies_are_made() {
             exec setpriv --bounding-set=-all --inh-caps=-all \"$@\"";
         let mut command = Command::new("unshare");
         command.args(["-Ur", "sh", "-c", script, "sh"]).arg(build.get_program()).args(build.get_args());
-        command.current_dir(place.folder.path()).env("HOME", &cache);
+        command.current_dir(place.path("workspace")).env("HOME", &cache);
         command.output().unwrap()
     };
     let output = build();
@@ -224,7 +226,7 @@ fn where_no_command_runs_only_copies_are_made() {
     assert!(!output.status.success() && said.contains("this machine cannot run commands"), "{said}");
     assert!(said.contains("--> Dockerfile:3") && said.contains("user.max_user_namespaces"), "{said}");
     assert!(!said.contains("[stage-0 1/"), "something was done before: {said}");
-    fs::write(place.path("Dockerfile"), "FROM scratch\nCOPY busybox /\n").unwrap();
+    fs::write(place.path("workspace/Dockerfile"), "FROM scratch\nCOPY busybox /\n").unwrap();
     digest(&build());
 }
 
@@ -259,7 +261,7 @@ fn nothing_stays_of_a_killed_run() {
         child.kill().unwrap();
         child.wait().unwrap();
         assert_ne!(running(&cache), Vec::<String>::new(), "{user:?}");
-        fs::write(place.path("Dockerfile"), "FROM scratch\nCOPY busybox /\n").unwrap();
+        fs::write(place.path("workspace/Dockerfile"), "FROM scratch\nCOPY busybox /\n").unwrap();
         // What ends with the killed one takes a moment to end.
         for _ in 0..100 {
             digest(&place.build(user, &cache).arg("--no-cache").output().unwrap());
