@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::context_tree::ContextTree;
 use super::images::{Images, reference_of_name};
 use super::refusals;
+use super::rights::Rights;
 use super::root::Layers;
-use super::rootfs::sweep::sweep_unpacked;
-use super::sandbox::{self, Privileges, Sandbox};
+use super::sandbox::Sandbox;
 use super::site::{Site, Workshop};
 use super::stage::Position;
 use super::stages;
@@ -78,15 +78,13 @@ impl EmbeddedBuilder {
         let workshop = Workshop {
             layers: Layers::new(store.clone(), derived.join("layers")),
             steps: Steps::new(CacheFolder::new(&cache), derived.join("locks")),
-            sandbox: Sandbox::default(),
-            privileges: privileges(),
-            unpacked: derived.join("unpacked"),
-            running: derived.join("running"),
+            rights: Rights::new(Sandbox::default(), derived.join("running"), derived.join("unpacked")),
             caches: derived.join("caches"),
         };
-        std::fs::create_dir_all(&workshop.running)
-            .map_err(|cause| trouble::of_disk(format!("make `{}`", workshop.running.display()), &cause))?;
-        clear(&workshop)?;
+        let running = &workshop.rights.running;
+        std::fs::create_dir_all(running)
+            .map_err(|cause| trouble::of_disk(format!("make `{}`", running.display()), &cause))?;
+        workshop.rights.clean();
         Ok(Self {
             images: Images::new(store, settings.remote),
             compressed: CompressedLayers::new(&derived.join("compressed")),
@@ -145,19 +143,6 @@ impl EmbeddedBuilder {
 /// A name as the store has it.
 fn listed(name: &str) -> String {
     name.parse::<ImageReference>().map_or_else(|_other| name.to_owned(), |name| name.listed())
-}
-
-/// Removes what was left by processes that were killed.
-fn clear(workshop: &Workshop) -> Result<(), BuildError> {
-    let running = &workshop.running;
-    sandbox::clean(running, &workshop.sandbox, workshop.privileges)
-        .map_err(|cause| trouble::of_disk(format!("clear `{}`", running.display()), &cause))?;
-    sweep_unpacked(&workshop.unpacked).map_err(trouble::of_rootfs)
-}
-
-/// With which rights this process can run commands.
-fn privileges() -> Privileges {
-    if rustix::process::geteuid().is_root() { Privileges::Root } else { Privileges::Single }
 }
 
 impl Builder for EmbeddedBuilder {
@@ -242,7 +227,7 @@ impl Builder for EmbeddedBuilder {
             contexts: &contexts,
         };
         let program = program(&parsed, &asked).map_err(|problems| refused(&problems))?;
-        refusals::check(&parsed, &program, request, &self.platform)?;
+        refusals::check(&parsed, &program, request, &self.platform, &self.workshop.rights)?;
         let context = request.context.map(ContextTree::new);
         let folders: BTreeMap<&str, ContextTree<'_>> = request
             .contexts

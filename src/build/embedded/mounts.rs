@@ -134,7 +134,7 @@ impl Caches {
     pub fn take<'m>(
         wanted: impl Iterator<Item = &'m Mount>,
         place: &Path,
-        gives_away: bool,
+        give: &dyn Fn(&Path, u32, u32) -> Result<(), BuildError>,
         cancellation: &Cancellation,
     ) -> Result<Self, BuildError> {
         let mut by_id: BTreeMap<String, &Mount> = BTreeMap::new();
@@ -144,7 +144,7 @@ impl Caches {
                 *known = mount;
             }
         }
-        let take = |(id, mount)| Ok((id, cache(mount, place, gives_away, cancellation)?));
+        let take = |(id, mount)| Ok((id, cache(mount, place, give, cancellation)?));
         by_id.into_iter().map(take).collect::<Result<_, _>>().map(Self)
     }
 
@@ -169,14 +169,15 @@ pub struct CacheFolder {
     _lock: Option<File>,
 }
 
-/// Takes the folder of the cache that `mount` names by its id, below `caches`. A lock is waited for.
+/// Takes the folder of the cache that `mount` names by its id, below `caches`; one that is made is given away with
+/// `give`, where the mount says to whom. A lock is waited for.
 ///
 /// # Errors
 /// When the folder cannot be made, or the wait is cancelled.
 pub fn cache(
     mount: &Mount,
     caches: &Path,
-    gives_away: bool,
+    give: &dyn Fn(&Path, u32, u32) -> Result<(), BuildError>,
     cancellation: &Cancellation,
 ) -> Result<CacheFolder, BuildError> {
     let id = &mount.id;
@@ -211,8 +212,8 @@ pub fn cache(
     if is_new {
         fs::set_permissions(&folder, Permissions::from_mode(mount.mode.unwrap_or(CACHE_MODE)))
             .map_err(disk)?;
-        if gives_away && (mount.uid.is_some() || mount.gid.is_some()) {
-            std::os::unix::fs::chown(&folder, mount.uid.or(Some(0)), mount.gid.or(Some(0))).map_err(disk)?;
+        if mount.uid.is_some() || mount.gid.is_some() {
+            give(&folder, mount.uid.unwrap_or(0), mount.gid.unwrap_or(0))?;
         }
     }
     Ok(CacheFolder { folder, is_new, _lock: lock })

@@ -5,11 +5,13 @@
 //! begin with the same layers.
 
 use std::collections::HashMap;
+use std::io;
 use std::io::BufWriter;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::pending::Pending;
+use super::rootfs::chore::Chain;
 use super::tree::{Content, Node, Owner, Tree};
 use super::trouble;
 use crate::build::builder::BuildError;
@@ -72,12 +74,6 @@ impl Root {
         std::iter::successors(Some(self), |root| root.below.as_deref()).filter_map(|root| root.layer.as_ref())
     }
 
-    /// The layers, the uppermost first, each with the root below it.
-    pub fn upper_first_with_below(&self) -> impl Iterator<Item = (&ChainLayer, &Root)> {
-        let roots = std::iter::successors(Some(self), |root| root.below.as_deref());
-        roots.filter_map(|root| Some((root.layer.as_ref()?, root.below.as_deref()?)))
-    }
-
     /// The files.
     ///
     /// # Errors
@@ -121,6 +117,20 @@ impl Layers {
         self.store.has(&diff_id.0)
     }
 
+    /// The layers of a view that can be seen, by name.
+    pub fn chain(&self, view: &RootView) -> Chain {
+        Chain {
+            tars: self.tars(),
+            indexes: self.indexes.clone(),
+            layers: view.visible_layers().iter().map(|layer| layer.diff_id()).collect(),
+        }
+    }
+
+    /// The folder of the tars.
+    fn tars(&self) -> PathBuf {
+        self.store.folder().join("blobs/sha256")
+    }
+
     /// A layer, opened.
     ///
     /// # Errors
@@ -131,7 +141,7 @@ impl Layers {
             return Ok(Arc::clone(found));
         }
         self.unpack(layer)?;
-        let path = self.store.folder().join("blobs/sha256").join(layer.diff_id.0.hex());
+        let path = self.tars().join(layer.diff_id.0.hex());
         let opened = match Layer::load(&self.indexes, &path, layer.diff_id) {
             Some(opened) => opened,
             None => {

@@ -296,7 +296,7 @@ impl Writer<'_> {
 
 /// Gives `name` its owner and attributes. The mode comes last: a change of owner takes bits of it and
 /// attributes away, and a mode may shut this process out.
-fn give(
+pub(super) fn give(
     folder: &Handle,
     name: &[u8],
     (uid, gid): (u32, u32),
