@@ -10,6 +10,7 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod base_layout;
 mod chance;
+mod kills;
 mod layout;
 mod memory;
 mod peak;
