@@ -1,8 +1,8 @@
 //! The base images, read.
 
 use crate::answer::Base;
-use crate::base_layout::{BASES, config, read};
 pub(crate) use crate::base_layout::write_layout;
+use crate::base_layout::{BASES, config, read};
 use crate::image::Image;
 
 /// Reads all bases.

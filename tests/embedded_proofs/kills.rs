@@ -74,9 +74,8 @@ fn below(pid: u32) -> Vec<u32> {
 /// What still has to do with the place: processes that live and have mounts in it or were below the build.
 fn left(place: &Place, pids: &BTreeSet<u32>) -> Vec<String> {
     let name = place.folder().display().to_string();
-    let lives = |pid: u32| {
-        fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
-    };
+    let lives =
+        |pid: u32| fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
     let mut left: Vec<String> = pids.iter().filter(|pid| lives(**pid)).map(u32::to_string).collect();
     for process in fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path()) {
         let has = |file: &str| fs::read_to_string(process.join(file)).is_ok_and(|text| text.contains(&name));
@@ -108,7 +107,8 @@ fn is_clean(cache: &Path) {
         let name = format!("sha256:{}", path.file_name().unwrap().to_str().unwrap());
         assert_eq!(digest(&fs::read(&path).unwrap()), name);
     }
-    for folder in ["oci/.imgraph/temporary", "oci/.imgraph/trash", "oci/.imgraph/damaged", "embedded/running"] {
+    for folder in ["oci/.imgraph/temporary", "oci/.imgraph/trash", "oci/.imgraph/damaged", "embedded/running"]
+    {
         let names = fs::read_dir(cache.join(folder)).into_iter().flatten().flatten();
         let names: Vec<_> = names.map(|entry| entry.file_name()).collect();
         assert!(names.is_empty(), "{folder}: {names:?}");

@@ -43,8 +43,7 @@ impl Layout {
     /// Adds an image of these layers and makes it the layout's only one.
     pub(crate) fn image(&self, layers: &[Value], diff_ids: &[String]) {
         let config = self.document(CONFIG, &config(diff_ids));
-        let document =
-            json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers});
+        let document = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers});
         self.only(&self.document(MANIFEST, &document));
     }
 

@@ -159,7 +159,10 @@ impl Variation {
         }
         let name = if is_root { "hostname \"$1\"; " } else { "" };
         let script = format!("{name}umask \"$2\"; shift 2; exec \"$@\"");
-        command.args(["--", "sh", "-c", &script, "sh"]).arg(format!("machine-{}", self.number)).arg(self.umask);
+        command
+            .args(["--", "sh", "-c", &script, "sh"])
+            .arg(format!("machine-{}", self.number))
+            .arg(self.umask);
         if self.as_user {
             let user = [format!("--reuid={USER}"), format!("--regid={USER}"), "--clear-groups".to_owned()];
             command.arg("setpriv").args(user);

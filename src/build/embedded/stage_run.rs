@@ -12,7 +12,9 @@ use super::rootfs::difference::write_difference;
 use super::rootfs::ownership::Ownership;
 use super::rootfs::unpack::{dress_root, unpack};
 use super::run_command::{RunCommand, command};
-use super::sandbox::{self, MountSpec, Network, Outcome, Privileges, RunningFolder, SandboxError, SandboxSpec, User};
+use super::sandbox::{
+    self, MountSpec, Network, Outcome, Privileges, RunningFolder, SandboxError, SandboxSpec, User,
+};
 use super::stage::Stage;
 use super::step_log::StepLog;
 use super::steps::StepKeyHasher;
