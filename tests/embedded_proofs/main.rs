@@ -10,11 +10,14 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod base_layout;
 mod chance;
+mod hostile;
+mod kills;
 mod layout;
 mod memory;
 mod peak;
 mod place;
 mod reproducible;
+mod secrets;
 
 /// A number of the environment, or the usual one.
 fn count(name: &str, usual: u64) -> u64 {
