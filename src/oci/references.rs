@@ -82,7 +82,8 @@ impl Store {
         };
         self.has(digest)
             && document(self, digest).is_ok_and(|document| {
-                document.is_some_and(|document| document.config.into_iter().chain(document.layers).all(is_there))
+                document
+                    .is_some_and(|document| document.config.into_iter().chain(document.layers).all(is_there))
             })
     }
 }

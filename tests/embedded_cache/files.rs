@@ -100,7 +100,8 @@ fn two_steps_that_take_two_locked_caches_in_turns_waited_for_each_other() {
         format!("FROM tools AS {name}\n{runs}RUN echo {name} >/{name}\n")
     };
     let stages = stage("ab", "a", "b") + &stage("ba", "b", "a");
-    let place = Place::with_case(&format!("{stages}FROM tools\nCOPY --from=ab /ab /\nCOPY --from=ba /ba /\n"));
+    let place =
+        Place::with_case(&format!("{stages}FROM tools\nCOPY --from=ab /ab /\nCOPY --from=ba /ba /\n"));
     ends_in_time(&place);
 }
 

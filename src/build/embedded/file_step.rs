@@ -179,8 +179,7 @@ impl<'t> FileStep<'t> {
                 }
                 FileSource::Fetched { name, node, .. } => {
                     let (tree, one) = (OneFile { name, node: node.clone() }, whole(name));
-                    if !(self.unpacks_fetched
-                        && archive_tree::unpack(&tree, &one, &copying, layer, waiting)?)
+                    if !(self.unpacks_fetched && archive_tree::unpack(&tree, &one, &copying, layer, waiting)?)
                     {
                         copying.copy(&tree, &one, layer)?;
                     }

@@ -137,7 +137,8 @@ impl Read for FileBytes {
         hasher.update(&buffer[..read]);
         if self.left.is_empty() && check_of(hasher) != self.layer.index.check(self.record) {
             self.layer.is_damaged.store(true, Ordering::Relaxed);
-            let message = format!("the layer {} is damaged: its files are not what they were", self.layer.diff_id);
+            let message =
+                format!("the layer {} is damaged: its files are not what they were", self.layer.diff_id);
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         Ok(read)
