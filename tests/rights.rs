@@ -151,8 +151,8 @@ fn the_same_image_whoever_builds() {
 fn many_ids_are_as_good_as_all() {
     let Some(user) = mapped().filter(|_| is_root()) else { return };
     let place = Place::new(
-        "RUN echo app:x:5:6::/:/bin/sh > /etc-passwd && mkdir /etc && mv /etc-passwd /etc/passwd && chown 7:8 /bin/busybox\n\
-         RUN --mount=type=cache,target=/c,uid=5,gid=6 --mount=type=secret,id=none ls -ldn /c > /owner && \
+        "RUN echo app:x:5:6::/:/bin/sh > /etc/passwd && chown 7:8 /bin/busybox\n\
+         RUN --mount=type=cache,target=/c,uid=5,gid=6 ls -ldn /c > /owner && \
          mkdir -p /mine/in && chown -R 5:6 /mine && chmod 700 /mine /mine/in\n\
          USER app\n\
          RUN id > /mine/in/id && ls -ln /bin/busybox >> /mine/in/id\n",
@@ -174,7 +174,7 @@ fn one_id_refuses_other_users_with_the_line() {
     assert_eq!(running(&cache), Vec::<String>::new());
     // Root by another name.
     place.write("USER 0:0\nRUN id\n");
-    assert!(place.build(SINGLE, &cache).status().unwrap().success());
+    digest(&place.build(SINGLE, &cache).output().unwrap());
 }
 
 /// A cache that lies on an overlay can hold no other.

@@ -10,6 +10,7 @@ mod changed_base;
 mod concurrency;
 mod dirtiness;
 mod early_cutoff;
+mod embedded_examples;
 #[path = "../support/engine.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
 mod engine;
@@ -48,6 +49,7 @@ on_both_stores! {
     concurrency::killed_runs_leave_nothing_wrong,
     concurrency::two_processes_build_the_same_target,
     early_cutoff::an_equal_output_leaves_dependents_cached,
+    embedded_examples::the_examples_are_built_without_an_engine,
     examples::everything_of_the_market_is_built_and_runs,
     examples::everything_of_the_quickstart_is_built,
     examples::what_is_cached_asks_the_engine_for_no_build,

@@ -239,16 +239,10 @@ impl<'r> Reader<'r> {
         let (uid, gid) = self.owner(&stat, below.as_ref(), &kind);
         let mode = stat.st_mode & 0o7777;
         let entry = LayerEntry { path: path.clone().into(), kind, mode, uid, gid, xattrs };
-        let is_as_copied = match (self.copied_at, &below) {
-            (Some(copied_at), Some(below)) if !is_folder => {
-                let changed_at = (stat.st_ctime as i64, stat.st_ctime_nsec as i64);
-                // Whatever happens to one of a file's names touches all of them.
-                let has_names = stat.st_nlink > 1 || below.same_file().is_some();
-                (has_names || changed_at <= copied_at)
-                    && self
-                        .is_same(&entry, below)
-                        .map_err(|cause| RootfsError::system("read", &path, cause))?
-            }
+        let is_as_copied = match &below {
+            Some(below) if !is_folder => self
+                .is_as_copied(&entry, &stat, below)
+                .map_err(|cause| RootfsError::system("read", &path, cause))?,
             _ => false,
         };
         let below = below.filter(Found::is_folder);
@@ -274,6 +268,15 @@ impl<'r> Reader<'r> {
         };
         below.owner() == (entry.mode, entry.uid, entry.gid)
             && below.xattrs().iter().filter(is_kept).eq(entry.xattrs.iter().filter(is_kept))
+    }
+
+    /// Whether an entry that is no folder was not touched since it was copied, and is as it is in `below`.
+    fn is_as_copied(&self, entry: &LayerEntry, stat: &Stat, below: &Found<'_>) -> io::Result<bool> {
+        let Some(copied_at) = self.copied_at else { return Ok(false) };
+        // Whatever happens to one of a file's names touches all of them.
+        let has_names = stat.st_nlink > 1 || below.same_file().is_some();
+        let changed_at = (stat.st_ctime, stat.st_ctime_nsec as i64);
+        Ok((has_names || changed_at <= copied_at) && self.is_same(entry, below)?)
     }
 
     /// Whether an entry of a copy that is no folder is in all as it is in `below`.
