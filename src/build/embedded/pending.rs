@@ -54,8 +54,9 @@ impl<'b> Pending<'b> {
     /// Gives the file at `path`, which was written here, this mode and owner, under all its names.
     pub fn set_owner(&mut self, path: &[u8], mode: u32, owner: Owner) {
         let number = self.files.get(path);
-        let same = |name: &&Box<[u8]>| number.is_some() && self.files.get(&***name) == number;
-        let names: Vec<Box<[u8]>> = self.files.keys().filter(same).cloned().chain([path.into()]).collect();
+        let same = |own: &usize| Some(own) == number;
+        let others = self.files.iter().filter(|(_, own)| same(own)).map(|(name, _)| name.clone());
+        let names: Vec<Box<[u8]>> = others.chain([path.into()]).collect();
         for name in names {
             if let Some(node) = self.changes.get_mut(&name) {
                 (node.mode, node.uid, node.gid) = (mode, owner.uid, owner.gid);
