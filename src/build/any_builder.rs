@@ -19,7 +19,7 @@ use crate::types::platform::Platform;
 /// A builder.
 pub enum AnyBuilder {
     /// A Docker Engine.
-    Docker(DockerBuilder),
+    Docker(Box<DockerBuilder>),
     /// The one in this program.
     #[cfg(target_os = "linux")]
     Embedded(Box<EmbeddedBuilder>),
@@ -37,7 +37,7 @@ pub fn is_embedded(builder: &dyn Builder) -> bool {
 impl AnyBuilder {
     fn inner(&self) -> &dyn Builder {
         match self {
-            Self::Docker(builder) => builder,
+            Self::Docker(builder) => &**builder,
             #[cfg(target_os = "linux")]
             Self::Embedded(builder) => &**builder,
         }

@@ -85,7 +85,9 @@ impl Connect {
     /// Connects to the engine, whichever builder is wanted.
     pub(crate) fn docker(&self) -> Result<AnyBuilder, NoBuilder> {
         let address = self.address().map_err(NoBuilder::Address)?;
-        DockerBuilder::connect(&address).map(AnyBuilder::Docker).map_err(NoBuilder::Builder)
+        DockerBuilder::connect(&address)
+            .map(|docker| AnyBuilder::Docker(Box::new(docker)))
+            .map_err(NoBuilder::Builder)
     }
 
     #[cfg(target_os = "linux")]

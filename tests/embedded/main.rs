@@ -10,6 +10,9 @@
 
 mod answer;
 mod archive;
+#[path = "../support/base_layout.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod base_layout;
 mod bases;
 mod by_embedded;
 mod by_engine;

@@ -75,7 +75,11 @@ fn place(
     if let EntryKind::HardLink { target } = kind {
         let target = resolve(layer, &join(destination, &target), false)?;
         match layer.node(&target) {
-            Some(_) if layer.was_written(&target) => layer.put_hard_link(&path, &target),
+            Some(_) if layer.was_written(&target) => {
+                layer.put_hard_link(&path, &target);
+                // Docker gives the file what its last name says.
+                layer.set_owner(&path, mode, Owner { uid, gid });
+            }
             Some(node) if !node.is_folder() => layer.put(&path, node),
             _ => {
                 let name = String::from_utf8_lossy(&path).into_owned();

@@ -1,6 +1,7 @@
 //! Why a `COPY` or an `ADD` fails.
 
 use super::copying::CopyError;
+use super::owner::UnknownName;
 use super::selection::SelectionError;
 use super::tree::TooManyLinks;
 use crate::build::builder::BuildError;
@@ -15,6 +16,9 @@ pub enum FileStepError {
     /// A destination cannot be written.
     #[error(transparent)]
     Copy(#[from] CopyError),
+    /// `--chown` names somebody where no names are listed.
+    #[error(transparent)]
+    Owner(#[from] UnknownName),
     /// Links lead in a circle.
     #[error(transparent)]
     Links(#[from] TooManyLinks),

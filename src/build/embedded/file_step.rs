@@ -13,10 +13,11 @@ use super::file_error::FileStepError;
 use super::mode::ModeChange;
 use super::owner;
 use super::pending::Pending;
-use super::selection::{self, Selected};
+use super::selection::{self, Selected, SelectionError};
 use super::steps::StepKeyHasher;
-use super::tree::{Node, Owner, Tree, cleaned, join, resolve};
+use super::tree::{Node, Owner, Tree, cleaned, join};
 use crate::syntax::path_patterns::PathPatterns;
+use crate::syntax::shell_pattern;
 use crate::types::file_entry::FileKind;
 
 /// Where a source is looked for.
@@ -68,8 +69,10 @@ pub enum FileSource<'t> {
 
 /// A `COPY` or an `ADD`, all words expanded.
 pub struct FileStep<'t> {
-    /// Whether archives are unpacked: `ADD`.
+    /// Whether archives are unpacked: `ADD`, where `--unpack=false` does not forbid it.
     pub unpacks: bool,
+    /// Whether archives that were fetched are unpacked: `ADD --unpack`.
+    pub unpacks_fetched: bool,
     /// The sources, in order.
     pub sources: Vec<FileSource<'t>>,
     /// Where to, absolute; a `/` at the end says that it is a folder.
@@ -103,7 +106,7 @@ impl<'t> FileStep<'t> {
         let mut chosen = Vec::new();
         for source in &self.sources {
             let selected = match source {
-                FileSource::Path(from, path) if self.parents => folder_of_patterns(*from, path)?,
+                FileSource::Path(from, path) if self.parents => folders_of_patterns(*from, path)?,
                 FileSource::Path(from, path) => selection::select(from.tree(), &cleaned(path.as_bytes()))?,
                 FileSource::Inline { .. } | FileSource::Fetched { .. } => Vec::new(),
             };
@@ -118,7 +121,7 @@ impl<'t> FileStep<'t> {
 
     /// Adds everything that decides the layer, but for the files below it.
     pub fn key(&self, chosen: &[Chosen<'_, '_>], hasher: &mut StepKeyHasher) {
-        hasher.field("unpacks", &[u8::from(self.unpacks)]);
+        hasher.field("unpacks", &[u8::from(self.unpacks), u8::from(self.unpacks_fetched)]);
         hasher.field("destination", self.destination.as_bytes());
         hasher.list("owner", &self.owner);
         hasher.list("mode", &self.mode);
@@ -161,7 +164,8 @@ impl<'t> FileStep<'t> {
         layer: &mut Pending<'_>,
         waiting: &Path,
     ) -> Result<(), FileStepError> {
-        let owner = self.owner.as_ref().map(|text| owner::owner(text, below));
+        let listed = Some(below).filter(|below| !self.link && !below.names(b"").is_empty());
+        let owner = self.owner.as_ref().map(|text| owner::owner(text, listed)).transpose()?;
         let copying = Copying {
             owner,
             mode: self.mode.as_deref().map(ModeChange::of),
@@ -176,8 +180,11 @@ impl<'t> FileStep<'t> {
                     copying.copy(&OneFile { name, node }, &whole(name), layer)?;
                 }
                 FileSource::Fetched { name, node, .. } => {
-                    let node = node.clone();
-                    copying.copy(&OneFile { name, node }, &whole(name), layer)?;
+                    let (tree, one) = (OneFile { name, node: node.clone() }, whole(name));
+                    if !(self.unpacks_fetched && archive_tree::unpack(&tree, &one, &copying, layer, waiting)?)
+                    {
+                        copying.copy(&tree, &one, layer)?;
+                    }
                 }
                 FileSource::Path(from, path) if self.parents => {
                     let pattern = cleaned(split_pivot(path).1.as_bytes());
@@ -201,11 +208,17 @@ impl<'t> FileStep<'t> {
     }
 }
 
-/// The folder below which the pattern of a source with `--parents` is looked for.
-fn folder_of_patterns(from: FromTree<'_>, path: &str) -> Result<Vec<Selected>, FileStepError> {
-    let folder = cleaned(split_pivot(path).0.as_bytes());
-    let path = resolve(from.tree(), &folder, true)?;
-    Ok(vec![Selected { written: folder, path }])
+/// The folders below which the pattern of a source with `--parents` is looked for.
+fn folders_of_patterns(from: FromTree<'_>, path: &str) -> Result<Vec<Selected>, FileStepError> {
+    let (folder, pattern) = split_pivot(path);
+    let folders = selection::select(from.tree(), &cleaned(folder.as_bytes()))?;
+    let pattern = cleaned(pattern.as_bytes());
+    let is_plain = !pattern.split(|byte| *byte == b'/').any(shell_pattern::has_wildcards);
+    let is_there = |folder: &Selected| from.tree().node(&join(&folder.path, &pattern)).is_some();
+    if is_plain && !folders.iter().any(is_there) {
+        return Err(SelectionError::NotFound(path.trim_start_matches('/').to_owned()).into());
+    }
+    Ok(folders)
 }
 
 /// A source with `--parents`: the folder, and the pattern below it. `/./` parts the two.

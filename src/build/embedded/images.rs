@@ -1,7 +1,8 @@
 //! The images that builds begin with: those of the store, and those that registries have.
 //!
-//! A name means what the store has under it; where it has nothing, a registry is asked, and what it answers is
-//! kept under the name for the platform that was asked for. A name is never moved by a build that only reads.
+//! A name means what the store has under it; where it has nothing for the platform, a registry is asked, and what
+//! it answers is kept under the name for that platform. So what is loaded or built under a name later is what it
+//! means from then on. A name is never moved by a build that only reads.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -20,6 +21,9 @@ use crate::oci::store::{Store, StoreError, digest_of};
 use crate::syntax::image_reference::ImageReference;
 use crate::types::cancellation::Cancellation;
 use crate::types::platform::Platform;
+
+/// How names of outputs begin that other builds are given: no registry has them.
+const OUTPUTS: &str = "imgraph.local/";
 
 /// An image to begin with.
 #[derive(Clone, Debug)]
@@ -68,7 +72,7 @@ impl Images {
         let listed = name.listed();
         let own = name.digest.as_deref().and_then(|digest| digest.parse::<BlobDigest>().ok());
         let mut digests = Vec::new();
-        for name in [pulled_name(&listed, platform), listed] {
+        for name in [listed.clone(), pulled_name(&listed, platform)] {
             let named = self.store.named(&name).map_err(trouble::of_store)?;
             digests.extend(named.and_then(|named| digest_of(&named).ok()));
         }
@@ -99,6 +103,12 @@ impl Images {
     ) -> Result<BaseImage, BuildError> {
         if let Some(found) = self.find(reference, platform)? {
             return Ok(found);
+        }
+        if reference.starts_with(OUTPUTS) {
+            return Err(BuildError::Surroundings {
+                message: format!("the output `{reference}` is no longer in the store"),
+                help: Some("run it again: what is gone is made again".to_owned()),
+            });
         }
         let _one = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = self.find(reference, platform)? {

@@ -3,15 +3,17 @@
 //! A bind mount of the context is given the files of the view and nothing else: they are laid out in a folder
 //! of the step's own. What is written into a bind mount is thrown away; into a cache it stays.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::context_tree::ContextTree;
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
+
 use super::sandbox::{MountSpec, SecretPlace};
-use super::tree::{Tree, cleaned, join};
+use super::tree::{Tree, join};
 use super::trouble;
 use crate::build::builder::{BuildError, SecretValue};
 use crate::oci::layer_entry::EntryKind;
@@ -26,6 +28,11 @@ const SECRET_MODE: u32 = 0o400;
 
 /// How often somebody who waits for a cache looks again.
 const PATIENCE: Duration = Duration::from_millis(10);
+
+/// Whether somebody gives the secret that `mount` names.
+pub fn is_given(mount: &Mount, secrets: &[SecretValue]) -> bool {
+    mount.kind == MountKind::Secret && secrets.iter().any(|secret| secret.id == mount.secret_id())
+}
 
 /// A secret as the sandbox shows it; `None` for one that is optional and not given.
 ///
@@ -49,19 +56,20 @@ pub fn secret(mount: &Mount, secrets: &[SecretValue]) -> Result<Option<MountSpec
     Ok(Some(MountSpec::Secret { content: secret.value.clone(), place }))
 }
 
-/// Lays out what `path` of a view holds in `folder`.
+/// Lays out what `path` of a tree holds in `folder`, under the same path. Owners are kept where `gives_away` says
+/// that files can be given to others.
 ///
 /// # Errors
 /// When a file cannot be read or changed, or the folder cannot be written.
-pub fn lay_out(tree: &ContextTree<'_>, path: &[u8], folder: &Path) -> Result<(), BuildError> {
+pub fn lay_out(tree: &dyn Tree, path: &[u8], folder: &Path, gives_away: bool) -> Result<(), BuildError> {
     let Some(node) = tree.node(path) else { return Ok(()) };
     let place = on_disk(folder, path);
-    let disk = |cause: io::Error| trouble::of_disk("lay out a mount of the context", &cause);
+    let disk = |cause: io::Error| trouble::of_disk("lay out the files of a mount", &cause);
     match &node.kind {
         EntryKind::Folder => {
             fs::create_dir_all(&place).map_err(disk)?;
             for name in tree.names(path) {
-                lay_out(tree, &join(path, &name), folder)?;
+                lay_out(tree, &join(path, &name), folder, gives_away)?;
             }
         }
         EntryKind::Link { target } => {
@@ -77,15 +85,77 @@ pub fn lay_out(tree: &ContextTree<'_>, path: &[u8], folder: &Path) -> Result<(),
             })?;
         }
     }
+    if gives_away {
+        std::os::unix::fs::lchown(&place, Some(node.uid), Some(node.gid)).map_err(disk)?;
+    }
     if !matches!(node.kind, EntryKind::Link { .. }) {
         fs::set_permissions(&place, Permissions::from_mode(node.mode)).map_err(disk)?;
     }
     Ok(())
 }
 
+/// Gives everything below `folder` one time, in seconds since 1970: programs put times into what they make.
+///
+/// # Errors
+/// When the folder cannot be read or changed.
+pub fn fix_times(folder: &Path, time: i64) -> Result<(), BuildError> {
+    let time = Timespec { tv_sec: time, tv_nsec: 0 };
+    let times = Timestamps { last_access: time, last_modification: time };
+    let mut waiting = vec![folder.to_owned()];
+    let mut fix = || -> io::Result<()> {
+        while let Some(path) = waiting.pop() {
+            if fs::symlink_metadata(&path)?.is_dir() {
+                for entry in fs::read_dir(&path)? {
+                    waiting.push(entry?.path());
+                }
+            }
+            rustix::fs::utimensat(CWD, &path, &times, AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+        Ok(())
+    };
+    fix().map_err(|cause| trouble::of_disk("lay out a mount of the context", &cause))
+}
+
 fn on_disk(folder: &Path, path: &[u8]) -> PathBuf {
     let path: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(path);
     folder.join(path)
+}
+
+/// The caches that a step has while it runs, by their names.
+#[derive(Debug, Default)]
+pub struct Caches(BTreeMap<String, CacheFolder>);
+
+impl Caches {
+    /// Takes the folders of the caches that `wanted` name, as [`cache`] does. One that is named twice is taken once,
+    /// and all steps take them in one order: else a step would wait for itself, or two for each other.
+    ///
+    /// # Errors
+    /// As [`cache`].
+    pub fn take<'m>(
+        wanted: impl Iterator<Item = &'m Mount>,
+        place: &Path,
+        give: &dyn Fn(&Path, u32, u32) -> Result<(), BuildError>,
+        cancellation: &Cancellation,
+    ) -> Result<Self, BuildError> {
+        let mut by_id: BTreeMap<String, &Mount> = BTreeMap::new();
+        for mount in wanted.filter(|mount| mount.kind == MountKind::Cache) {
+            let known = by_id.entry(mount.id.clone()).or_insert(mount);
+            if is_shared(known) {
+                *known = mount;
+            }
+        }
+        let take = |(id, mount)| Ok((id, cache(mount, place, give, cancellation)?));
+        by_id.into_iter().map(take).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The cache that `mount` names, when it is among those that were taken.
+    pub fn of(&self, mount: &Mount) -> Option<&CacheFolder> {
+        self.0.get(&mount.id)
+    }
+}
+
+fn is_shared(mount: &Mount) -> bool {
+    mount.sharing.unwrap_or(Sharing::Shared) == Sharing::Shared
 }
 
 /// The folder of a cache while a step has it.
@@ -99,8 +169,8 @@ pub struct CacheFolder {
     _lock: Option<File>,
 }
 
-/// Takes the folder of the cache that `mount` names, below `caches`; one that is made is given away with `give`, where the
-/// mount says to whom. A lock is waited for.
+/// Takes the folder of the cache that `mount` names by its id, below `caches`; one that is made is given away with
+/// `give`, where the mount says to whom. A lock is waited for.
 ///
 /// # Errors
 /// When the folder cannot be made, or the wait is cancelled.
@@ -110,20 +180,15 @@ pub fn cache(
     give: &dyn Fn(&Path, u32, u32) -> Result<(), BuildError>,
     cancellation: &Cancellation,
 ) -> Result<CacheFolder, BuildError> {
-    let id = if mount.id.is_empty() {
-        String::from_utf8_lossy(&cleaned(mount.target.as_bytes())).into_owned()
-    } else {
-        mount.id.clone()
-    };
+    let id = &mount.id;
     let name = blake3::hash(id.as_bytes()).to_hex();
     let name = &name.as_str()[..32];
     let disk = |cause: io::Error| trouble::of_disk(format!("make the cache `{id}`"), &cause);
     fs::create_dir_all(caches).map_err(disk)?;
-    let sharing = mount.sharing.unwrap_or(Sharing::Shared);
     let mut number = 0_u32;
     let (folder, lock) = loop {
         let folder = caches.join(if number == 0 { name.to_owned() } else { format!("{name}-{number}") });
-        if sharing == Sharing::Shared {
+        if is_shared(mount) {
             break (folder, None);
         }
         let lock =
@@ -132,7 +197,7 @@ pub fn cache(
         match lock.try_lock() {
             Ok(()) => break (folder, Some(lock)),
             Err(TryLockError::Error(cause)) => return Err(disk(cause)),
-            Err(TryLockError::WouldBlock) if sharing == Sharing::Private => number += 1,
+            Err(TryLockError::WouldBlock) if mount.sharing == Some(Sharing::Private) => number += 1,
             Err(TryLockError::WouldBlock) if cancellation.is_cancelled() => {
                 return Err(BuildError::Cancelled);
             }

@@ -29,21 +29,35 @@ pub struct UnknownName {
     file: &'static str,
 }
 
+/// The largest number of a user or a group: a larger one is taken for a name, and there is none.
+const LARGEST: u32 = i32::MAX as u32;
+
 /// `--chown=user[:group]`, and the user of a folder that `WORKDIR` makes (BuildKit's `readUser` of
 /// `file/user_linux.go`). A number alone is also the group's; a name alone has the group of its line. A name that
 /// is not listed is root: that is BuildKit's way.
-pub fn owner(text: &str, tree: &dyn Tree) -> Owner {
+///
+/// # Errors
+/// A name, where `tree` is `None`: there are no files in which it could be listed. Only root needs none.
+pub fn owner(text: &str, tree: Option<&dyn Tree>) -> Result<Owner, UnknownName> {
     let (user, group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
     let group = group.filter(|group| !group.is_empty());
-    if let Some(number) = go_numbers::unsigned(user, 10) {
-        let gid = group.map_or(number, |group| number_of(group, GROUPS, tree).unwrap_or(0));
-        return Owner { uid: number, gid };
-    }
-    let lines = lines(tree, USERS.1);
-    let line = lines.iter().find(|line| line.first().is_some_and(|own| own == user));
-    let field = |index: usize| line.and_then(|line| line.get(index)?.parse().ok()).unwrap_or(0);
-    let gid = group.map_or_else(|| field(3), |group| number_of(group, GROUPS, tree).unwrap_or(0));
-    Owner { uid: field(2), gid }
+    let listed = |name: &str, (kind, file): (&'static str, &'static str), field: usize| {
+        let Some(tree) = tree else {
+            let is_root = ["", "root"].contains(&name);
+            return if is_root { Ok(0) } else { Err(UnknownName { kind, name: name.to_owned(), file }) };
+        };
+        let lines = lines(tree, file);
+        let line = lines.iter().find(|line| line.first().is_some_and(|own| own == name));
+        Ok(line.and_then(|line| line.get(field)?.parse().ok()).unwrap_or(0))
+    };
+    let number = |text: &str| go_numbers::unsigned(text, 10).filter(|number| *number <= LARGEST);
+    let uid = number(user).map_or_else(|| listed(user, USERS, 2), Ok)?;
+    let gid = match (group, number(user)) {
+        (Some(group), _) => number(group).map_or_else(|| listed(group, GROUPS, 2), Ok)?,
+        (None, Some(number)) => number,
+        (None, None) => listed(user, USERS, 3)?,
+    };
+    Ok(Owner { uid, gid })
 }
 
 /// The first name in `text`, user or group, that the image does not list.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::configuration::Configuration;
+use super::copying::Copying;
 use super::pending::Pending;
 use super::root::{ChainLayer, Root};
 use super::site::Site;
 use super::steps::StepKeyHasher;
-use super::tree::{Owner, cleaned, resolve};
+use super::tree::{Tree, cleaned, resolve};
 use super::variables::VariableList;
 use super::{history, owner};
 use crate::build::builder::BuildError;
@@ -169,9 +170,12 @@ impl Stage<'_> {
             let view = stage.position.root.view(&stage.site.workshop.layers)?;
             let path = resolve(pending, folder.as_bytes(), true)
                 .map_err(|error| stage.site.failed(step.span, error.to_string()))?;
-            let owner = if user.is_empty() { Owner::default() } else { owner::owner(&user, view) };
-            pending.make_folders(&path, 0o755, owner);
-            Ok(())
+            let failed = |message: String| stage.site.failed(step.span, format!("WORKDIR failed: {message}"));
+            let listed: Option<&dyn Tree> = Some(view);
+            let owner = owner::owner(&user, listed.filter(|_| !view.names(b"").is_empty()));
+            let owner = owner.map_err(|error| failed(error.to_string()))?;
+            let copying = Copying { owner: Some(owner), ..Copying::default() };
+            copying.make_folders(&path, pending).map_err(|error| failed(error.to_string()))
         })
     }
 

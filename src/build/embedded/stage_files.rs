@@ -10,7 +10,7 @@ use super::root::Root;
 use super::stage::Stage;
 use super::steps::StepKeyHasher;
 use super::tree::{Content, Node, Owner};
-use super::{refusals, trouble};
+use super::{owner, refusals, trouble};
 use crate::build::builder::{BuildError, SentFolder};
 use crate::graph::slice::{Place, ProgramStep, Source, place};
 use crate::oci::layer_entry::EntryKind;
@@ -65,6 +65,12 @@ pub fn copy(stage: &mut Stage<'_>, step: &ProgramStep<'_>, copy: &Copy) -> Resul
     let key = stage.key(key);
     stage.layer(step, &key, told, |stage, pending| {
         let below = stage.position.root.view(&site.workshop.layers)?;
+        if let Some(name) = files.owner.as_ref().and_then(|owner| owner::unlisted(owner, below)) {
+            let place = &site.dockerfile.source.path;
+            site.warn(format!(
+                "{place}: the image does not list `{name}` of `--chown`: root is taken for it"
+            ));
+        }
         files.write(&chosen, below, pending, &site.workshop.rights.running).map_err(failed)
     })
 }
@@ -75,11 +81,9 @@ fn told(step: &ProgramStep<'_>, files: &FileStep<'_>) -> String {
     if files.parents {
         told += " --parents";
     }
+    told.extend(files.exclude.iter().flat_map(|pattern| [" --exclude=", pattern]));
     for (flag, value) in [(" --chown=", &files.owner), (" --chmod=", &files.mode)] {
         told.extend(value.iter().flat_map(|value| [flag, value]));
-    }
-    if files.link {
-        told += " --link";
     }
     for source in &files.sources {
         told += &match source {
@@ -137,8 +141,10 @@ fn file_step<'t>(
         .map(|pattern| stage.expand(step, pattern).map(|pattern| pattern.text))
         .collect();
     let written = expand(&copy.destination)?;
+    let unpacks = instruction.flag("unpack").next().map(|_said| instruction.has_switch("unpack"));
     Ok(FileStep {
-        unpacks: instruction.keyword == Keyword::Add,
+        unpacks: unpacks.unwrap_or(instruction.keyword == Keyword::Add),
+        unpacks_fetched: unpacks.unwrap_or(false),
         sources,
         destination: destination(stage, &written),
         written,

@@ -1,18 +1,19 @@
 //! `RUN` of a stage: a command in a sandbox, and what it changed as a layer.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::context_tree::ContextTree;
 use super::file_step::hash_below;
-use super::mounts::{self, CacheFolder};
+use super::mounts::{self, Caches};
 use super::root::Root;
 use super::run_command::{RunCommand, command};
 use super::sandbox::{self, MountSpec, Network, Outcome, Privileges, SandboxError, SandboxSpec, User};
 use super::stage::Stage;
 use super::step_log::StepLog;
 use super::steps::StepKeyHasher;
-use super::tree::cleaned;
+use super::tree::{Node, Tree, cleaned, join, resolve};
 use super::workplace::Workplace;
 use super::{owner, refusals, trouble};
 use crate::build::builder::BuildError;
@@ -23,6 +24,7 @@ use crate::oci::layers::root_view::RootView;
 use crate::syntax::dockerfile::expansion::Variables;
 use crate::syntax::dockerfile::model::Run;
 use crate::syntax::dockerfile::mount::{self, Mount, MountError, MountKind};
+use crate::types::span::Span;
 
 /// The name of the machine that commands see: that of BuildKit's sandbox, since programs write it down.
 const HOSTNAME: &str = "buildkitsandbox";
@@ -34,7 +36,7 @@ const HOSTNAME: &str = "buildkitsandbox";
 pub fn run(stage: &mut Stage<'_>, step: &ProgramStep<'_>, run: &Run) -> Result<(), BuildError> {
     let prepared = Prepared::new(stage, step, run)?;
     let mut key = StepKeyHasher::new("command");
-    prepared.key(stage, &mut key)?;
+    prepared.key(stage, step.span, &mut key)?;
     let key = stage.key(key);
     let told = told(stage, &prepared.command);
     stage.done_once(step, &key, told, |stage| prepared.run(stage, step))
@@ -80,6 +82,9 @@ impl<'p> Prepared<'p> {
             };
             let mut mount = mount::read(&raw.text.value, read_value)
                 .map_err(|error| site.failed(step.span, error.message))?;
+            if mount.kind == MountKind::Cache && mount.id.is_empty() {
+                mount.id.clone_from(&mount.target);
+            }
             if !mount.target.is_empty() {
                 mount.target = stage.absolute(&mount.target);
             }
@@ -109,8 +114,9 @@ impl<'p> Prepared<'p> {
         Ok(Self { command, environment: stage.position.scope.pairs(), network, mounts })
     }
 
-    /// Adds everything that decides the layer, but for the files below it. Secrets do not.
-    fn key(&self, stage: &Stage<'_>, key: &mut StepKeyHasher) -> Result<(), BuildError> {
+    /// Adds everything that decides the layer, but for the files below it. What a secret holds does not; whether
+    /// it is given does, and so do the rights that the command has.
+    fn key(&self, stage: &Stage<'_>, span: Span, key: &mut StepKeyHasher) -> Result<(), BuildError> {
         let configuration = &stage.position.configuration;
         key.list("command", &self.command.words);
         key.list("script", self.command.script.iter().flat_map(|(name, text)| [name, text]));
@@ -118,27 +124,42 @@ impl<'p> Prepared<'p> {
         key.field("folder", configuration.folder().as_bytes());
         key.field("user", configuration.image.config.user.as_bytes());
         key.field("network", &[u8::from(self.network == Network::None)]);
+        key.field("ownership", sandbox::best_privileges().ownership().name().as_bytes());
         for (mount, from) in &self.mounts {
             key.field("mount", format!("{mount:?}").as_bytes());
+            key.field("secret", &[u8::from(mounts::is_given(mount, stage.site.request.secrets))]);
             match from {
                 MountedFrom::Nothing => {}
                 MountedFrom::Root(root) => key.field("chain", &root.chain()),
-                MountedFrom::Folder(tree) => hash_below(tree, &cleaned(mount.source.as_bytes()), key),
+                MountedFrom::Folder(tree) => {
+                    let path = resolve(*tree, mount.source.as_bytes(), true);
+                    let path = path.map_err(|error| stage.site.failed(span, error.to_string()))?;
+                    hash_below(tree, &path, key);
+                }
             }
         }
         Ok(())
     }
 
     fn run(&self, stage: &Stage<'_>, step: &ProgramStep<'_>) -> Result<Option<DiffId>, BuildError> {
-        let found = stage.site.workshop.rights.found();
+        let workshop = stage.site.workshop;
+        let found = workshop.rights.found();
         let found = found.map_err(|refusal| stage.site.failed(step.span, refusals::runs_nothing(refusal)))?;
-        let view = stage.position.root.view(&stage.site.workshop.layers)?;
+        let view = stage.position.root.view(&workshop.layers)?;
         let user = user(stage, step, view, found.privileges)?;
         let workplace = Workplace::new(stage, found)?;
         let (root, work) = (workplace.root(&stage.position.root)?, workplace.folder("work")?);
-        let mut caches = Vec::new();
-        let mounts = self.mounts(stage, step, &workplace, &mut caches)?;
-        let environment = stage.site.arguments.proxies().into_iter().chain(self.environment.iter().cloned());
+        let caches = Caches::take(
+            self.mounts.iter().map(|(mount, _)| mount),
+            &workshop.caches,
+            &|folder, uid, gid| workplace.give(folder, uid, gid),
+            stage.site.cancellation,
+        )?;
+        let mounts = self.mounts(stage, step, &workplace, &caches)?;
+        let agent = self.mounts.iter().position(|(mount, _)| mount.kind == MountKind::Ssh);
+        let agent = agent.map(|_| "SSH_AUTH_SOCK=/run/buildkit/ssh_agent.0".to_owned());
+        let own = agent.into_iter().chain(self.environment.iter().cloned());
+        let environment = stage.site.arguments.proxies().into_iter().chain(own);
         let spec = SandboxSpec {
             root: root.clone(),
             work,
@@ -157,17 +178,21 @@ impl<'p> Prepared<'p> {
         workplace.difference(&stage.position.root, root).map(Some)
     }
 
-    /// What the sandbox mounts. Caches are held until `caches` goes.
+    fn has_cache(&self) -> bool {
+        self.mounts.iter().any(|(mount, _)| mount.kind == MountKind::Cache)
+    }
+
+    /// What the sandbox mounts. The folders of caches are those of `caches`.
     fn mounts(
         &self,
         stage: &Stage<'_>,
         step: &ProgramStep<'_>,
         workplace: &Workplace<'_>,
-        caches: &mut Vec<CacheFolder>,
+        caches: &Caches,
     ) -> Result<Vec<MountSpec>, BuildError> {
         let failed = |message: String| stage.site.failed(step.span, message);
         let folder = workplace.path();
-        let mut specs = Vec::new();
+        let (mut specs, mut seeded) = (Vec::new(), BTreeSet::new());
         if let Some((name, text)) = &self.command.script {
             specs.push(script(folder, name, text)?);
         }
@@ -185,20 +210,20 @@ impl<'p> Prepared<'p> {
                 MountKind::Ssh => {}
                 MountKind::Tmpfs => specs.push(MountSpec::Tmpfs { target, size: mount.size }),
                 MountKind::Bind => {
-                    let own = folder.join(format!("bind-{number}"));
-                    let lower = lower_of(workplace, from, mount, &own)?;
-                    let source = if mount.source.is_empty() { "/".to_owned() } else { mount.source.clone() };
+                    let place = folder.join(format!("bind-{number}"));
+                    let (lower, source) = lower_of((stage, step, workplace), from, mount, &place)?;
+                    // With a cache, programs compare times to see what changed.
+                    if matches!(from, MountedFrom::Folder(_)) && !self.has_cache() {
+                        mounts::fix_times(&place, stage.site.time)?;
+                    }
                     specs.push(MountSpec::Bind { lower, source, target, read_only });
                 }
                 MountKind::Cache => {
-                    let cache = mounts::cache(
-                        mount,
-                        &stage.site.workshop.caches,
-                        &|folder, uid, gid| workplace.give(folder, uid, gid),
-                        stage.site.cancellation,
-                    )?;
+                    let Some(cache) = caches.of(mount) else { continue };
+                    if cache.is_new && seeded.insert(&cache.folder) {
+                        seed((stage, step, workplace), from, mount, &cache.folder)?;
+                    }
                     specs.push(MountSpec::Cache { source: cache.folder.clone(), target, read_only });
-                    caches.push(cache);
                 }
             }
         }
@@ -206,44 +231,83 @@ impl<'p> Prepared<'p> {
     }
 }
 
-/// The folders that a bind mount shows, the uppermost first.
+/// A step at work.
+type Here<'h> = (&'h Stage<'h>, &'h ProgramStep<'h>, &'h Workplace<'h>);
+
+/// The folders of which a bind mount shows a part, and which part.
 fn lower_of(
-    workplace: &Workplace<'_>,
+    (stage, step, workplace): Here<'_>,
     from: &MountedFrom<'_>,
     mount: &Mount,
     folder: &Path,
-) -> Result<Vec<PathBuf>, BuildError> {
+) -> Result<(Vec<PathBuf>, String), BuildError> {
+    let source = if mount.source.is_empty() { "/".to_owned() } else { mount.source.clone() };
     if let MountedFrom::Root(root) = from
         && let Some(lower) = workplace.lower(root)?
     {
-        return Ok(lower);
+        return Ok((lower, source));
     }
     fs::create_dir(folder).map_err(|cause| trouble::of_disk("make a folder to work in", &cause))?;
+    let lower = vec![folder.to_owned()];
     match from {
         MountedFrom::Root(root) => workplace.copy(root, folder)?,
-        MountedFrom::Folder(tree) => {
-            let path = cleaned(mount.source.as_bytes());
-            make_folders_around(folder, &path)?;
-            mounts::lay_out(tree, &path, folder)?;
-        }
         MountedFrom::Nothing => {}
+        MountedFrom::Folder(tree) => {
+            let failed = |message: String| stage.site.failed(step.span, message);
+            let path = resolve(*tree, source.as_bytes(), true).map_err(|error| failed(error.to_string()))?;
+            if tree.node(&path).is_none() {
+                return Err(failed(format!("the source of a mount, `{source}`, is not there")));
+            }
+            make_folders_around(folder, &path)?;
+            // They are root's, as BuildKit sends them: this process is root, outside or inside.
+            mounts::lay_out(*tree, &path, folder, false)?;
+            return Ok((lower, format!("/{}", String::from_utf8_lossy(&path))));
+        }
     }
-    Ok(vec![folder.to_owned()])
+    Ok((lower, source))
 }
 
-/// Whom the command runs as; refused where there is only one id, which is root.
-fn user(
-    stage: &Stage<'_>,
-    step: &ProgramStep<'_>,
-    view: &RootView,
-    privileges: Privileges,
-) -> Result<User, BuildError> {
-    let text = &stage.position.configuration.image.config.user;
+/// Puts what a cache begins with into its folder.
+fn seed(
+    (stage, step, workplace): Here<'_>,
+    from: &MountedFrom<'_>,
+    mount: &Mount,
+    folder: &Path,
+) -> Result<(), BuildError> {
+    let tree: &dyn Tree = match from {
+        MountedFrom::Nothing if mount.source.is_empty() => return Ok(()),
+        MountedFrom::Nothing => &RootView::default(),
+        MountedFrom::Folder(tree) => *tree,
+        MountedFrom::Root(root) => root.view(&stage.site.workshop.layers)?,
+    };
     let failed = |message: String| stage.site.failed(step.span, message);
-    let user = owner::user(text, view).map_err(|error| failed(error.to_string()))?;
-    let user = User { uid: user.owner.uid, gid: user.owner.gid, groups: user.groups };
-    sandbox::check_user(&user, privileges).map_err(|refusal| failed(refusal.whole()))?;
-    Ok(user)
+    let path = resolve(tree, mount.source.as_bytes(), true).map_err(|error| failed(error.to_string()))?;
+    if !tree.node(&path).is_some_and(|node| node.is_folder()) {
+        // What is half made would be taken for a cache that is there.
+        let _gone = fs::remove_dir(folder);
+        return Err(failed(format!("what the cache begins with, `{}`, is no folder", mount.source)));
+    }
+    let below = Below { tree, path };
+    for name in below.names(b"") {
+        mounts::lay_out(&below, &name, folder, workplace.gives_away())?;
+    }
+    Ok(())
+}
+
+/// A folder of a tree as a tree.
+struct Below<'b> {
+    tree: &'b dyn Tree,
+    path: Box<[u8]>,
+}
+
+impl Tree for Below<'_> {
+    fn node(&self, path: &[u8]) -> Option<Node> {
+        self.tree.node(&join(&self.path, path))
+    }
+
+    fn names(&self, path: &[u8]) -> Vec<Box<[u8]>> {
+        self.tree.names(&join(&self.path, path))
+    }
 }
 
 fn make_folders_around(folder: &Path, path: &[u8]) -> Result<(), BuildError> {
@@ -266,6 +330,21 @@ fn script(folder: &Path, name: &str, text: &str) -> Result<MountSpec, BuildError
         target: super::run_command::SCRIPTS.to_owned(),
         read_only: true,
     })
+}
+
+/// Whom the command runs as; refused where there is only one id, which is root.
+fn user(
+    stage: &Stage<'_>,
+    step: &ProgramStep<'_>,
+    view: &RootView,
+    privileges: Privileges,
+) -> Result<User, BuildError> {
+    let text = &stage.position.configuration.image.config.user;
+    let failed = |message: String| stage.site.failed(step.span, message);
+    let user = owner::user(text, view).map_err(|error| failed(error.to_string()))?;
+    let user = User { uid: user.owner.uid, gid: user.owner.gid, groups: user.groups };
+    sandbox::check_user(&user, privileges).map_err(|refusal| failed(refusal.whole()))?;
+    Ok(user)
 }
 
 /// Runs the command, and passes on what it writes.

@@ -103,7 +103,7 @@ impl Stages<'_> {
         platform: &Platform,
     ) -> Result<(Position, Vec<ProgramStep<'d>>), BuildError> {
         match &stage.base {
-            Source::Scratch => Ok((self.nothing(platform), Vec::new())),
+            Source::Scratch => Ok((self.nothing(), Vec::new())),
             Source::Stage(number) => {
                 let below = self.position(*number)?;
                 let configuration = below.configuration.child();
@@ -114,7 +114,7 @@ impl Stages<'_> {
             }
             Source::Image { name, context } => {
                 if let Some(root) = self.folder(context.as_deref())? {
-                    return Ok((Position { root, ..self.nothing(platform) }, Vec::new()));
+                    return Ok((Position { root, ..self.nothing() }, Vec::new()));
                 }
                 let image = self.image(name, context.as_deref(), platform)?;
                 let triggers = self.triggers(&image, stage)?;
@@ -131,7 +131,8 @@ impl Stages<'_> {
     }
 
     /// Where `FROM scratch` begins.
-    fn nothing(&self, platform: &Platform) -> Position {
+    fn nothing(&self) -> Position {
+        let platform = &self.site.request.subject.platform;
         let mut image = ImageConfig {
             architecture: platform.architecture().to_owned(),
             os: platform.os().to_owned(),

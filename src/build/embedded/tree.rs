@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use crate::build::keyed_file::KeyedFile;
-use crate::oci::layer_entry::EntryKind;
+use crate::oci::layer_entry::{Attribute, EntryKind};
 use crate::oci::layers::layer::FileBytes;
 
 /// How many links one path may lead through: the system's own limit is 40, Go's 255.
@@ -83,7 +83,7 @@ pub struct Node {
     /// The group.
     pub gid: u32,
     /// Extended attributes, sorted by name.
-    pub xattrs: Vec<(Box<[u8]>, Box<[u8]>)>,
+    pub xattrs: Vec<Attribute>,
     /// The bytes of a file.
     pub content: Content,
     /// What all names of one file share; `None` where no two names do.

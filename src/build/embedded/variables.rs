@@ -66,7 +66,11 @@ impl Arguments<'_> {
         const NAMES: [&str; 5] = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];
         let is_proxy = |name: &str| NAMES.contains(&name.to_lowercase().as_str());
         let proxies = self.given.iter().filter(|(name, _)| is_proxy(name));
-        proxies.map(|(name, value)| format!("{name}={value}")).collect()
+        // BuildKit sets both ways of writing them.
+        let both = |(name, value): (&String, &String)| {
+            [format!("{}={value}", name.to_uppercase()), format!("{}={value}", name.to_lowercase())]
+        };
+        proxies.flat_map(both).collect()
     }
 }
 

@@ -90,6 +90,11 @@ impl<'w> Workplace<'w> {
         self.do_chore(Chore::Copy(folder.to_owned()), root, &mut std::io::sink()).map(drop)
     }
 
+    /// Whether files can be given to others from this very process.
+    pub fn gives_away(&self) -> bool {
+        self.found.privileges == Privileges::Root
+    }
+
     /// Gives a folder to somebody, where there is anybody else.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ mod states;
 mod arguments;
 mod text;
 mod walk;
+mod copy_flags;
 mod cut;
 mod program;
 

@@ -18,7 +18,6 @@ use crate::syntax::dockerfile::expansion::{Expanded, Lexer};
 use crate::syntax::dockerfile::keyword::Keyword;
 use crate::syntax::dockerfile::model::{Argument, Command, Copy, Pair, Run};
 use crate::syntax::dockerfile::mount::{self, Mount, MountError, MountKind};
-use crate::syntax::image_reference;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::span::{Span, Spanned};
 
@@ -140,7 +139,7 @@ impl<'d> Walk<'_, 'd> {
         self.instructions.push(SlicedInstruction { stage: number, text, span: here.whole() });
         match &instruction.command {
             Command::From | Command::Onbuild(_) | Command::Other => {}
-            Command::Arg(arguments) => arguments.iter().for_each(|argument| self.argument(here, argument)),
+            Command::Arg(arguments) => self.arguments(here, arguments),
             Command::Pairs(pairs) => self.pairs(here, pairs),
             Command::Copy(copy) => self.copy(here, copy),
             Command::Run(run) => self.run(here, run),
@@ -152,7 +151,13 @@ impl<'d> Walk<'_, 'd> {
         self.scopes.get_mut(&here.state).expect("a stage's scope is made before its instructions are run")
     }
 
-    fn refuse(&mut self, span: Span, message: impl Into<String>, label: impl Into<String>, help: &str) {
+    pub(super) fn refuse(
+        &mut self,
+        span: Span,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: &str,
+    ) {
         let diagnostic = Diagnostic::error(message).at(&self.dockerfile.source, span, label);
         self.diagnostics.push(if help.is_empty() { diagnostic } else { diagnostic.help(help) });
     }
@@ -179,7 +184,21 @@ impl<'d> Walk<'_, 'd> {
         Lexer::new(self.dockerfile.escape)
     }
 
-    fn argument(&mut self, here: Here<'_, 'd>, argument: &Argument) {
+    /// All defaults of an `ARG` are expanded before the first is set.
+    fn arguments(&mut self, here: Here<'_, 'd>, arguments: &[Argument]) {
+        let mut defaults = Vec::with_capacity(arguments.len());
+        for argument in arguments {
+            let is_given = self.request.args.contains_key(&argument.name.value);
+            let default = argument.default.as_ref().filter(|_| !is_given);
+            let span = here.span(argument.name.span);
+            defaults.push(default.map(|default| self.expand(here, self.lexer(), default, span)));
+        }
+        for (argument, default) in arguments.iter().zip(defaults) {
+            self.argument(here, argument, default);
+        }
+    }
+
+    fn argument(&mut self, here: Here<'_, 'd>, argument: &Argument, default: Option<Option<Expanded>>) {
         let name = &argument.name.value;
         let span = here.span(argument.name.span);
         if let Some(given) = self.request.args.get(name) {
@@ -188,8 +207,8 @@ impl<'d> Walk<'_, 'd> {
             self.scope(here).set(name.clone(), given, true);
             return;
         }
-        if let Some(default) = &argument.default {
-            let Some(expanded) = self.expand(here, self.lexer(), default, span) else { return };
+        if let Some(default) = default {
+            let Some(expanded) = default else { return };
             self.arguments.note(name, Rank::Default, Some(expanded.text.clone()), Some(span));
             self.scope(here).set(name.clone(), expanded.text, expanded.uncertain.is_empty());
             return;
@@ -297,43 +316,6 @@ impl<'d> Walk<'_, 'd> {
 
     fn add_sources(&mut self, read: Gathered) {
         self.sources.merge(read);
-    }
-
-    fn check_mode(&mut self, mode: Option<(Expanded, Span)>) {
-        let Some((mode, span)) = mode.filter(|(mode, _)| mode.uncertain.is_empty()) else { return };
-        if !mode.text.is_empty() && !checks::is_mode(&mode.text) {
-            let message = format!("`{}` is not a value of `--chmod`", mode.text);
-            self.refuse(
-                span,
-                message,
-                "in this flag",
-                "write an octal number up to 7777, or letters as in `u+x`",
-            );
-        }
-    }
-
-    fn check_checksum(&mut self, checksum: Option<(Expanded, Span)>, sources: &[(Expanded, Span)]) {
-        let Some((checksum, span)) = checksum.filter(|(checksum, _)| !checksum.text.is_empty()) else {
-            return;
-        };
-        let help = "write `--checksum` for one URL or git repository only";
-        match sources {
-            [(source, _)] if !source.uncertain.is_empty() => {}
-            [(source, _)] if source.text.starts_with("github.com/") => {}
-            [(source, _)] => match git::place(&source.text) {
-                Place::Local => {
-                    self.refuse(span, "`--checksum` needs a source that is fetched", "in this flag", help);
-                }
-                Place::Http
-                    if checksum.uncertain.is_empty() && !image_reference::is_digest(&checksum.text) =>
-                {
-                    let message = format!("`{}` is not a digest", checksum.text);
-                    self.refuse(span, message, "in this flag", "write `sha256:` and 64 hexadecimal digits");
-                }
-                Place::Http | Place::Git => {}
-            },
-            _ => self.refuse(span, "`--checksum` needs exactly one source", "in this flag", help),
-        }
     }
 
     /// Whether a source is a path. What is fetched is remembered, unless a checksum says what it is. (BuildKit asks the context for git

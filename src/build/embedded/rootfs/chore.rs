@@ -42,7 +42,13 @@ impl Chain {
     pub fn view(&self) -> Result<RootView, RootfsError> {
         let mut view = RootView::default();
         for layer in &self.layers {
-            view.apply(Layer::load_or_make(&self.indexes, &self.tars.join(layer.0.hex()), *layer)?);
+            let tar = self.tars.join(layer.0.hex());
+            // Whoever gives the chain has made the indexes of its layers, and looked whether their tars are whole.
+            let opened = match Layer::load(&self.indexes, &tar, *layer) {
+                Some(opened) => opened,
+                None => Layer::make(&self.indexes, &tar, *layer)?,
+            };
+            view.apply(opened);
         }
         Ok(view)
     }

@@ -71,7 +71,8 @@ pub fn write_difference<W: Write>(
     let mut names: HashMap<(u64, u64), Box<[u8]>> = HashMap::new();
     let mut is_anything = false;
     for (path, upper) in entries {
-        if !upper.is_changed && !kept.contains(&path) {
+        // A layer has no entry for the root.
+        if path.is_empty() || (!upper.is_changed && !kept.contains(&path)) {
             continue;
         }
         is_anything = true;
@@ -102,6 +103,13 @@ fn write_entry<W: Write>(
     let file = root.file(&entry.path);
     let mut file = file.map_err(|cause| RootfsError::system("open", &entry.path, cause))?;
     Ok(writer.append(entry, &mut file)?)
+}
+
+/// Whether an attribute is the machine's affair: labels of its security modules, which other machines have not,
+/// and its own notes.
+fn is_of_machine(attribute: &[u8]) -> bool {
+    attribute.starts_with(b"trusted.")
+        || (attribute.starts_with(b"security.") && attribute != b"security.capability")
 }
 
 /// A file that has a name that is written is written with all its names.
@@ -314,7 +322,9 @@ impl<'r> Reader<'r> {
         for (attribute, value) in all {
             let note = OVERLAY_PREFIXES.iter().find_map(|prefix| attribute.strip_prefix(*prefix));
             let Some(note) = note else {
-                kept.push((attribute, value));
+                if !is_of_machine(&attribute) {
+                    kept.push((attribute, value));
+                }
                 continue;
             };
             if REFUSED_NOTES.contains(&note) || (note == b"opaque" && *value == *b"x") {

@@ -13,8 +13,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,8 +35,8 @@ pub(super) const TEMPORARY_PREFIX: &str = ".tmp-";
 /// Bytes that are copied at once.
 const COPIED_AT_ONCE: usize = 256 << 10;
 
-/// Digits of a digest in a folder's name. All of them in a hundred names are more than a mount's options hold.
-const DIGITS: usize = 32;
+/// Digits of what distinguishes the folders of one layer.
+const DIGITS: usize = 16;
 
 /// The folder with what is in `layer`, which is above `below`: one of `unpacked`, made when it is not there.
 /// Several processes may do this at once.
@@ -81,14 +81,16 @@ pub fn unpack(
     Ok(place)
 }
 
-/// Gives the folder `upper` of an overlay the owner, mode and attributes of the root in `view`: a mounted
+/// Gives the folder `upper` of an overlay the owner, mode and attributes of the root in `view`, and time 0: a mounted
 /// overlay shows those of its upper folder.
 pub fn dress_root(view: &RootView, upper: &Path, ownership: Ownership) -> Result<(), RootfsError> {
     let dress = || {
         let folder = Handle::open(upper)?;
         let (mode, uid, gid) = view.root().owner();
         give(&folder, b".", (uid, gid), view.root().xattrs(), ownership)?;
-        folder.set_mode(b".", mode)
+        folder.set_mode(b".", mode)?;
+        // Programs see it, and what they write is to be the same each time.
+        folder.set_time(b".", 0, 0)
     };
     dress().map_err(|cause| RootfsError::system("change", path_bytes(upper), cause))
 }
@@ -148,11 +150,9 @@ impl<'v> Surroundings<'v> {
 
     fn name(&self, layer: &Layer) -> String {
         if self.implied.is_empty() && self.idle_marks.is_empty() {
-            return layer.diff_id().0.hex()[..DIGITS].to_owned();
+            return layer.diff_id().0.hex();
         }
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(layer.diff_id().0.as_bytes()).update(self.hash.as_bytes());
-        hasher.finalize().to_hex()[..DIGITS].to_owned()
+        format!("{}.{}", layer.diff_id().0.hex(), &self.hash.to_hex()[..DIGITS])
     }
 }
 
@@ -241,15 +241,14 @@ impl Writer<'_> {
 
     fn copy(&self, folder: &Handle, record: u32, buffer: &mut [u8]) -> io::Result<()> {
         let mut file = folder.create(self.layer.index().name(record))?;
-        let tar = self.layer.tar()?;
-        let mut left = self.layer.index().bytes_at(record).unwrap_or_default();
-        while !left.is_empty() {
-            let wanted = buffer.len().min(usize::try_from(left.end - left.start).unwrap_or(usize::MAX));
-            tar.read_exact_at(&mut buffer[..wanted], left.start)?;
-            file.write_all(&buffer[..wanted])?;
-            left.start += wanted as u64;
+        let mut bytes = self.layer.open(record)?;
+        loop {
+            let read = bytes.read(buffer)?;
+            if read == 0 {
+                return Ok(());
+            }
+            file.write_all(&buffer[..read])?;
         }
-        Ok(())
     }
 
     /// Owner, attributes, time and mode of what was written.

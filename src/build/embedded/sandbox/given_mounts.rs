@@ -61,7 +61,7 @@ impl PreparedMount {
             }
             None => {
                 let size = self.size.map_or_else(String::new, |size| format!(",size={size}"));
-                mounting::make("tmpfs", &place, flags | MsFlags::MS_NOSUID, &format!("mode=1777{size}"))
+                mounting::make("tmpfs", &place, flags | MsFlags::MS_NOSUID, &format!("mode=0755{size}"))
             }
         }
     }

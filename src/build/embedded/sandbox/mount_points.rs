@@ -34,6 +34,19 @@ pub(super) fn ensure(root: &Path, target: &str, kind: PlaceKind) -> Result<Resol
     make().doing(|| format!("make `{target}` in the root, where something is to be mounted"))
 }
 
+/// As [`ensure`]. Times of the folder above are put back at once: a folder that was made is not a change of
+/// the one above it. Returns the uppermost part that was made, and the place.
+pub(super) fn ensure_keeping_times(
+    root: &Path,
+    target: &str,
+    kind: PlaceKind,
+) -> Result<Option<(PathBuf, PathBuf)>, Refusal> {
+    let before = resolve(root, target).doing(|| format!("look for `{target}` in the root"))?;
+    let Some(missing) = before.missing else { return Ok(None) };
+    keeping_times(&missing, || ensure(root, target, kind))?;
+    Ok(Some((missing, before.place)))
+}
+
 /// Makes `folder` and what it lies in, for everybody to look into.
 pub(super) fn make_folders(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o755).create(folder)
@@ -54,13 +67,9 @@ fn make_place(place: &Path, kind: PlaceKind) -> io::Result<()> {
 pub(super) struct MadePlaces(Vec<(PathBuf, PathBuf)>);
 
 impl MadePlaces {
-    /// As [`ensure`], and remembers what was made. Times of the folder above are put back at once: a folder
-    /// that was made is not a change of the one above it.
+    /// As [`ensure_keeping_times`], and remembers what was made.
     pub(super) fn ensure(&mut self, root: &Path, target: &str, kind: PlaceKind) -> Result<(), Refusal> {
-        let before = resolve(root, target).doing(|| format!("look for `{target}` in the root"))?;
-        let Some(missing) = before.missing else { return Ok(()) };
-        keeping_times(&missing, || ensure(root, target, kind))?;
-        self.0.push((missing, before.place));
+        self.0.extend(ensure_keeping_times(root, target, kind)?);
         Ok(())
     }
 

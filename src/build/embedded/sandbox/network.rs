@@ -8,6 +8,7 @@ use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 use nix::mount::MsFlags;
 use rustix::net::netlink::SocketAddrNetlink;
@@ -73,13 +74,19 @@ pub(super) fn mount_files(root: &Path, folders: &WorkFolders, spec: &SandboxSpec
     let contents = [resolver, hosts(spec).into_bytes()];
     for (number, (target, content)) in NETWORK_FILES.iter().zip(contents).enumerate() {
         let file = folders.memory.join(format!("network-{number}"));
-        fs::write(&file, content).doing(|| format!("write {target}"))?;
+        write_with_fixed_time(&file, &content).doing(|| format!("write {target}"))?;
         let place = ensure(root, target, PlaceKind::File)?.place;
         mounting::bind(&file, &place, false)?;
         let quiet = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
         mounting::restrict(&place, quiet | MsFlags::MS_RDONLY)?;
     }
     Ok(())
+}
+
+/// Programs put the times of files into what they make: archives of `/etc`, for one.
+fn write_with_fixed_time(file: &Path, content: &[u8]) -> io::Result<()> {
+    fs::write(file, content)?;
+    fs::File::options().write(true).open(file)?.set_modified(SystemTime::UNIX_EPOCH)
 }
 
 fn hosts(spec: &SandboxSpec) -> String {

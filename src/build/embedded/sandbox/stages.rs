@@ -25,7 +25,7 @@ use super::filter;
 use super::given_mounts::{self, PreparedMount};
 use super::identity;
 use super::messages::{Line, Message};
-use super::mount_points::{MadePlaces, PlaceKind, ensure, make_folders};
+use super::mount_points::{MadePlaces, PlaceKind, ensure_keeping_times, make_folders};
 use super::mounting;
 use super::network;
 use super::outcome::{Doing, Outcome, Refusal};
@@ -188,7 +188,7 @@ fn keep_mounts_private() -> Result<(), Refusal> {
 /// Makes the places of mounts in the root. A place in another mount is made in that one, when it is there.
 fn make_places(root: &Path, mounts: &[PreparedMount]) -> Result<MadePlaces, Refusal> {
     for folder in SYSTEM_FOLDERS {
-        ensure(root, folder, PlaceKind::Folder)?;
+        ensure_keeping_times(root, folder, PlaceKind::Folder)?;
     }
     let mut made = MadePlaces::default();
     for file in network::NETWORK_FILES {
