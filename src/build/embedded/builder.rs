@@ -21,7 +21,7 @@ use crate::build::builder::{
 };
 use crate::cache::folder::CacheFolder;
 use crate::graph::slice::{SliceRequest, program};
-use crate::oci::blob_digest::BlobDigest;
+use crate::oci::blob_digest::{BlobDigest, DiffId};
 use crate::oci::compressed_layers::CompressedLayers;
 use crate::oci::image::{LayerBlob, write_image};
 use crate::oci::layers::compression::Compression;
@@ -40,7 +40,7 @@ use crate::types::workspace_path::WorkspacePath;
 
 /// The families whose outputs are comparable: what root makes, and what another user makes. Commands of a user who
 /// is everybody in his sandbox see other owners, and may write other files.
-const FAMILIES: [&str; 2] = ["embedded", "embedded-user"];
+pub const FAMILIES: [&str; 2] = ["embedded", "embedded-user"];
 
 /// Where a builder keeps things, and how it reaches others.
 #[derive(Clone)]
@@ -126,19 +126,29 @@ impl EmbeddedBuilder {
         let wanted = if site.request.is_product { Compression::Gzip } else { Compression::None };
         let mut layers = Vec::new();
         for layer in root.layers() {
-            let made_here = || -> Result<LayerBlob, BuildError> {
-                let digest = layer.diff_id.0;
-                let size = self.store().size(&digest).map_err(trouble::of_store)?.unwrap_or_default();
-                let plain =
-                    LayerBlob { digest, size, diff_id: layer.diff_id, compression: Compression::None };
-                self.compressed.in_form(self.store(), &plain, wanted).map_err(trouble::of_store)
+            let stored = match layer.stored {
+                Some(stored) => stored,
+                None => self.made_here(&layer.diff_id)?,
             };
-            layers.push(layer.stored.map_or_else(made_here, Ok)?);
+            // What others compressed stays as it is; a stage's layers are not compressed.
+            let is_ready = stored.compression != Compression::None || wanted == Compression::None;
+            layers.push(if is_ready {
+                stored
+            } else {
+                self.compressed.in_form(self.store(), &stored, wanted).map_err(trouble::of_store)?
+            });
         }
         let digest = write_image(self.store(), &image, &layers).map_err(trouble::of_store)?;
         let output = digest.to_output();
         self.name(&digest, site.request.tags.iter().map(String::as_str))?;
         Ok(BuildOutput { digest: output })
+    }
+
+    /// A layer that was made here, as it is stored.
+    fn made_here(&self, diff_id: &DiffId) -> Result<LayerBlob, BuildError> {
+        let digest = diff_id.0;
+        let size = self.store().size(&digest).map_err(trouble::of_store)?.unwrap_or_default();
+        Ok(LayerBlob { digest, size, diff_id: *diff_id, compression: Compression::None })
     }
 
     fn name<'n>(&self, digest: &BlobDigest, names: impl Iterator<Item = &'n str>) -> Result<(), BuildError> {

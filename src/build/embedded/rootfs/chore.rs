@@ -4,6 +4,7 @@
 //! chore travels there with the names of the layers, and what it writes comes back as a stream. So the same
 //! few functions serve both, and nothing else of a build needs to know of namespaces.
 
+use std::collections::HashSet;
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -134,6 +135,10 @@ fn unpack_all(
         below.apply(Arc::clone(layer));
     }
     folders.reverse();
+    // Steps that wrote the same have one folder, which an overlay takes once. All that the lower one has is in
+    // the upper one, too.
+    let mut seen = HashSet::new();
+    folders.retain(|folder: &PathBuf| seen.insert(folder.clone()));
     Ok(folders)
 }
 
