@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use imgraph::build::embedded::rootfs::difference::write_difference;
+use imgraph::build::embedded::rootfs::copy::copy_root;
+use imgraph::build::embedded::rootfs::difference::{Written, write_difference};
 use imgraph::build::embedded::rootfs::ownership::Ownership;
 use imgraph::build::embedded::rootfs::sweep::{remove_tree, sweep_unpacked};
 use imgraph::build::embedded::rootfs::unpack::{dress_root, unpack};
@@ -249,7 +250,7 @@ proptest! {
         let shown = chain.run(&changes.join("\n"));
         let mut writer = LayerWriter::new(Vec::new(), 0);
         let upper = chain.folder.join("upper");
-        let is_anything = write_difference(&upper, &chain.view, ownership(), &mut writer).unwrap();
+        let is_anything = write_difference(Written::Upper(&upper), &chain.view, ownership(), &mut writer).unwrap();
         let tar = writer.finish().unwrap();
         let layer = layer(&tar);
         prop_assert_eq!(is_anything, !layer.index().is_empty());
@@ -257,6 +258,66 @@ proptest! {
         after.apply(layer);
         prop_assert_eq!(shown, listed(&after), "{:?}", changes);
     }
+}
+
+/// A copy of a chain is changed by a command, and the layer that is made of it puts the same upon the chain.
+#[test]
+fn a_difference_of_a_copy_is_what_was_changed() {
+    let file = EntryKind::File { size: 3 };
+    let base = written(
+        &[
+            ("a", EntryKind::Folder, 0o755),
+            ("a/b", file.clone(), 0o644),
+            ("a/c", EntryKind::Link { target: (*b"b").into() }, 0o777),
+            ("d", file.clone(), 0o4755),
+            ("e", EntryKind::HardLink { target: (*b"d").into() }, 0o4755),
+            ("f", EntryKind::HardLink { target: (*b"d").into() }, 0o4755),
+            ("g", EntryKind::Folder, 0o700),
+            ("g/h", file, 0o600),
+        ],
+        &[],
+    );
+    let check = |script: &str, expected: &str| {
+        let mut chain = Chain::new();
+        chain.push(&base);
+        let copy = chain.folder.join("copy");
+        fs::create_dir(&copy).unwrap();
+        copy_root(&chain.view, &copy, ownership()).unwrap();
+        let list = format!("umask 022; {script}; {LIST}");
+        let output = Command::new("sh").args(["-c", &list]).current_dir(&copy).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{script}: {output:?}");
+        let mut writer = LayerWriter::new(Vec::new(), 0);
+        write_difference(Written::Copy(&copy), &chain.view, ownership(), &mut writer).unwrap();
+        let layer = layer(&writer.finish().unwrap());
+        let index = layer.index();
+        let entries = (1..index.len() as u32).map(|record| {
+            let mark = if index.is_whiteout(record) { "-" } else { "" };
+            format!("{mark}{}", String::from_utf8_lossy(&index.path(record)))
+        });
+        let mut entries: Vec<String> = entries.collect();
+        entries.sort();
+        assert_eq!(entries.join(" "), expected, "{script}");
+        let mut after = chain.view.clone();
+        after.apply(layer);
+        if is_root() {
+            assert_eq!(lines(&String::from_utf8_lossy(&output.stdout)), listed(&after), "{script}");
+        }
+    };
+    check(":", "");
+    check("cat a/b > /dev/null; ls -R > /dev/null", "");
+    check("touch a/b", "a a/b");
+    // Neither the size nor the time says that the content is another.
+    check("printf xyz > new; touch -r a/b new; cat new > a/b; touch -r new a/b; rm new", "a a/b");
+    check("rm a/b; mkdir a/b; ln -sfn x a/c", "a a/b a/c");
+    check("rm -r a; printf x > a", "a");
+    check("rm -r g", "-g");
+    check("rm -r g; mkdir -m 700 g", "-g/h g");
+    check("chmod 711 g", "g");
+    // Of a file with several names.
+    check("rm e", "-e");
+    check("printf abcd > d", "d e f");
+    check("ln a/b z", "a a/b z");
+    check("mkfifo p; mkdir -p q/r", "p q q/r");
 }
 
 /// The entries of a layer, written.
@@ -287,7 +348,8 @@ fn what_is_unpacked_and_packed_is_the_same_tar() {
     let mut chain = Chain::new();
     chain.push(&tar);
     let mut writer = LayerWriter::new(Vec::new(), 7);
-    write_difference(&chain.lower[0], &RootView::default(), ownership(), &mut writer).unwrap();
+    write_difference(Written::Upper(&chain.lower[0]), &RootView::default(), ownership(), &mut writer)
+        .unwrap();
     assert!(writer.finish().unwrap() == tar);
 }
 
@@ -300,7 +362,7 @@ fn attributes_come_back_but_for_an_overlays_own() {
     chain.push(&tar);
     let shown = |place: &Path| {
         let mut writer = LayerWriter::new(Vec::new(), 7);
-        write_difference(place, &RootView::default(), ownership(), &mut writer)
+        write_difference(Written::Upper(place), &RootView::default(), ownership(), &mut writer)
             .map_err(|error| error.to_string())?;
         Ok::<_, String>(writer.finish().unwrap())
     };
@@ -338,7 +400,7 @@ fn unpacked_layers_are_found_again_and_swept() {
     fs::create_dir(&left_over).unwrap();
     fs::File::open(&left_over).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
     chain.push(&tar);
-    sweep_unpacked(&chain.folder.join("unpacked")).unwrap();
+    sweep_unpacked(&chain.folder.join("unpacked"), ownership()).unwrap();
     let names = fs::read_dir(place.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
     assert_eq!(names.collect::<Vec<_>>(), [place]);
 }

@@ -25,6 +25,15 @@ pub enum AnyBuilder {
     Embedded(Box<EmbeddedBuilder>),
 }
 
+/// Whether `builder` is, or stands for, the one in this program.
+pub fn is_embedded(builder: &dyn Builder) -> bool {
+    #[cfg(target_os = "linux")]
+    let family = Some(super::embedded::builder::FAMILY);
+    #[cfg(not(target_os = "linux"))]
+    let family = None;
+    Some(builder.family()) == family
+}
+
 impl AnyBuilder {
     fn inner(&self) -> &dyn Builder {
         match self {

@@ -60,9 +60,9 @@ pub(crate) struct Everywhere {
     /// Read all files, without the index of what earlier runs knew of them, and write none
     #[arg(long, global = true)]
     pub(crate) no_index: bool,
-    /// Who builds
-    #[arg(long, value_name = "BUILDER", global = true, env = "IMGRAPH_BUILDER", default_value = "auto")]
-    pub(crate) builder: BuilderChoice,
+    /// Who builds; beats the workspace's own wish, without which it is `auto`
+    #[arg(long, value_name = "BUILDER", global = true, env = "IMGRAPH_BUILDER")]
+    pub(crate) builder: Option<BuilderChoice>,
     /// Ask MIRROR for images of REGISTRY first (the embedded builder)
     #[arg(long = "mirror", value_name = "REGISTRY=MIRROR", global = true, value_parser = assignment)]
     pub(crate) mirror: Vec<(String, String)>,

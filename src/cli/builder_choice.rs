@@ -11,6 +11,7 @@ use crate::build::docker::{AddressError, DockerBuilder, EngineAddress, NamesMark
 #[cfg(target_os = "linux")]
 use crate::build::embedded::builder::{EmbeddedBuilder, EmbeddedSettings};
 use crate::oci::remote::settings::{CredentialSettings, Proxies, RemoteSettings};
+use crate::syntax::build_toml::workspace::WishedBuilder;
 use crate::types::environment::Environment;
 
 /// Which builder is wanted.
@@ -23,6 +24,16 @@ pub(crate) enum BuilderChoice {
     Docker,
     /// The builder in this program: no daemon
     Embedded,
+}
+
+impl From<WishedBuilder> for BuilderChoice {
+    fn from(wished: WishedBuilder) -> Self {
+        match wished {
+            WishedBuilder::Auto => Self::Auto,
+            WishedBuilder::Docker => Self::Docker,
+            WishedBuilder::Embedded => Self::Embedded,
+        }
+    }
 }
 
 /// What it takes to connect to a builder, on any thread.

@@ -118,7 +118,7 @@ impl Request {
             command.as_bytes().to_vec(),
             directory.as_os_str().as_bytes().to_vec(),
             everywhere.docker_host.clone().unwrap_or_default().into_bytes(),
-            format!("{:?}", everywhere.builder).into_bytes(),
+            format!("{:?}", session.builder_choice()).into_bytes(),
         ];
         for list in [&targets.patterns, &targets.platform] {
             fields.push(list.len().to_le_bytes().to_vec());

@@ -6,15 +6,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::arguments::Everywhere;
-use super::builder_choice::{Connect, NoBuilder, remote_settings};
+use super::builder_choice::{BuilderChoice, Connect, NoBuilder, remote_settings};
 use super::diagnostics;
 use super::exit::Exit;
 use super::terminal::{self, Terminal};
-use crate::build::any_builder::AnyBuilder;
-use crate::build::builder::BuildError;
+use crate::build::any_builder::{AnyBuilder, is_embedded};
+use crate::build::builder::{BuildError, Builder};
 use crate::cache::folder::CacheFolder;
 use crate::cache::index_file::IndexFile;
 use crate::graph::expand::{self, Wanted};
@@ -41,6 +41,8 @@ pub(crate) struct Session {
     /// Whether anything was shown that is not a result.
     said: AtomicBool,
     last_snapshot: Mutex<Option<Snapshot>>,
+    /// Found out when it is first asked.
+    builder_choice: OnceLock<BuilderChoice>,
 }
 
 /// A workspace that was read without an error.
@@ -63,6 +65,7 @@ impl Session {
             terminal,
             said: AtomicBool::new(false),
             last_snapshot: Mutex::default(),
+            builder_choice: OnceLock::new(),
         }
     }
 
@@ -279,10 +282,27 @@ impl Session {
         }
     }
 
+    /// Which builder is wanted: as the command line or the environment says, else as the workspace does. The
+    /// builder is connected to while the workspace is loaded, so its file is looked into by itself.
+    pub(crate) fn builder_choice(&self) -> BuilderChoice {
+        *self.builder_choice.get_or_init(|| {
+            let folder = || self.everywhere.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+            let wished = || workspace_root::wished_builder(&folder()).map(BuilderChoice::from);
+            self.everywhere.builder.or_else(wished).unwrap_or_default()
+        })
+    }
+
+    /// Says once that nobody but the embedded builder was there to build, where nobody asked for it.
+    pub(crate) fn say_who_builds(&self, builder: &dyn Builder) {
+        if is_embedded(builder) && self.builder_choice() == BuilderChoice::Auto && !self.everywhere.quiet {
+            terminal::message("no Docker Engine answers: the embedded builder builds\n");
+        }
+    }
+
     /// Which builder to use.
     pub(crate) fn engine(&self) -> Connect {
         Connect {
-            choice: self.everywhere.builder,
+            choice: self.builder_choice(),
             docker_host: self.everywhere.docker_host.clone(),
             cache: self.cache_place(),
             remote: remote_settings(&self.environment, &self.everywhere.mirror),

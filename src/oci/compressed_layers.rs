@@ -1,7 +1,8 @@
 //! Which blob holds the tar of a layer in which compressed form: so that a layer is compressed once.
 //!
 //! A small file each, named by diff id and compression, in a folder beside the store. It is only a hint: a blob
-//! that is not there any more is made again, to the same bytes.
+//! that is not there any more is made again, to the same bytes. It has a checksum, so it need not outlive a loss
+//! of power, and is not synced.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -10,10 +11,14 @@ use std::path::{Path, PathBuf};
 use super::blob_digest::{BlobDigest, DiffId};
 use super::image::LayerBlob;
 use super::layers::compression::{Compression, unpacked};
+use super::layers::read_ahead;
 use super::store::{Blob, Store, StoreError};
 
-/// In bytes: a digest has 71.
-const LARGEST_NOTE: u64 = 128;
+/// In bytes: a digest has 71, and its checksum 64.
+const LARGEST_NOTE: u64 = 256;
+
+/// The key of the checksum.
+const CHECKSUM_KEY: &str = "imgraph compressed layer 1";
 
 /// What is known of compressed forms.
 #[derive(Clone, Debug)]
@@ -32,7 +37,11 @@ impl CompressedLayers {
         let mut text = String::new();
         let file = fs::File::open(self.note(diff_id, compression)).ok()?;
         file.take(LARGEST_NOTE).read_to_string(&mut text).ok()?;
-        let digest: BlobDigest = text.trim_end().parse().ok()?;
+        let (digest, _checksum) = text.split_once(' ')?;
+        let digest: BlobDigest = digest.parse().ok()?;
+        if text != note_text(diff_id, compression, &digest) {
+            return None;
+        }
         let size = store.size(&digest).ok()??;
         store.has(&digest).then_some(Blob { digest, size })
     }
@@ -51,8 +60,7 @@ impl CompressedLayers {
         let write = || -> io::Result<()> {
             fs::create_dir_all(&self.folder)?;
             let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-            writeln!(file, "{digest}")?;
-            file.as_file().sync_all()?;
+            file.write_all(note_text(diff_id, compression, digest).as_bytes())?;
             file.persist(&path).map_err(|error| error.error)?;
             Ok(())
         };
@@ -90,6 +98,12 @@ impl CompressedLayers {
     }
 }
 
+fn note_text(diff_id: &DiffId, compression: Compression, digest: &BlobDigest) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key(CHECKSUM_KEY);
+    hasher.update(diff_id.0.as_bytes()).update(digest.as_bytes()).update(compression.name().as_bytes());
+    format!("{digest} {}\n", hasher.finalize().to_hex())
+}
+
 /// The uncompressed tar of a layer, as a blob: unpacked, and found to have its diff id, where it is not there.
 fn tar(store: &Store, layer: &LayerBlob) -> Result<Blob, StoreError> {
     let diff_id = layer.diff_id.0;
@@ -100,7 +114,7 @@ fn tar(store: &Store, layer: &LayerBlob) -> Result<Blob, StoreError> {
     let refused = |error| store.stream_error("unpack", &layer.digest, error);
     let (_packing, mut reader) = unpacked(packed).map_err(refused)?;
     let mut writer = store.writer()?;
-    io::copy(&mut reader, &mut writer).map_err(refused)?;
+    read_ahead::copy(&mut reader, &mut writer).map_err(refused)?;
     writer.finish_as(&diff_id)
 }
 
@@ -149,11 +163,13 @@ mod tests {
         let note = compressed.note(&diff_id, Compression::Gzip);
         fs::create_dir_all(&compressed.folder).unwrap();
         let gone = BlobDigest::of(b"gone").to_string();
-        for text in ["", "sha256:../../x", &gone, &gone.repeat(100)] {
+        let there = store.put(b"there").unwrap();
+        let of_other = note_text(&DiffId(BlobDigest::of(b"other")), Compression::Gzip, &there.digest);
+        let unchecked = format!("{} \n", there.digest);
+        for text in ["", "sha256:../../x", &gone, &gone.repeat(100), &unchecked, &of_other] {
             fs::write(&note, text).unwrap();
             assert_eq!(compressed.find(&store, &diff_id, Compression::Gzip), None, "{text}");
         }
-        let there = store.put(b"there").unwrap();
         compressed.remember(&diff_id, Compression::Gzip, &there.digest).unwrap();
         assert_eq!(compressed.find(&store, &diff_id, Compression::Gzip), Some(there));
     }

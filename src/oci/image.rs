@@ -81,8 +81,8 @@ pub fn write_image(
     layers: &[LayerBlob],
 ) -> Result<BlobDigest, StoreError> {
     let (config, manifest) = documents(config, layers);
-    store.put(&config)?;
-    Ok(store.put(&manifest)?.digest)
+    store.put_all(&[&config, &manifest])?;
+    Ok(BlobDigest::of(&manifest))
 }
 
 /// The bytes of a configuration and of a manifest, always the same for the same image.

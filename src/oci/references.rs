@@ -65,21 +65,41 @@ struct RootFs {
 
 /// What is no document needs nothing. The bytes are not verified: a damaged document is of no use to anybody.
 fn needed_by(store: &Store, digest: &BlobDigest) -> Result<Vec<BlobDigest>, StoreError> {
-    let failed = |cause| store.stream_error("read", digest, cause);
-    let mut file = match store.file(digest) {
-        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        result => result.map_err(failed)?,
-    };
-    let mut bytes = vec![0; 1];
-    if file.read(&mut bytes).map_err(failed)? == 0 || bytes != b"{" {
-        return Ok(Vec::new());
-    }
-    file.take(LARGEST_DOCUMENT).read_to_end(&mut bytes).map_err(failed)?;
-    let Ok(document) = serde_json::from_slice::<Document>(&bytes) else { return Ok(Vec::new()) };
+    let Some(document) = document(store, digest)? else { return Ok(Vec::new()) };
     let described = document.config.into_iter().chain(document.layers).chain(document.manifests);
     let diff_ids = document.rootfs.and_then(|root| root.diff_ids).unwrap_or_default();
     let digests = described.filter_map(|described| described.digest).chain(diff_ids);
     Ok(digests.filter_map(|digest| digest.parse().ok()).collect())
+}
+
+impl Store {
+    /// Whether the image with the manifest `digest` is there, with its configuration and its layers. Their bytes are
+    /// not looked at. To ask is to use, as with [`Store::has`].
+    pub fn has_image(&self, digest: &BlobDigest) -> bool {
+        let is_there = |described: Described| {
+            let digest = described.digest.and_then(|digest| digest.parse().ok());
+            digest.is_some_and(|digest| self.has(&digest))
+        };
+        self.has(digest)
+            && document(self, digest).is_ok_and(|document| {
+                document
+                    .is_some_and(|document| document.config.into_iter().chain(document.layers).all(is_there))
+            })
+    }
+}
+
+fn document(store: &Store, digest: &BlobDigest) -> Result<Option<Document>, StoreError> {
+    let failed = |cause| store.stream_error("read", digest, cause);
+    let mut file = match store.file(digest) {
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
+        result => result.map_err(failed)?,
+    };
+    let mut bytes = vec![0; 1];
+    if file.read(&mut bytes).map_err(failed)? == 0 || bytes != b"{" {
+        return Ok(None);
+    }
+    file.take(LARGEST_DOCUMENT).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(serde_json::from_slice(&bytes).ok())
 }
 
 /// Each before what it needs. There is no circle among digests; where damage makes one, it is cut.

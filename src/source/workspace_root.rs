@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::syntax::build_toml::file::{FILE_NAME, has_workspace, not_utf8};
+use crate::syntax::build_toml::file::{self, FILE_NAME, has_workspace, not_utf8};
+use crate::syntax::build_toml::workspace::WishedBuilder;
 use crate::types::diagnostic::Diagnostic;
 
 /// The nearest folder, `start` or one above it, whose `BUILD.toml` has a `[workspace]` table.
@@ -34,6 +35,14 @@ pub fn find(start: &Path) -> Result<PathBuf, Diagnostic> {
         Some((diagnostic, _offset)) => diagnostic,
         None => not_found(&start, topmost_package.as_deref()),
     })
+}
+
+/// The builder that the workspace around the folder `start` asks for; `None` also where there is none, or its file
+/// cannot be read: whoever loads it says so.
+pub fn wished_builder(start: &Path) -> Option<WishedBuilder> {
+    let root = find(start).ok()?;
+    let text = std::fs::read(root.join(FILE_NAME)).ok()?;
+    file::wished_builder(&String::from_utf8_lossy(&text))
 }
 
 fn is_absence(cause: &std::io::Error) -> bool {

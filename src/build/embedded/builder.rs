@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::context_tree::ContextTree;
 use super::images::{Images, reference_of_name};
 use super::refusals;
+use super::rights::Rights;
 use super::root::Layers;
-use super::rootfs::sweep::sweep_unpacked;
-use super::sandbox::{self, Privileges, Sandbox};
+use super::sandbox::Sandbox;
 use super::site::{Site, Workshop};
 use super::stage::Position;
 use super::stages;
@@ -78,15 +78,13 @@ impl EmbeddedBuilder {
         let workshop = Workshop {
             layers: Layers::new(store.clone(), derived.join("layers")),
             steps: Steps::new(CacheFolder::new(&cache), derived.join("locks")),
-            sandbox: Sandbox::default(),
-            privileges: privileges(),
-            unpacked: derived.join("unpacked"),
-            running: derived.join("running"),
+            rights: Rights::new(Sandbox::default(), derived.join("running"), derived.join("unpacked")),
             caches: derived.join("caches"),
         };
-        std::fs::create_dir_all(&workshop.running)
-            .map_err(|cause| trouble::of_disk(format!("make `{}`", workshop.running.display()), &cause))?;
-        clear(&workshop)?;
+        let running = &workshop.rights.running;
+        std::fs::create_dir_all(running)
+            .map_err(|cause| trouble::of_disk(format!("make `{}`", running.display()), &cause))?;
+        workshop.rights.clean();
         Ok(Self {
             images: Images::new(store, settings.remote),
             compressed: CompressedLayers::new(&derived.join("compressed")),
@@ -147,19 +145,6 @@ fn listed(name: &str) -> String {
     name.parse::<ImageReference>().map_or_else(|_other| name.to_owned(), |name| name.listed())
 }
 
-/// Removes what was left by processes that were killed.
-fn clear(workshop: &Workshop) -> Result<(), BuildError> {
-    let running = &workshop.running;
-    sandbox::clean(running, &workshop.sandbox, workshop.privileges)
-        .map_err(|cause| trouble::of_disk(format!("clear `{}`", running.display()), &cause))?;
-    sweep_unpacked(&workshop.unpacked).map_err(trouble::of_rootfs)
-}
-
-/// With which rights this process can run commands.
-fn privileges() -> Privileges {
-    if rustix::process::geteuid().is_root() { Privileges::Root } else { Privileges::Single }
-}
-
 impl Builder for EmbeddedBuilder {
     fn family(&self) -> &str {
         FAMILY
@@ -179,16 +164,17 @@ impl Builder for EmbeddedBuilder {
             let Ok(digest) = digest_of(&named) else { continue };
             let digest = digest.to_output();
             inventory.digests.insert(digest.clone());
-            inventory.references.insert(reference_of_name(&name).to_owned(), digest);
+            // A name by itself comes before those for platforms, and goes before them.
+            inventory.references.entry(reference_of_name(&name).to_owned()).or_insert(digest);
         }
-        inventory.digests.retain(|digest| self.store().has(&BlobDigest::from(digest)));
+        inventory.digests.retain(|digest| self.store().has_image(&BlobDigest::from(digest)));
         let Inventory { digests, references } = &mut inventory;
         references.retain(|_, digest| digests.contains(digest));
         Ok(inventory)
     }
 
     fn has(&self, digest: &OutputDigest) -> Result<bool, BuildError> {
-        Ok(self.store().has(&BlobDigest::from(digest)))
+        Ok(self.store().has_image(&BlobDigest::from(digest)))
     }
 
     fn bases(&self, wanted: &BTreeSet<(&str, &Platform)>) -> Result<Bases, BuildError> {
@@ -241,7 +227,7 @@ impl Builder for EmbeddedBuilder {
             contexts: &contexts,
         };
         let program = program(&parsed, &asked).map_err(|problems| refused(&problems))?;
-        refusals::check(&parsed, &program, request, &self.platform)?;
+        refusals::check(&parsed, &program, request, &self.platform, &self.workshop.rights)?;
         let context = request.context.map(ContextTree::new);
         let folders: BTreeMap<&str, ContextTree<'_>> = request
             .contexts
@@ -263,8 +249,11 @@ impl Builder for EmbeddedBuilder {
             events,
             cancellation,
         };
-        let position = stages::run(&site, &program)?;
-        self.finish(&site, position)
+        let built = stages::run(&site, &program).and_then(|position| self.finish(&site, position));
+        if built.is_err() {
+            self.workshop.layers.set_aside_damaged();
+        }
+        built
     }
 
     fn tag(&self, digest: &OutputDigest, name: &str) -> Result<(), BuildError> {

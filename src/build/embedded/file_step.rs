@@ -69,8 +69,10 @@ pub enum FileSource<'t> {
 
 /// A `COPY` or an `ADD`, all words expanded.
 pub struct FileStep<'t> {
-    /// Whether archives are unpacked: `ADD`.
+    /// Whether archives are unpacked: `ADD`, where `--unpack=false` does not forbid it.
     pub unpacks: bool,
+    /// Whether archives that were fetched are unpacked: `ADD --unpack`.
+    pub unpacks_fetched: bool,
     /// The sources, in order.
     pub sources: Vec<FileSource<'t>>,
     /// Where to, absolute; a `/` at the end says that it is a folder.
@@ -119,7 +121,7 @@ impl<'t> FileStep<'t> {
 
     /// Adds everything that decides the layer, but for the files below it.
     pub fn key(&self, chosen: &[Chosen<'_, '_>], hasher: &mut StepKeyHasher) {
-        hasher.field("unpacks", &[u8::from(self.unpacks)]);
+        hasher.field("unpacks", &[u8::from(self.unpacks), u8::from(self.unpacks_fetched)]);
         hasher.field("destination", self.destination.as_bytes());
         hasher.list("owner", &self.owner);
         hasher.list("mode", &self.mode);
@@ -178,8 +180,11 @@ impl<'t> FileStep<'t> {
                     copying.copy(&OneFile { name, node }, &whole(name), layer)?;
                 }
                 FileSource::Fetched { name, node, .. } => {
-                    let node = node.clone();
-                    copying.copy(&OneFile { name, node }, &whole(name), layer)?;
+                    let (tree, one) = (OneFile { name, node: node.clone() }, whole(name));
+                    if !(self.unpacks_fetched && archive_tree::unpack(&tree, &one, &copying, layer, waiting)?)
+                    {
+                        copying.copy(&tree, &one, layer)?;
+                    }
                 }
                 FileSource::Path(from, path) if self.parents => {
                     let pattern = cleaned(split_pivot(path).1.as_bytes());

@@ -1,7 +1,8 @@
 //! The images that builds begin with: those of the store, and those that registries have.
 //!
-//! A name means what the store has under it; where it has nothing, a registry is asked, and what it answers is
-//! kept under the name for the platform that was asked for. A name is never moved by a build that only reads.
+//! A name means what the store has under it; where it has nothing for the platform, a registry is asked, and what
+//! it answers is kept under the name for that platform. So what is loaded or built under a name later is what it
+//! means from then on. A name is never moved by a build that only reads.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -68,7 +69,7 @@ impl Images {
         let listed = name.listed();
         let own = name.digest.as_deref().and_then(|digest| digest.parse::<BlobDigest>().ok());
         let mut digests = Vec::new();
-        for name in [pulled_name(&listed, platform), listed] {
+        for name in [listed.clone(), pulled_name(&listed, platform)] {
             let named = self.store.named(&name).map_err(trouble::of_store)?;
             digests.extend(named.and_then(|named| digest_of(&named).ok()));
         }

@@ -7,8 +7,8 @@
 //! **Invariant:** what a layer holds is decided by the request: never by the time, the machine, the user who
 //! builds, or the order in which a folder is listed.
 
-pub mod sandbox;
 pub mod rootfs;
+pub mod sandbox;
 pub mod variables;
 pub mod mode;
 pub mod tree;
@@ -24,6 +24,7 @@ pub mod file_step;
 pub mod history;
 pub mod configuration;
 pub mod trouble;
+pub mod rights;
 pub mod root;
 pub mod images;
 pub mod refusals;
@@ -33,6 +34,7 @@ pub mod stage_files;
 pub mod mounts;
 pub mod step_log;
 pub mod run_command;
+pub mod workplace;
 pub mod stage_run;
 pub mod instruction;
 pub mod stages;

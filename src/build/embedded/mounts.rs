@@ -3,6 +3,7 @@
 //! A bind mount of the context is given the files of the view and nothing else: they are laid out in a folder
 //! of the step's own. What is written into a bind mount is thrown away; into a cache it stays.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -27,6 +28,11 @@ const SECRET_MODE: u32 = 0o400;
 
 /// How often somebody who waits for a cache looks again.
 const PATIENCE: Duration = Duration::from_millis(10);
+
+/// Whether somebody gives the secret that `mount` names.
+pub fn is_given(mount: &Mount, secrets: &[SecretValue]) -> bool {
+    mount.kind == MountKind::Secret && secrets.iter().any(|secret| secret.id == mount.secret_id())
+}
 
 /// A secret as the sandbox shows it; `None` for one that is optional and not given.
 ///
@@ -115,6 +121,43 @@ fn on_disk(folder: &Path, path: &[u8]) -> PathBuf {
     folder.join(path)
 }
 
+/// The caches that a step has while it runs, by their names.
+#[derive(Debug, Default)]
+pub struct Caches(BTreeMap<String, CacheFolder>);
+
+impl Caches {
+    /// Takes the folders of the caches that `wanted` name, as [`cache`] does. One that is named twice is taken once,
+    /// and all steps take them in one order: else a step would wait for itself, or two for each other.
+    ///
+    /// # Errors
+    /// As [`cache`].
+    pub fn take<'m>(
+        wanted: impl Iterator<Item = &'m Mount>,
+        place: &Path,
+        give: &dyn Fn(&Path, u32, u32) -> Result<(), BuildError>,
+        cancellation: &Cancellation,
+    ) -> Result<Self, BuildError> {
+        let mut by_id: BTreeMap<String, &Mount> = BTreeMap::new();
+        for mount in wanted.filter(|mount| mount.kind == MountKind::Cache) {
+            let known = by_id.entry(mount.id.clone()).or_insert(mount);
+            if is_shared(known) {
+                *known = mount;
+            }
+        }
+        let take = |(id, mount)| Ok((id, cache(mount, place, give, cancellation)?));
+        by_id.into_iter().map(take).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The cache that `mount` names, when it is among those that were taken.
+    pub fn of(&self, mount: &Mount) -> Option<&CacheFolder> {
+        self.0.get(&mount.id)
+    }
+}
+
+fn is_shared(mount: &Mount) -> bool {
+    mount.sharing.unwrap_or(Sharing::Shared) == Sharing::Shared
+}
+
 /// The folder of a cache while a step has it.
 #[derive(Debug)]
 pub struct CacheFolder {
@@ -126,14 +169,15 @@ pub struct CacheFolder {
     _lock: Option<File>,
 }
 
-/// Takes the folder of the cache that `mount` names by its id, below `caches`. A lock is waited for.
+/// Takes the folder of the cache that `mount` names by its id, below `caches`; one that is made is given away with
+/// `give`, where the mount says to whom. A lock is waited for.
 ///
 /// # Errors
 /// When the folder cannot be made, or the wait is cancelled.
 pub fn cache(
     mount: &Mount,
     caches: &Path,
-    gives_away: bool,
+    give: &dyn Fn(&Path, u32, u32) -> Result<(), BuildError>,
     cancellation: &Cancellation,
 ) -> Result<CacheFolder, BuildError> {
     let id = &mount.id;
@@ -141,11 +185,10 @@ pub fn cache(
     let name = &name.as_str()[..32];
     let disk = |cause: io::Error| trouble::of_disk(format!("make the cache `{id}`"), &cause);
     fs::create_dir_all(caches).map_err(disk)?;
-    let sharing = mount.sharing.unwrap_or(Sharing::Shared);
     let mut number = 0_u32;
     let (folder, lock) = loop {
         let folder = caches.join(if number == 0 { name.to_owned() } else { format!("{name}-{number}") });
-        if sharing == Sharing::Shared {
+        if is_shared(mount) {
             break (folder, None);
         }
         let lock =
@@ -154,7 +197,7 @@ pub fn cache(
         match lock.try_lock() {
             Ok(()) => break (folder, Some(lock)),
             Err(TryLockError::Error(cause)) => return Err(disk(cause)),
-            Err(TryLockError::WouldBlock) if sharing == Sharing::Private => number += 1,
+            Err(TryLockError::WouldBlock) if mount.sharing == Some(Sharing::Private) => number += 1,
             Err(TryLockError::WouldBlock) if cancellation.is_cancelled() => {
                 return Err(BuildError::Cancelled);
             }
@@ -169,8 +212,8 @@ pub fn cache(
     if is_new {
         fs::set_permissions(&folder, Permissions::from_mode(mount.mode.unwrap_or(CACHE_MODE)))
             .map_err(disk)?;
-        if gives_away && (mount.uid.is_some() || mount.gid.is_some()) {
-            std::os::unix::fs::chown(&folder, mount.uid.or(Some(0)), mount.gid.or(Some(0))).map_err(disk)?;
+        if mount.uid.is_some() || mount.gid.is_some() {
+            give(&folder, mount.uid.unwrap_or(0), mount.gid.unwrap_or(0))?;
         }
     }
     Ok(CacheFolder { folder, is_new, _lock: lock })

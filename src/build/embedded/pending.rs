@@ -14,14 +14,18 @@ pub struct Pending<'b> {
     changes: BTreeMap<Box<[u8]>, Node>,
     /// Folders and files of the base that were replaced: nothing below them shines through.
     hidden: BTreeSet<Box<[u8]>>,
-    /// Other names of files that were written: the name, and the first one.
-    hard_links: BTreeMap<Box<[u8]>, Box<[u8]>>,
+    /// Names of files that have several: those with one number are one file. A name that is written again
+    /// leaves the others, whichever of them came first.
+    files: BTreeMap<Box<[u8]>, usize>,
+    /// How many files were given a number.
+    numbers: usize,
 }
 
 impl<'b> Pending<'b> {
     /// Nothing written over `base`.
     pub fn over(base: &'b dyn Tree) -> Self {
-        Self { base, changes: BTreeMap::new(), hidden: BTreeSet::new(), hard_links: BTreeMap::new() }
+        let (changes, hidden) = (BTreeMap::new(), BTreeSet::new());
+        Self { base, changes, hidden, files: BTreeMap::new(), numbers: 0 }
     }
 
     /// Puts `node` at `path`, in the place of whatever is there. A folder over a folder keeps what is in it. The
@@ -31,24 +35,27 @@ impl<'b> Pending<'b> {
         if !keeps_content {
             self.remove_below(path);
         }
-        self.hard_links.remove(path);
+        self.files.remove(path);
         self.changes.insert(path.into(), node);
     }
 
     /// Gives the file at `first`, which was written here, the further name `path`.
     pub fn put_hard_link(&mut self, path: &[u8], first: &[u8]) {
-        let first = self.hard_links.get(first).cloned().unwrap_or_else(|| first.into());
-        if let Some(node) = self.changes.get(&first).cloned().filter(|_| *first != *path) {
-            self.put(path, node);
-            self.hard_links.insert(path.into(), first);
-        }
+        let Some(node) = self.changes.get(first).filter(|_| path != first).cloned() else { return };
+        let number = self.files.get(first).copied().unwrap_or_else(|| {
+            self.numbers += 1;
+            self.files.insert(first.into(), self.numbers);
+            self.numbers
+        });
+        self.put(path, node);
+        self.files.insert(path.into(), number);
     }
 
     /// Gives the file at `path`, which was written here, this mode and owner, under all its names.
     pub fn set_owner(&mut self, path: &[u8], mode: u32, owner: Owner) {
-        let first = self.hard_links.get(path).cloned().unwrap_or_else(|| path.into());
-        let others = self.hard_links.iter().filter(|(_, target)| **target == first).map(|(name, _)| name);
-        let names: Vec<Box<[u8]>> = others.cloned().chain([first.clone()]).collect();
+        let number = self.files.get(path);
+        let same = |name: &&Box<[u8]>| number.is_some() && self.files.get(&***name) == number;
+        let names: Vec<Box<[u8]>> = self.files.keys().filter(same).cloned().chain([path.into()]).collect();
         for name in names {
             if let Some(node) = self.changes.get_mut(&name) {
                 (node.mode, node.uid, node.gid) = (mode, owner.uid, owner.gid);
@@ -87,7 +94,7 @@ impl<'b> Pending<'b> {
             .collect();
         for path in gone {
             self.changes.remove(&path);
-            self.hard_links.remove(&path);
+            self.files.remove(&path);
         }
         self.hidden.insert(path.into());
     }
@@ -123,17 +130,21 @@ impl<'b> Pending<'b> {
         let opaque = self.opaque();
         nodes.extend(self.changes);
         let mut entries: Vec<(LayerEntry, Node)> = Vec::with_capacity(nodes.len() + opaque.len());
+        // Of several names of one file, the first in order is the file and the others link to it.
+        let mut first_names: BTreeMap<usize, Box<[u8]>> = BTreeMap::new();
         for (path, node) in nodes {
             let mut entry = entry(path, &node);
-            if let Some(first) = self.hard_links.get(&entry.path) {
-                entry.kind = EntryKind::HardLink { target: first.clone() };
+            if let Some(number) = self.files.get(&entry.path) {
+                match first_names.get(number) {
+                    Some(first) => entry.kind = EntryKind::HardLink { target: first.clone() },
+                    None => drop(first_names.insert(*number, entry.path.clone())),
+                }
             }
             let mark =
                 opaque.contains(&entry.path).then(|| LayerEntry { kind: EntryKind::Opaque, ..entry.clone() });
             entries.push((entry, node.clone()));
             entries.extend(mark.map(|mark| (mark, node)));
         }
-        hard_links_come_later(&mut entries);
         entries
     }
 
@@ -163,33 +174,6 @@ fn entry(path: Box<[u8]>, node: &Node) -> LayerEntry {
     }
 }
 
-/// Of several names of one file, the first in order is the file and the others link to it.
-fn hard_links_come_later(entries: &mut [(LayerEntry, Node)]) {
-    let mut first_of: BTreeMap<Box<[u8]>, Box<[u8]>> = BTreeMap::new();
-    for (entry, _) in entries.iter() {
-        if let EntryKind::HardLink { target } = &entry.kind {
-            let first = first_of.entry(target.clone()).or_insert_with(|| target.clone());
-            if entry.path < *first {
-                first.clone_from(&entry.path);
-            }
-        }
-    }
-    for (entry, node) in entries {
-        let group = match &entry.kind {
-            EntryKind::HardLink { target } => target,
-            EntryKind::File { .. } => &entry.path,
-            _ => continue,
-        };
-        if let Some(first) = first_of.get(group) {
-            entry.kind = if *first == entry.path {
-                node.kind.clone()
-            } else {
-                EntryKind::HardLink { target: first.clone() }
-            };
-        }
-    }
-}
-
 impl Tree for Pending<'_> {
     fn node(&self, path: &[u8]) -> Option<Node> {
         if let Some(node) = self.changes.get(path) {
@@ -208,5 +192,54 @@ impl Tree for Pending<'_> {
         let inside = changed.map(|(at, _)| &at[below.len()..]).filter(|rest| !rest.is_empty());
         names.extend(inside.filter(|rest| !rest.contains(&b'/')).map(Box::from));
         names.into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::build::embedded::tree::Content;
+    use crate::oci::layers::root_view::RootView;
+
+    /// What a layer holds after `writes`: each is `NAME=TEXT`, `NAME->NAME` for one more name of a file, or
+    /// `NAME/` for a folder.
+    fn check(writes: &[&str], expected: &[&str]) {
+        let nothing = RootView::default();
+        let mut pending = Pending::over(&nothing);
+        for write in writes {
+            let path = |text: &str| text.as_bytes().to_vec();
+            if let Some((name, text)) = write.split_once('=') {
+                let node = Node::file(text.as_bytes().into(), 0o644, Owner::default());
+                pending.put(&path(name), node);
+            } else if let Some((name, first)) = write.split_once("->") {
+                pending.put_hard_link(&path(name), &path(first));
+            } else {
+                pending.put(&path(write.trim_end_matches('/')), Node::folder(0o755, Owner::default()));
+            }
+        }
+        let shown = |(entry, node): &(LayerEntry, Node)| {
+            let path = String::from_utf8_lossy(&entry.path).into_owned();
+            match (&entry.kind, &node.content) {
+                (EntryKind::HardLink { target }, _) => format!("{path}->{}", String::from_utf8_lossy(target)),
+                (EntryKind::File { .. }, Content::Bytes(text)) => {
+                    format!("{path}={}", String::from_utf8_lossy(text))
+                }
+                _ => format!("{path}/"),
+            }
+        };
+        let found: Vec<String> = pending.entries().iter().map(shown).collect();
+        assert_eq!(found, expected, "{writes:?}");
+    }
+
+    #[test]
+    fn a_name_that_is_written_again_leaves_the_other_names_of_its_file() {
+        check(&["a=one", "b->a"], &["a=one", "b->a"]);
+        check(&["b=one", "a->b"], &["a=one", "b->a"]);
+        check(&["a=one", "b->a", "a=two"], &["a=two", "b=one"]);
+        check(&["a=one", "b->a", "c->a", "a=two"], &["a=two", "b=one", "c->b"]);
+        check(&["a=one", "b->a", "c->b", "b=two"], &["a=one", "b=two", "c->a"]);
+        check(&["a=one", "b->a", "a=two", "a->b"], &["a=one", "b->a"]);
+        check(&["d/", "d/a=one", "e->d/a", "d=file"], &["d=file", "e=one"]);
+        check(&["a=one", "a->a"], &["a=one"]);
     }
 }

@@ -1,5 +1,7 @@
 //! What the embedded builder cannot do, said before anything runs, with the line and the way out.
 
+use super::rights::Rights;
+use super::sandbox::Refusal;
 use crate::build::builder::{BuildError, BuildRequest};
 use crate::graph::slice::{Place, Program, ProgramStep, place};
 use crate::syntax::dockerfile::keyword::Keyword;
@@ -20,6 +22,7 @@ pub fn check(
     program: &Program<'_>,
     request: &BuildRequest<'_>,
     native: &Platform,
+    rights: &Rights,
 ) -> Result<(), BuildError> {
     let refuse = |span: Span, message: String| {
         let line = Some(dockerfile.source.line_column(span.start).line);
@@ -39,6 +42,9 @@ pub fn check(
         if let Some(step) = runs.filter(|_| !runs_on(platform, native)) {
             let message = format!("this machine ({native}) cannot run commands for {platform}");
             return refuse(step.span, message);
+        }
+        if let Some((step, refusal)) = runs.and_then(|step| Some((step, rights.found().err()?))) {
+            return refuse(step.span, runs_nothing(refusal));
         }
         for step in &stage.steps {
             if let Some(message) = hindrance(step) {
@@ -71,6 +77,11 @@ fn hindrance(step: &ProgramStep<'_>) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// That no command can be run on this machine, and what can be done about it.
+pub fn runs_nothing(refusal: &Refusal) -> String {
+    format!("this machine cannot run commands: {}", refusal.whole())
 }
 
 /// That a git repository is not fetched.

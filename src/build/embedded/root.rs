@@ -5,11 +5,13 @@
 //! begin with the same layers.
 
 use std::collections::HashMap;
-use std::io::{self, BufWriter};
+use std::io;
+use std::io::BufWriter;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::pending::Pending;
+use super::rootfs::chore::Chain;
 use super::tree::{Content, Node, Owner, Tree};
 use super::trouble;
 use crate::build::builder::BuildError;
@@ -17,6 +19,7 @@ use crate::oci::blob_digest::DiffId;
 use crate::oci::image::LayerBlob;
 use crate::oci::layers::compression;
 use crate::oci::layers::layer::Layer;
+use crate::oci::layers::read_ahead;
 use crate::oci::layers::root_view::{Found, RootView};
 use crate::oci::layers::writer::{LayerWriter, WriteError};
 use crate::oci::store::{Blob, Store};
@@ -71,12 +74,6 @@ impl Root {
         std::iter::successors(Some(self), |root| root.below.as_deref()).filter_map(|root| root.layer.as_ref())
     }
 
-    /// The layers, the uppermost first, each with the root below it.
-    pub fn upper_first_with_below(&self) -> impl Iterator<Item = (&ChainLayer, &Root)> {
-        let roots = std::iter::successors(Some(self), |root| root.below.as_deref());
-        roots.filter_map(|root| Some((root.layer.as_ref()?, root.below.as_deref()?)))
-    }
-
     /// The files.
     ///
     /// # Errors
@@ -120,6 +117,20 @@ impl Layers {
         self.store.has(&diff_id.0)
     }
 
+    /// The layers of a view that can be seen, by name.
+    pub fn chain(&self, view: &RootView) -> Chain {
+        Chain {
+            tars: self.tars(),
+            indexes: self.indexes.clone(),
+            layers: view.visible_layers().iter().map(|layer| layer.diff_id()).collect(),
+        }
+    }
+
+    /// The folder of the tars.
+    fn tars(&self) -> PathBuf {
+        self.store.folder().join("blobs/sha256")
+    }
+
     /// A layer, opened.
     ///
     /// # Errors
@@ -130,10 +141,30 @@ impl Layers {
             return Ok(Arc::clone(found));
         }
         self.unpack(layer)?;
-        let path = self.store.folder().join("blobs/sha256").join(layer.diff_id.0.hex());
-        let opened = Layer::load_or_make(&self.indexes, &path, layer.diff_id).map_err(trouble::of_layer)?;
+        let path = self.tars().join(layer.diff_id.0.hex());
+        let opened = match Layer::load(&self.indexes, &path, layer.diff_id) {
+            Some(opened) => opened,
+            None => {
+                self.verify(&layer.diff_id)?;
+                Layer::make(&self.indexes, &path, layer.diff_id).map_err(trouble::of_layer)?
+            }
+        };
         open.insert(layer.diff_id, Arc::clone(&opened));
         Ok(opened)
+    }
+
+    /// Reads the tar of a layer. One that is not what its name says is moved aside.
+    fn verify(&self, diff_id: &DiffId) -> Result<(), BuildError> {
+        let reader = self.store.verified_reader(&diff_id.0).map_err(trouble::of_store)?;
+        let read = reader.map(|mut reader| io::copy(&mut reader, &mut io::sink()));
+        let failed = |cause| trouble::of_store(self.store.stream_error("read", &diff_id.0, cause));
+        read.transpose().map(drop).map_err(failed)
+    }
+
+    /// Moves the tars of layers aside in which damage was found, so that they are made again.
+    pub fn set_aside_damaged(&self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, layer| !layer.is_damaged() || self.verify(&layer.diff_id()).is_ok());
     }
 
     /// Makes sure that the tar of a layer is in the store.
@@ -148,7 +179,8 @@ impl Layers {
         let stored = layer.stored.as_ref().ok_or_else(gone)?;
         let blob = self.store.verified_reader(&stored.digest).map_err(trouble::of_store)?.ok_or_else(gone)?;
         let mut writer = self.store.writer().map_err(trouble::of_store)?;
-        let copied = compression::unpacked(blob).and_then(|(_, mut tar)| io::copy(&mut tar, &mut writer));
+        let copied =
+            compression::unpacked(blob).and_then(|(_, mut tar)| read_ahead::copy(&mut tar, &mut writer));
         copied.map_err(|cause| {
             let error = self.store.stream_error("unpack", &stored.digest, cause);
             let BuildError::Surroundings { message, help } = trouble::of_store(error) else { return gone() };

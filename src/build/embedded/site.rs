@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::context_tree::ContextTree;
 use super::images::Images;
+use super::rights::Rights;
 use super::root::Layers;
-use super::sandbox::{Privileges, Sandbox};
 use super::steps::Steps;
 use super::variables::Arguments;
 use crate::build::builder::{BuildError, BuildRequest};
@@ -23,14 +23,8 @@ pub struct Workshop {
     pub layers: Layers,
     /// The steps that were done before.
     pub steps: Steps,
-    /// Where commands are run.
-    pub sandbox: Sandbox,
-    /// With which rights.
-    pub privileges: Privileges,
-    /// Where layers are unpacked, for commands.
-    pub unpacked: PathBuf,
-    /// Where steps work. Each has a folder of its own in it.
-    pub running: PathBuf,
+    /// How commands are run.
+    pub rights: Rights,
     /// Where the folders of cache mounts lie.
     pub caches: PathBuf,
 }

@@ -59,7 +59,7 @@ pub fn copy(stage: &mut Stage<'_>, step: &ProgramStep<'_>, copy: &Copy) -> Resul
     files.key(&chosen, &mut key);
     if files.link {
         return linked(stage, step, key, told, |pending| {
-            files.write(&chosen, &RootView::default(), pending, &site.workshop.running).map_err(failed)
+            files.write(&chosen, &RootView::default(), pending, &site.workshop.rights.running).map_err(failed)
         });
     }
     let key = stage.key(key);
@@ -71,7 +71,7 @@ pub fn copy(stage: &mut Stage<'_>, step: &ProgramStep<'_>, copy: &Copy) -> Resul
                 "{place}: the image does not list `{name}` of `--chown`: root is taken for it"
             ));
         }
-        files.write(&chosen, below, pending, &site.workshop.running).map_err(failed)
+        files.write(&chosen, below, pending, &site.workshop.rights.running).map_err(failed)
     })
 }
 
@@ -141,8 +141,10 @@ fn file_step<'t>(
         .map(|pattern| stage.expand(step, pattern).map(|pattern| pattern.text))
         .collect();
     let written = expand(&copy.destination)?;
+    let unpacks = instruction.flag("unpack").next().map(|_said| instruction.has_switch("unpack"));
     Ok(FileStep {
-        unpacks: instruction.keyword == Keyword::Add,
+        unpacks: unpacks.unwrap_or(instruction.keyword == Keyword::Add),
+        unpacks_fetched: unpacks.unwrap_or(false),
         sources,
         destination: destination(stage, &written),
         written,
@@ -170,7 +172,7 @@ fn fetched<'t>(
     let checksum = checksum
         .map_err(|_other| site.failed(step.span, "the embedded builder knows checksums of `sha256:` only"))?;
     let name = download::file_name(url).map_err(failed)?;
-    let file = tempfile::tempfile_in(&site.workshop.running);
+    let file = tempfile::tempfile_in(&site.workshop.rights.running);
     let mut file = file.map_err(|cause| trouble::of_disk("make a file", &cause))?;
     let wanted = Download { url, checksum, limit: LARGEST_DOWNLOAD };
     let fetched = site.images.remote()?.download(&wanted, &mut file, &|_, _| {}, site.cancellation);

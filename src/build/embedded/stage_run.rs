@@ -1,31 +1,26 @@
 //! `RUN` of a stage: a command in a sandbox, and what it changed as a layer.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use super::context_tree::ContextTree;
 use super::file_step::hash_below;
-use super::mounts::{self, CacheFolder};
+use super::mounts::{self, Caches};
 use super::root::Root;
-use super::rootfs::difference::write_difference;
-use super::rootfs::ownership::Ownership;
-use super::rootfs::unpack::{dress_root, unpack};
 use super::run_command::{RunCommand, command};
-use super::sandbox::{
-    self, MountSpec, Network, Outcome, Privileges, RunningFolder, SandboxError, SandboxSpec, User,
-};
+use super::sandbox::{self, MountSpec, Network, Outcome, Privileges, SandboxError, SandboxSpec, User};
 use super::stage::Stage;
 use super::step_log::StepLog;
 use super::steps::StepKeyHasher;
 use super::tree::{Node, Tree, cleaned, join, resolve};
-use super::{owner, trouble};
+use super::workplace::Workplace;
+use super::{owner, refusals, trouble};
 use crate::build::builder::BuildError;
 use crate::build::redaction::Redactor;
 use crate::graph::slice::{ProgramStep, Source};
 use crate::oci::blob_digest::DiffId;
 use crate::oci::layers::root_view::RootView;
-use crate::oci::layers::writer::LayerWriter;
 use crate::syntax::dockerfile::expansion::Variables;
 use crate::syntax::dockerfile::model::Run;
 use crate::syntax::dockerfile::mount::{self, Mount, MountError, MountKind};
@@ -119,7 +114,8 @@ impl<'p> Prepared<'p> {
         Ok(Self { command, environment: stage.position.scope.pairs(), network, mounts })
     }
 
-    /// Adds everything that decides the layer, but for the files below it. Secrets do not.
+    /// Adds everything that decides the layer, but for the files below it. What a secret holds does not; whether
+    /// it is given does, and so do the rights that the command has.
     fn key(&self, stage: &Stage<'_>, span: Span, key: &mut StepKeyHasher) -> Result<(), BuildError> {
         let configuration = &stage.position.configuration;
         key.list("command", &self.command.words);
@@ -128,8 +124,10 @@ impl<'p> Prepared<'p> {
         key.field("folder", configuration.folder().as_bytes());
         key.field("user", configuration.image.config.user.as_bytes());
         key.field("network", &[u8::from(self.network == Network::None)]);
+        key.field("ownership", sandbox::best_privileges().ownership().name().as_bytes());
         for (mount, from) in &self.mounts {
             key.field("mount", format!("{mount:?}").as_bytes());
+            key.field("secret", &[u8::from(mounts::is_given(mount, stage.site.request.secrets))]);
             match from {
                 MountedFrom::Nothing => {}
                 MountedFrom::Root(root) => key.field("chain", &root.chain()),
@@ -145,83 +143,56 @@ impl<'p> Prepared<'p> {
 
     fn run(&self, stage: &Stage<'_>, step: &ProgramStep<'_>) -> Result<Option<DiffId>, BuildError> {
         let workshop = stage.site.workshop;
-        let folder = RunningFolder::make(&workshop.running)
-            .map_err(|cause| trouble::of_disk("make a folder to work in", &cause))?;
-        let made = self.run_in(stage, step, folder.path());
-        if let Err(error) = folder.remove(&workshop.sandbox, workshop.privileges) {
-            stage.site.warn(format!("what a command left cannot be removed: {error}"));
-        }
-        made
-    }
-
-    fn run_in(
-        &self,
-        stage: &Stage<'_>,
-        step: &ProgramStep<'_>,
-        folder: &Path,
-    ) -> Result<Option<DiffId>, BuildError> {
-        let workshop = stage.site.workshop;
-        let ownership = ownership(workshop.privileges);
+        let found = workshop.rights.found();
+        let found = found.map_err(|refusal| stage.site.failed(step.span, refusals::runs_nothing(refusal)))?;
         let view = stage.position.root.view(&workshop.layers)?;
-        let place = |name: &str| {
-            let path = folder.join(name);
-            fs::create_dir(&path).map_err(|cause| trouble::of_disk("make a folder to work in", &cause))?;
-            Ok::<PathBuf, BuildError>(path)
-        };
-        let (upper, work) = (place("upper")?, place("work")?);
-        dress_root(view, &upper, ownership).map_err(trouble::of_rootfs)?;
-        let mut lower = lower_folders(stage, &stage.position.root, ownership)?;
-        if lower.is_empty() {
-            lower.push(place("nothing")?);
-        }
-        let mut caches = Vec::new();
-        let mounts = self.mounts(stage, step, folder, ownership, &mut caches)?;
-        let user_text = &stage.position.configuration.image.config.user;
-        let user =
-            owner::user(user_text, view).map_err(|error| stage.site.failed(step.span, error.to_string()))?;
+        let user = user(stage, step, view, found.privileges)?;
+        let workplace = Workplace::new(stage, found)?;
+        let (root, work) = (workplace.root(&stage.position.root)?, workplace.folder("work")?);
+        let caches = Caches::take(
+            self.mounts.iter().map(|(mount, _)| mount),
+            &workshop.caches,
+            &|folder, uid, gid| workplace.give(folder, uid, gid),
+            stage.site.cancellation,
+        )?;
+        let mounts = self.mounts(stage, step, &workplace, &caches)?;
         let agent = self.mounts.iter().position(|(mount, _)| mount.kind == MountKind::Ssh);
         let agent = agent.map(|_| "SSH_AUTH_SOCK=/run/buildkit/ssh_agent.0".to_owned());
         let own = agent.into_iter().chain(self.environment.iter().cloned());
         let environment = stage.site.arguments.proxies().into_iter().chain(own);
         let spec = SandboxSpec {
-            root: sandbox::Root::Layers { lower, upper: upper.clone() },
+            root: root.clone(),
             work,
             args: self.command.words.clone(),
             env: environment.collect(),
             cwd: stage.position.configuration.folder().to_owned(),
-            user: User { uid: user.owner.uid, gid: user.owner.gid, groups: user.groups },
+            user,
             hostname: HOSTNAME.to_owned(),
             network: self.network,
             mounts,
             extra_hosts: Vec::new(),
-            privileges: workshop.privileges,
+            privileges: found.privileges,
             read_only_root: false,
         };
         execute(stage, step, spec)?;
-        let writer = workshop.layers.store().writer().map_err(trouble::of_store)?;
-        let mut tar = LayerWriter::new(BufWriter::with_capacity(1 << 18, writer), stage.site.time);
-        write_difference(&upper, view, ownership, &mut tar).map_err(trouble::of_rootfs)?;
-        let doing = "write a layer";
-        let buffered = tar.finish().map_err(|cause| trouble::of_disk(doing, &cause))?;
-        let writer = buffered.into_inner().map_err(|cause| trouble::of_disk(doing, cause.error()))?;
-        Ok(Some(DiffId(writer.finish().map_err(trouble::of_store)?.digest)))
+        workplace.difference(&stage.position.root, root).map(Some)
     }
 
     fn has_cache(&self) -> bool {
         self.mounts.iter().any(|(mount, _)| mount.kind == MountKind::Cache)
     }
 
-    /// What the sandbox mounts. Caches are held until `caches` goes.
+    /// What the sandbox mounts. The folders of caches are those of `caches`.
     fn mounts(
         &self,
         stage: &Stage<'_>,
         step: &ProgramStep<'_>,
-        folder: &Path,
-        ownership: Ownership,
-        caches: &mut Vec<CacheFolder>,
+        workplace: &Workplace<'_>,
+        caches: &Caches,
     ) -> Result<Vec<MountSpec>, BuildError> {
         let failed = |message: String| stage.site.failed(step.span, message);
-        let mut specs = Vec::new();
+        let folder = workplace.path();
+        let (mut specs, mut seeded) = (Vec::new(), BTreeSet::new());
         if let Some((name, text)) = &self.command.script {
             specs.push(script(folder, name, text)?);
         }
@@ -240,7 +211,7 @@ impl<'p> Prepared<'p> {
                 MountKind::Tmpfs => specs.push(MountSpec::Tmpfs { target, size: mount.size }),
                 MountKind::Bind => {
                     let place = folder.join(format!("bind-{number}"));
-                    let (lower, source) = lower_of(stage, step, from, mount, &place, ownership)?;
+                    let (lower, source) = lower_of((stage, step, workplace), from, mount, &place)?;
                     // With a cache, programs compare times to see what changed.
                     if matches!(from, MountedFrom::Folder(_)) && !self.has_cache() {
                         mounts::fix_times(&place, stage.site.time)?;
@@ -248,17 +219,11 @@ impl<'p> Prepared<'p> {
                     specs.push(MountSpec::Bind { lower, source, target, read_only });
                 }
                 MountKind::Cache => {
-                    let cache = mounts::cache(
-                        mount,
-                        &stage.site.workshop.caches,
-                        ownership.gives_away(),
-                        stage.site.cancellation,
-                    )?;
-                    if cache.is_new {
-                        seed(stage, step, from, mount, &cache.folder, ownership)?;
+                    let Some(cache) = caches.of(mount) else { continue };
+                    if cache.is_new && seeded.insert(&cache.folder) {
+                        seed((stage, step, workplace), from, mount, &cache.folder)?;
                     }
                     specs.push(MountSpec::Cache { source: cache.folder.clone(), target, read_only });
-                    caches.push(cache);
                 }
             }
         }
@@ -266,46 +231,48 @@ impl<'p> Prepared<'p> {
     }
 }
 
+/// A step at work.
+type Here<'h> = (&'h Stage<'h>, &'h ProgramStep<'h>, &'h Workplace<'h>);
+
 /// The folders of which a bind mount shows a part, and which part.
 fn lower_of(
-    stage: &Stage<'_>,
-    step: &ProgramStep<'_>,
+    (stage, step, workplace): Here<'_>,
     from: &MountedFrom<'_>,
     mount: &Mount,
     folder: &Path,
-    ownership: Ownership,
 ) -> Result<(Vec<PathBuf>, String), BuildError> {
-    let mut source = if mount.source.is_empty() { "/".to_owned() } else { mount.source.clone() };
-    let mut lower = match from {
-        MountedFrom::Root(root) => lower_folders(stage, root, ownership)?,
-        MountedFrom::Folder(_) | MountedFrom::Nothing => Vec::new(),
-    };
-    if lower.is_empty() {
-        fs::create_dir(folder).map_err(|cause| trouble::of_disk("make a folder to work in", &cause))?;
-        lower.push(folder.to_owned());
+    let source = if mount.source.is_empty() { "/".to_owned() } else { mount.source.clone() };
+    if let MountedFrom::Root(root) = from
+        && let Some(lower) = workplace.lower(root)?
+    {
+        return Ok((lower, source));
     }
-    if let MountedFrom::Folder(tree) = from {
-        let failed = |message: String| stage.site.failed(step.span, message);
-        let path = resolve(*tree, source.as_bytes(), true).map_err(|error| failed(error.to_string()))?;
-        if tree.node(&path).is_none() {
-            return Err(failed(format!("the source of a mount, `{source}`, is not there")));
+    fs::create_dir(folder).map_err(|cause| trouble::of_disk("make a folder to work in", &cause))?;
+    let lower = vec![folder.to_owned()];
+    match from {
+        MountedFrom::Root(root) => workplace.copy(root, folder)?,
+        MountedFrom::Nothing => {}
+        MountedFrom::Folder(tree) => {
+            let failed = |message: String| stage.site.failed(step.span, message);
+            let path = resolve(*tree, source.as_bytes(), true).map_err(|error| failed(error.to_string()))?;
+            if tree.node(&path).is_none() {
+                return Err(failed(format!("the source of a mount, `{source}`, is not there")));
+            }
+            make_folders_around(folder, &path)?;
+            // They are root's, as BuildKit sends them: this process is root, outside or inside.
+            mounts::lay_out(*tree, &path, folder, false)?;
+            return Ok((lower, format!("/{}", String::from_utf8_lossy(&path))));
         }
-        make_folders_around(folder, &path)?;
-        // They are root's, as BuildKit sends them.
-        mounts::lay_out(*tree, &path, folder, ownership.gives_away())?;
-        source = format!("/{}", String::from_utf8_lossy(&path));
     }
     Ok((lower, source))
 }
 
 /// Puts what a cache begins with into its folder.
 fn seed(
-    stage: &Stage<'_>,
-    step: &ProgramStep<'_>,
+    (stage, step, workplace): Here<'_>,
     from: &MountedFrom<'_>,
     mount: &Mount,
     folder: &Path,
-    ownership: Ownership,
 ) -> Result<(), BuildError> {
     let tree: &dyn Tree = match from {
         MountedFrom::Nothing if mount.source.is_empty() => return Ok(()),
@@ -322,7 +289,7 @@ fn seed(
     }
     let below = Below { tree, path };
     for name in below.names(b"") {
-        mounts::lay_out(&below, &name, folder, ownership.gives_away())?;
+        mounts::lay_out(&below, &name, folder, workplace.gives_away())?;
     }
     Ok(())
 }
@@ -365,24 +332,19 @@ fn script(folder: &Path, name: &str, text: &str) -> Result<MountSpec, BuildError
     })
 }
 
-fn ownership(privileges: Privileges) -> Ownership {
-    match privileges {
-        Privileges::Root => Ownership::Root,
-        Privileges::Mapped => Ownership::Mapped,
-        Privileges::Single => Ownership::Single,
-    }
-}
-
-/// The folders of a root's layers, the uppermost first; made where they are not there.
-fn lower_folders(stage: &Stage<'_>, root: &Root, ownership: Ownership) -> Result<Vec<PathBuf>, BuildError> {
-    let workshop = stage.site.workshop;
-    root.upper_first_with_below()
-        .map(|(layer, below)| {
-            let opened = workshop.layers.layer(layer)?;
-            let below = below.view(&workshop.layers)?;
-            unpack(&opened, below, &workshop.unpacked, ownership).map_err(trouble::of_rootfs)
-        })
-        .collect()
+/// Whom the command runs as; refused where there is only one id, which is root.
+fn user(
+    stage: &Stage<'_>,
+    step: &ProgramStep<'_>,
+    view: &RootView,
+    privileges: Privileges,
+) -> Result<User, BuildError> {
+    let text = &stage.position.configuration.image.config.user;
+    let failed = |message: String| stage.site.failed(step.span, message);
+    let user = owner::user(text, view).map_err(|error| failed(error.to_string()))?;
+    let user = User { uid: user.owner.uid, gid: user.owner.gid, groups: user.groups };
+    sandbox::check_user(&user, privileges).map_err(|refusal| failed(refusal.whole()))?;
+    Ok(user)
 }
 
 /// Runs the command, and passes on what it writes.
@@ -392,8 +354,11 @@ fn execute(stage: &Stage<'_>, step: &ProgramStep<'_>, spec: SandboxSpec) -> Resu
     let redactor = Redactor::new(site.request.secrets);
     let shown = spec.args.join(" ");
     let mut log = StepLog::new(site.events, site.request.subject, &name, &redactor);
-    let outcome =
-        site.workshop.sandbox.run(spec, &mut |stream, bytes| log.take(stream, bytes), site.cancellation);
+    let outcome = site.workshop.rights.sandbox.run(
+        spec,
+        &mut |stream, bytes| log.take(stream, bytes),
+        site.cancellation,
+    );
     let log_tail = log.finish();
     let line = Some(site.dockerfile.source.line_column(step.span.start).line);
     let failed = |message: String| Err(BuildError::Failed { message, line, log_tail });

@@ -1,6 +1,7 @@
 //! What is not the target's fault, in words for people.
 
 use super::rootfs::error::RootfsError;
+use super::sandbox::SandboxError;
 use crate::build::builder::BuildError;
 use crate::oci::layers::error::LayerError;
 use crate::oci::store::StoreError;
@@ -22,7 +23,18 @@ pub fn of_layer(error: LayerError) -> BuildError {
 
 /// An error of unpacking layers, or of reading what a command wrote.
 pub fn of_rootfs(error: RootfsError) -> BuildError {
-    BuildError::Surroundings { message: error.to_string(), help: error.help().map(str::to_owned) }
+    BuildError::Surroundings { message: error.whole(), help: error.help().map(str::to_owned) }
+}
+
+/// An error of a sandbox.
+pub fn of_sandbox(error: SandboxError) -> BuildError {
+    match error {
+        SandboxError::Cancelled => BuildError::Cancelled,
+        SandboxError::Refused(refusal) => {
+            BuildError::Surroundings { message: refusal.message, help: refusal.help }
+        }
+        SandboxError::Vanished => BuildError::Surroundings { message: error.to_string(), help: None },
+    }
 }
 
 /// An error of the disk, while doing what `doing` says.

@@ -80,6 +80,7 @@ fn run_all(session: &Session, arguments: &arguments::Build) -> Result<Exit, Exit
         Some(Partly { before, anew }) => (Prepared::anew(session, &arguments.targets, anew)?, Some(before)),
         None => (Prepared::new(session, &arguments.targets, early)?, None),
     };
+    session.say_who_builds(&*prepared.builder);
     outputs::check(session, arguments, &prepared)?;
     let told = before.as_ref().map(BeforePart::told);
     let Round { prepared, report, result } = round(session, arguments, prepared, &cancellation, told)?;

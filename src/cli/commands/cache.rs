@@ -10,6 +10,7 @@ use crate::cli::arguments::{self, Format};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::cli::terminal;
+use crate::oci::store::Store;
 use crate::source::index_check::{self, IndexCheck};
 use crate::types::diagnostic::Diagnostic;
 
@@ -66,11 +67,24 @@ fn stats(session: &Session, format: Format) -> Result<Exit, Exit> {
     let statistics = Statistics::collect(&cache)
         .map_err(|error| session.fail(&[error.diagnostic()], Exit::Surroundings))?;
     let place = cache.path().display().to_string();
+    let images = images(session)?;
     terminal::result(&match format {
-        Format::Json => json_text(&place, &statistics),
-        Format::Text => text(&place, &statistics),
+        Format::Json => json_text(&place, &statistics, images),
+        Format::Text => text(&place, &statistics, images),
     })?;
     Ok(Exit::Done)
+}
+
+/// The blobs in the store of the embedded builder. A store that was never made is not made to be counted.
+fn images(session: &Session) -> Result<Usage, Exit> {
+    let folder = session.cache_folder()?.join("oci");
+    if !folder.join("oci-layout").exists() {
+        return Ok(Usage::default());
+    }
+    let blobs = Store::open(&folder).and_then(|store| store.blobs());
+    let blobs =
+        blobs.map_err(|error| session.fail(&[Diagnostic::error(error.to_string())], Exit::Surroundings))?;
+    Ok(Usage { files: blobs.len() as u64, bytes: blobs.values().sum() })
 }
 
 fn rows(statistics: &Statistics) -> Vec<(&'static str, Usage)> {
@@ -78,18 +92,23 @@ fn rows(statistics: &Statistics) -> Vec<(&'static str, Usage)> {
     kinds.chain([("temporary", statistics.temporary), ("other", statistics.other)]).collect()
 }
 
-fn json_text(place: &str, statistics: &Statistics) -> String {
+fn json_text(place: &str, statistics: &Statistics, images: Usage) -> String {
     let usage = |usage: Usage| json!({ "files": usage.files, "bytes": usage.bytes });
     let kinds: serde_json::Map<_, _> =
         rows(statistics).into_iter().map(|(name, found)| (name.to_owned(), usage(found))).collect();
-    let document =
-        json!({ "schema": 1, "folder": place, "kinds": kinds, "total": usage(statistics.total()) });
+    let document = json!({
+        "schema": 1,
+        "folder": place,
+        "kinds": kinds,
+        "total": usage(statistics.total()),
+        "images": usage(images),
+    });
     format!("{document:#}\n")
 }
 
-fn text(place: &str, statistics: &Statistics) -> String {
+fn text(place: &str, statistics: &Statistics, images: Usage) -> String {
     let mut text = format!("{place}\n");
-    let total = [("total", statistics.total())];
+    let total = [("total", statistics.total()), ("images", images)];
     for (name, usage) in rows(statistics).into_iter().chain(total) {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {name:<10} {:>8} files  {:>10}", usage.files, size(usage.bytes));

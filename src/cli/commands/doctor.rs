@@ -56,7 +56,7 @@ fn examine(session: &Session) -> Report {
     let docker = engine(session);
     let place = session.cache_place();
     let (embedded, embedded_works) = embedded(place.as_deref());
-    let choice = session.everywhere.builder;
+    let choice = session.builder_choice();
     let docker_is_taken = docker.ok && choice != BuilderChoice::Embedded;
     let embedded_is_taken = embedded_works && choice != BuilderChoice::Docker;
     let builder = match (docker_is_taken, embedded_is_taken) {

@@ -1,8 +1,8 @@
 //! Compression of layers and archives: the same bytes for the same content, and no bombs.
 //!
-//! A compressed layer is an output with a digest of its own, so the compressors are fixed: one level each, one
-//! thread, no time and no name in a header. Reading goes by the first bytes, as Docker does, since media types
-//! and file names lie.
+//! A compressed layer is an output with a digest of its own, so the compressors are fixed: one level each, no
+//! time and no name in a header, and nothing that hangs on the number of threads. Reading goes by the first
+//! bytes, as Docker does, since media types and file names lie.
 //!
 //! A small blob can stand for terabytes of zeros. Contents up to a gigabyte are read whatever they are; from
 //! there on they have to be plausible.
@@ -12,13 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
-use flate2::{Compression as GzipLevel, GzBuilder, write::GzEncoder};
 
-/// What gzip's own program takes: beyond it, time grows and size does not shrink.
-const GZIP_LEVEL: u32 = 6;
+use super::gzip;
 
-/// The system in a gzip header: 255, unknown.
-const GZIP_SYSTEM: u8 = 255;
+/// Of a Debian, 6 makes 2 % less than this and takes 40 % longer, and 2 makes 3 % more.
+const GZIP_LEVEL: u32 = 3;
 
 /// What zstd's own program takes.
 const ZSTD_LEVEL: i32 = 3;
@@ -71,12 +69,7 @@ impl Compression {
     pub fn compress(self, content: &mut dyn Read, writer: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::None => io::copy(content, writer).map(drop),
-            Self::Gzip => {
-                let builder = GzBuilder::new().mtime(0).operating_system(GZIP_SYSTEM);
-                let mut encoder: GzEncoder<_> = builder.write(writer, GzipLevel::new(GZIP_LEVEL));
-                io::copy(content, &mut encoder)?;
-                encoder.finish().map(drop)
-            }
+            Self::Gzip => gzip::compress(content, writer, GZIP_LEVEL),
             Self::Zstd => {
                 let mut encoder = zstd::stream::write::Encoder::new(writer, ZSTD_LEVEL)?;
                 io::copy(content, &mut encoder)?;
@@ -221,7 +214,7 @@ mod tests {
         let digest = |compression| BlobDigest::of(&packed(compression, &content)).hex()[..12].to_owned();
         assert_eq!(
             (digest(Compression::Gzip), digest(Compression::Zstd)),
-            ("dc2019bac16b".to_owned(), "4ead95ba1b15".to_owned())
+            ("a7b5902ef11f".to_owned(), "4ead95ba1b15".to_owned())
         );
     }
 

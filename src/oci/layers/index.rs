@@ -7,7 +7,11 @@
 //! What an index holds was checked when it was made: see `index_builder`. One that is read from its file has the
 //! checksum that it was written with.
 
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +19,16 @@ use crate::oci::layer_entry::{Attribute, EntryKind, LayerEntry};
 
 /// The record of a layer's root folder, which every index has.
 pub const ROOT: u32 = 0;
+
+/// Bytes of a file that are read at once.
+const READ_AT_ONCE: usize = 256 << 10;
+
+/// Enough of a hash to see damage. Who means harm is kept off by the digest of the whole.
+pub(super) fn check_of(hasher: &blake3::Hasher) -> u64 {
+    let mut bytes = [0; 8];
+    hasher.finalize_xof().fill(&mut bytes);
+    u64::from_le_bytes(bytes)
+}
 
 /// A piece of an index's text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +41,7 @@ pub(super) struct Text {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Content {
     Folder,
-    File { offset: u64, size: u64 },
+    File { offset: u64, size: u64, check: u64 },
     Link { target: Text },
     Device { is_character: bool, major: u32, minor: u32 },
     Pipe,
@@ -175,9 +189,45 @@ impl LayerIndex {
     /// Where in the tar the bytes of the file `record` lie.
     pub fn bytes_at(&self, record: u32) -> Option<Range<u64>> {
         match self.records[record as usize].content {
-            Content::File { offset, size } => Some(offset..offset + size),
+            Content::File { offset, size, .. } => Some(offset..offset + size),
             _ => None,
         }
+    }
+
+    /// What [`Self::note_checks`] noted of the bytes of the file `record`.
+    pub(super) fn check(&self, record: u32) -> u64 {
+        match self.records[record as usize].content {
+            Content::File { check, .. } => check,
+            _ => 0,
+        }
+    }
+
+    /// Notes what the bytes of each file are, as they are in `tar`: so that whoever reads one later sees whether
+    /// they still are.
+    pub(super) fn note_checks(&mut self, tar: &File) -> io::Result<()> {
+        // Names of one file share their bytes.
+        let mut known: HashMap<u64, u64> = HashMap::new();
+        let mut buffer = vec![0; READ_AT_ONCE];
+        for record in &mut self.records {
+            let Content::File { offset, size, check } = &mut record.content else { continue };
+            *check = match known.get(offset) {
+                Some(check) => *check,
+                None => {
+                    let mut hasher = blake3::Hasher::new();
+                    let (mut at, end) = (*offset, *offset + *size);
+                    while at < end {
+                        let wanted = buffer.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
+                        tar.read_exact_at(&mut buffer[..wanted], at)?;
+                        hasher.update(&buffer[..wanted]);
+                        at += wanted as u64;
+                    }
+                    let check = check_of(&hasher);
+                    known.insert(*offset, check);
+                    check
+                }
+            };
+        }
+        Ok(())
     }
 
     /// When `record` was changed: seconds since 1970, and nanoseconds.
@@ -231,7 +281,7 @@ impl LayerIndex {
                 record.children == 0 || (first > at as u64 && first + u64::from(record.children) <= count);
             let content = match record.content {
                 Content::Link { target } => has_text(target),
-                Content::File { offset, size } => offset.checked_add(size).is_some(),
+                Content::File { offset, size, .. } => offset.checked_add(size).is_some(),
                 _ => true,
             };
             let parent = record.parent < at as u32 || (at == 0 && record.parent == ROOT);

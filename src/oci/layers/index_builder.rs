@@ -205,7 +205,7 @@ impl Builder {
 
     fn record(&mut self, entry: &TarEntry) -> Result<Record, EntryProblem> {
         let content = match entry.kind {
-            0 | b'0' | b'7' => Content::File { offset: entry.offset, size: entry.size },
+            0 | b'0' | b'7' => Content::File { offset: entry.offset, size: entry.size, check: 0 },
             b'2' => Content::Link { target: self.target(&entry.link)? },
             b'3' | b'4' => device(entry)?,
             b'5' => Content::Folder,

@@ -8,18 +8,19 @@ use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::error::LayerError;
-use super::index::LayerIndex;
+use super::index::{LayerIndex, check_of};
 use super::index_builder::index_of;
 use crate::oci::blob_digest::DiffId;
 
 /// How the file of an index begins, with the version of its form.
-const FIRST_WORDS: &str = "imgraph-layer-index 1 ";
+const FIRST_WORDS: &str = "imgraph-layer-index 2 ";
 
 /// The key of the checksum.
-const CHECKSUM_KEY: &str = "imgraph layer index 1";
+const CHECKSUM_KEY: &str = "imgraph layer index 2";
 
 /// A layer: its index, and its tar.
 #[derive(Debug)]
@@ -28,38 +29,48 @@ pub struct Layer {
     index: LayerIndex,
     tar_path: PathBuf,
     tar: OnceLock<File>,
+    is_damaged: AtomicBool,
 }
 
 impl Layer {
-    /// The layer whose tar is the file `tar_path`. Its index is read from the folder `indexes`, or made and
-    /// written there; a file that is damaged is made again.
+    /// The layer whose tar is the file `tar_path`, when its index is in the folder `indexes` and is whole.
+    pub fn load(indexes: &Path, tar_path: &Path, diff_id: DiffId) -> Option<Arc<Self>> {
+        let index = saved(&indexes.join(diff_id.0.hex()), diff_id)?;
+        Some(Arc::new(Self::of(diff_id, index, tar_path, OnceLock::new())))
+    }
+
+    /// The layer whose tar is the file `tar_path`. Its index is made, and written to the folder `indexes`.
     ///
-    /// The caller knows that the tar has the digest: it is not hashed.
-    pub fn load_or_make(indexes: &Path, tar_path: &Path, diff_id: DiffId) -> Result<Arc<Self>, LayerError> {
-        let path = indexes.join(diff_id.0.hex());
-        let (index, tar) = match saved(&path, diff_id) {
-            Some(index) => (index, OnceLock::new()),
-            None => {
-                let files = |action| move |cause| LayerError::Files { action, layer: diff_id, cause };
-                let tar = File::open(tar_path).map_err(files("open"))?;
-                let index = index_of(&tar, diff_id)?;
-                save(indexes, &path, &index, diff_id).map_err(files("write the index of"))?;
-                (index, OnceLock::from(tar))
-            }
-        };
-        Ok(Arc::new(Self { diff_id, index, tar_path: tar_path.to_owned(), tar }))
+    /// The caller knows that the tar has the digest: it is not hashed. From then on each file of it that is read to
+    /// its end is found to be what it was, or damaged.
+    pub fn make(indexes: &Path, tar_path: &Path, diff_id: DiffId) -> Result<Arc<Self>, LayerError> {
+        let files = |action| move |cause| LayerError::Files { action, layer: diff_id, cause };
+        let tar = File::open(tar_path).map_err(files("open"))?;
+        let index = checked_index(&tar, diff_id)?;
+        save(indexes, &indexes.join(diff_id.0.hex()), &index, diff_id)
+            .map_err(files("write the index of"))?;
+        Ok(Arc::new(Self::of(diff_id, index, tar_path, OnceLock::from(tar))))
+    }
+
+    fn of(diff_id: DiffId, index: LayerIndex, tar_path: &Path, tar: OnceLock<File>) -> Self {
+        Self { diff_id, index, tar_path: tar_path.to_owned(), tar, is_damaged: AtomicBool::new(false) }
+    }
+
+    /// Whether somebody read a file of it that is not what it was.
+    pub fn is_damaged(&self) -> bool {
+        self.is_damaged.load(Ordering::Relaxed)
     }
 
     /// The layer of `tar`, for which nothing is kept.
     pub fn read(tar: File, diff_id: DiffId) -> Result<Arc<Self>, LayerError> {
-        let index = index_of(&tar, diff_id)?;
-        Ok(Arc::new(Self { diff_id, index, tar_path: PathBuf::new(), tar: OnceLock::from(tar) }))
+        let index = checked_index(&tar, diff_id)?;
+        Ok(Arc::new(Self::of(diff_id, index, Path::new(""), OnceLock::from(tar))))
     }
 
     /// A layer without entries: what is below all others.
     pub(super) fn nothing() -> Arc<Self> {
         let diff_id = DiffId(crate::oci::blob_digest::BlobDigest::of(b""));
-        Arc::new(Self { diff_id, index: LayerIndex::empty(), tar_path: PathBuf::new(), tar: OnceLock::new() })
+        Arc::new(Self::of(diff_id, LayerIndex::empty(), Path::new(""), OnceLock::new()))
     }
 
     /// The digest of its tar.
@@ -89,15 +100,26 @@ impl Layer {
 
     /// As [`Self::open`], with the tar not opened before the first byte is asked for.
     pub fn bytes(self: &Arc<Self>, record: u32) -> FileBytes {
-        FileBytes { layer: Arc::clone(self), left: self.index.bytes_at(record).unwrap_or_default() }
+        let left = self.index.bytes_at(record).unwrap_or_default();
+        FileBytes { layer: Arc::clone(self), record, left, hasher: None }
     }
 }
 
-/// Reads the bytes of a file at their place in a tar.
+fn checked_index(tar: &File, diff_id: DiffId) -> Result<LayerIndex, LayerError> {
+    let mut index = index_of(tar, diff_id)?;
+    let read = index.note_checks(tar);
+    read.map_err(|cause| LayerError::Files { action: "read", layer: diff_id, cause })?;
+    Ok(index)
+}
+
+/// Reads the bytes of a file at their place in a tar. Who reads them to their end is told there when they are not
+/// what they were when the index was made.
 #[derive(Clone, Debug)]
 pub struct FileBytes {
     layer: Arc<Layer>,
+    record: u32,
     left: Range<u64>,
+    hasher: Option<Box<blake3::Hasher>>,
 }
 
 impl Read for FileBytes {
@@ -111,6 +133,14 @@ impl Read for FileBytes {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the layer's tar became shorter"));
         }
         self.left.start += read as u64;
+        let hasher = self.hasher.get_or_insert_default();
+        hasher.update(&buffer[..read]);
+        if self.left.is_empty() && check_of(hasher) != self.layer.index.check(self.record) {
+            self.layer.is_damaged.store(true, Ordering::Relaxed);
+            let message =
+                format!("the layer {} is damaged: its files are not what they were", self.layer.diff_id);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
         Ok(read)
     }
 }

@@ -11,7 +11,9 @@
 //! **Invariant:** equal entries give equal bytes: nothing of the machine, the user or the time enters a tar.
 
 pub mod error;
+mod gzip;
 pub mod compression;
+pub mod read_ahead;
 pub mod writer;
 mod tar_reader;
 pub mod index;

@@ -1,12 +1,16 @@
 //! How a blob comes into a store: written under a name that says nothing, hashed on the way, synced, and
 //! only then given its digest's name.
 //!
+//! The disk takes a large blob while more of it comes: what was written up to some point is synced beside the
+//! writing, so that little is left to be waited for in the end.
+//!
 //! The folder is not synced: a loss of power may take a blob's name away, which is a miss, but never gives the
 //! name to other bytes.
 
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
@@ -18,6 +22,9 @@ use crate::oci::blob_digest::BlobDigest;
 
 /// In bytes.
 const BUFFER: usize = 128 * 1024;
+
+/// So many bytes are written before the disk is told to take them, on a thread of its own.
+const SYNCED_AT_ONCE: u64 = 16 << 20;
 
 /// A blob that is in a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +48,35 @@ struct Hashed {
     file: NamedTempFile,
     hasher: Sha256,
     size: u64,
+    /// The sync of what was written before, and how much was written when it began.
+    syncing: Option<JoinHandle<io::Result<()>>>,
+    sync_began_at: u64,
+}
+
+impl Hashed {
+    fn new(file: NamedTempFile) -> Self {
+        Self { file, hasher: Sha256::new(), size: 0, syncing: None, sync_began_at: 0 }
+    }
+
+    /// Begins to sync, when there is much to be synced, and nobody does it.
+    fn sync_beside(&mut self) -> io::Result<()> {
+        let is_due = self.size - self.sync_began_at >= SYNCED_AT_ONCE;
+        if !is_due || self.syncing.as_ref().is_some_and(|syncing| !syncing.is_finished()) {
+            return Ok(());
+        }
+        self.wait_for_sync()?;
+        let file = self.file.as_file().try_clone()?;
+        self.syncing = Some(thread::spawn(move || file.sync_data()));
+        self.sync_began_at = self.size;
+        Ok(())
+    }
+
+    /// A failure is told once by the system: what comes later does not know of it.
+    fn wait_for_sync(&mut self) -> io::Result<()> {
+        self.syncing
+            .take()
+            .map_or(Ok(()), |syncing| syncing.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    }
 }
 
 impl Write for Hashed {
@@ -48,6 +84,7 @@ impl Write for Hashed {
         let written = self.file.as_file_mut().write(bytes)?;
         self.hasher.update(&bytes[..written]);
         self.size += written as u64;
+        self.sync_beside()?;
         Ok(written)
     }
 
@@ -61,8 +98,7 @@ impl BlobWriter {
         let folder = places.temporary();
         let file =
             temporary::create(&folder).map_err(|cause| StoreError::disk("write into", &folder, cause))?;
-        let hashed = Hashed { file, hasher: Sha256::new(), size: 0 };
-        Ok(Self { places, file: BufWriter::with_capacity(BUFFER, hashed) })
+        Ok(Self { places, file: BufWriter::with_capacity(BUFFER, Hashed::new(file)) })
     }
 
     /// Puts what was written into the store. A blob that is there already is kept.
@@ -82,33 +118,62 @@ impl BlobWriter {
     }
 
     fn finish_if(self, wanted: Option<&BlobDigest>) -> Result<Blob, StoreError> {
+        let written = self.written()?;
+        if let Some(wanted) = wanted.filter(|wanted| **wanted != written.blob.digest) {
+            return Err(StoreError::OtherBytes { wanted: *wanted, found: written.blob.digest });
+        }
+        if !written.is_there()? {
+            written.sync()?;
+            return written.place();
+        }
+        Ok(written.blob)
+    }
+
+    /// Ends the writing; the blob is still under a name that says nothing, and not synced.
+    pub(super) fn written(self) -> Result<WrittenBlob, StoreError> {
         let Self { places, file } = self;
         let folder = places.temporary();
-        let Hashed { file, hasher, size } =
-            file.into_inner().map_err(|error| StoreError::disk("write into", &folder, error.into_error()))?;
-        let digest = BlobDigest::from_bytes(hasher.finalize().into());
-        if let Some(wanted) = wanted.filter(|wanted| **wanted != digest) {
-            return Err(StoreError::OtherBytes { wanted: *wanted, found: digest });
-        }
-        place(&places, file, &digest, size)?;
-        Ok(Blob { digest, size })
+        let failed = |cause| StoreError::disk("write into", &folder, cause);
+        let mut hashed = file.into_inner().map_err(|error| failed(error.into_error()))?;
+        hashed.wait_for_sync().map_err(failed)?;
+        let Hashed { file, hasher, size, .. } = hashed;
+        let blob = Blob { digest: BlobDigest::from_bytes(hasher.finalize().into()), size };
+        Ok(WrittenBlob { places, file, blob })
     }
 }
 
-fn place(places: &Places, file: NamedTempFile, digest: &BlobDigest, size: u64) -> Result<(), StoreError> {
-    let failed = |path: &Path, cause| StoreError::disk("write", path, cause);
-    let path = places.blob(digest);
-    {
-        let _gate = places.gate()?;
-        if places.touch(digest, Some(size)) {
-            return Ok(());
-        }
+/// A blob that is written, and has to be synced before it is placed. Dropped, it leaves nothing.
+#[derive(Debug)]
+pub(super) struct WrittenBlob {
+    places: Arc<Places>,
+    file: NamedTempFile,
+    pub(super) blob: Blob,
+}
+
+impl WrittenBlob {
+    /// Whether the store has it already.
+    pub(super) fn is_there(&self) -> Result<bool, StoreError> {
+        let _gate = self.places.gate()?;
+        Ok(self.places.touch(&self.blob.digest, Some(self.blob.size)))
     }
-    file.as_file().sync_all().map_err(|cause| failed(&path, cause))?;
-    let _gate = places.gate()?;
-    // A whole blob takes the place of nothing, of the same blob, or of one that was cut short.
-    file.persist(&path).map_err(|error| failed(&path, error.error))?;
-    Ok(())
+
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.file.as_file().sync_all().map_err(|cause| self.failed(cause))
+    }
+
+    /// Gives it its name.
+    pub(super) fn place(self) -> Result<Blob, StoreError> {
+        let Self { places, file, blob } = self;
+        let path = places.blob(&blob.digest);
+        let _gate = places.gate()?;
+        // A whole blob takes the place of nothing, of the same blob, or of one that was cut short.
+        file.persist(&path).map_err(|error| StoreError::disk("write", &path, error.error))?;
+        Ok(blob)
+    }
+
+    fn failed(&self, cause: io::Error) -> StoreError {
+        StoreError::disk("write", &self.places.blob(&self.blob.digest), cause)
+    }
 }
 
 impl Write for BlobWriter {

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use super::blob_writer::{Blob, BlobWriter};
 use super::error::StoreError;
@@ -77,6 +79,31 @@ impl Store {
             .write_all(bytes)
             .map_err(|cause| StoreError::disk("write", &self.places.blob(&blob.digest), cause))?;
         writer.finish()
+    }
+
+    /// Puts several contents into the store, which have their names in this order: of what refers to others none
+    /// is there before those are. The disk is waited for once.
+    ///
+    /// # Errors
+    /// When the disk does not take them.
+    pub fn put_all(&self, contents: &[&[u8]]) -> Result<Vec<Blob>, StoreError> {
+        let mut written = Vec::with_capacity(contents.len());
+        for content in contents {
+            let mut writer = self.writer()?;
+            let failed = |cause| StoreError::disk("write", self.places.blobs(), cause);
+            writer.write_all(content).map_err(failed)?;
+            let blob = writer.written()?;
+            let is_there = blob.is_there()?;
+            written.push((blob, is_there));
+        }
+        thread::scope(|scope| {
+            let missing = written.iter().filter(|(_, is_there)| !is_there);
+            let syncs: Vec<_> = missing.map(|(blob, _)| scope.spawn(|| blob.sync())).collect();
+            syncs.into_iter().try_for_each(|sync| sync.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        })?;
+        let placed =
+            written.into_iter().map(|(blob, is_there)| if is_there { Ok(blob.blob) } else { blob.place() });
+        placed.collect()
     }
 
     /// Syncs the folders, so that a loss of power takes nothing of what is there.

@@ -50,6 +50,31 @@ fn what_is_put_is_read() {
 }
 
 #[test]
+fn several_are_put_at_once() {
+    let (_folder, store) = store();
+    store.put(b"there").unwrap();
+    let contents = [&b"there"[..], b"one", b"two", b"one", b""];
+    let blobs = store.put_all(&contents).unwrap();
+    for (blob, content) in blobs.iter().zip(contents) {
+        assert_eq!((blob.digest, blob.size), (BlobDigest::of(content), content.len() as u64));
+        assert_eq!(store.read(&blob.digest, LIMIT).unwrap().as_deref(), Some(content));
+    }
+    assert_eq!((blobs.len(), store.blobs().unwrap().len(), temporary_files(&store)), (5, 4, 0));
+}
+
+#[test]
+fn a_large_blob_is_whole_though_it_was_synced_on_the_way() {
+    let (_folder, store) = store();
+    let mut writer = store.writer().unwrap();
+    let piece = vec![3; 1 << 20];
+    for _ in 0..40 {
+        writer.write_all(&piece).unwrap();
+    }
+    let blob = writer.finish().unwrap();
+    assert_eq!(store.read(&blob.digest, 64 << 20).unwrap(), Some(vec![3; 40 << 20]));
+}
+
+#[test]
 fn a_writer_that_is_dropped_or_refused_leaves_nothing() {
     let (_folder, store) = store();
     let mut writer = store.writer().unwrap();

@@ -11,7 +11,7 @@ use super::build_fields::{self, BuildFields};
 use super::table::{Reader, Table};
 use super::targets::{self, TargetKind, TargetTable};
 use super::variables::{self, Variable};
-use super::workspace::{self, WorkspaceTable};
+use super::workspace::{self, WishedBuilder, WorkspaceTable};
 
 /// The name of the file that makes a folder a package.
 pub const FILE_NAME: &str = "BUILD.toml";
@@ -65,6 +65,18 @@ pub fn parse(source: &Arc<SourceText>) -> (BuildFile, Vec<Diagnostic>) {
 /// Whether the text of a `BUILD.toml` has a `[workspace]` table, as far as it can be read.
 pub fn has_workspace(text: &str) -> bool {
     DeTable::parse_recoverable(text).0.get_ref().contains_key("workspace")
+}
+
+/// The builder that the `[workspace]` table in the text of a `BUILD.toml` asks for. What is wrong with it is told by
+/// [`read`]'s diagnostics, not here.
+pub fn wished_builder(text: &str) -> Option<WishedBuilder> {
+    // Most files need not be read twice.
+    if !text.contains("builder") {
+        return None;
+    }
+    let (table, _errors) = DeTable::parse_recoverable(text);
+    let workspace = table.get_ref().get("workspace")?.get_ref().as_table()?;
+    WishedBuilder::named(workspace.get("builder")?.get_ref().as_str()?)
 }
 
 /// What is wrong with the bytes of the `BUILD.toml` that people know as `path`, when they are not

@@ -1,19 +1,25 @@
-//! Turns what a command changed into a layer: the upper folder of an overlay, read once it is unmounted.
+//! Turns what a command changed into a layer: the upper folder of an overlay, read once it is unmounted, or a copy
+//! of the whole root.
 //!
 //! The upper folder has what was written, and folders that were copied up on the way to it. A folder that is as
 //! it was is written only where something below it is: every folder above an entry has to be in a layer. Times
 //! do not count. What an overlay notes for itself does not come into the layer; where such a note says that
 //! the folder is not whole by itself, that is an error.
 //!
+//! Of a copy, what was touched or differs from the layers below is written, as an overlay would have copied it up.
+//! What is told otherwise means the same: a folder that was removed and made again has a mark for each name that is
+//! gone in it; and a file of many names, which an overlay takes apart when it copies one of them up, stays one file.
+//!
 //! It has to run where files are owned by whom the layer shall say: in the user namespace, when there is one.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::mem::discriminant;
 use std::path::Path;
 
 use rustix::fs::{FileType, Stat};
 
+use super::copy::ready_at;
 use super::error::RootfsError;
 use super::handle::Handle;
 use super::ownership::Ownership;
@@ -24,19 +30,43 @@ use crate::oci::layers::writer::{LayerWriter, OVERLAY_PREFIXES};
 /// Notes of an overlay after which an upper folder is whole only together with those below it.
 const REFUSED_NOTES: [&[u8]; 4] = [b"redirect", b"metacopy", b"whiteout", b"xattrs"];
 
-/// Writes what differs between `below` and an overlay above it whose upper folder is `upper`. Says whether
-/// anything does.
+/// What a command wrote to.
+#[derive(Clone, Copy, Debug)]
+pub enum Written<'w> {
+    /// The upper folder of an overlay.
+    Upper(&'w Path),
+    /// A copy of the whole root.
+    Copy(&'w Path),
+}
+
+/// How the names of attributes begin that everybody may set.
+const USER_ATTRIBUTES: &[u8] = b"user.";
+
+/// Bytes that are compared at once.
+const COMPARED_AT_ONCE: usize = 64 << 10;
+
+/// Writes what differs between `below` and what a command `written` to. Says whether anything does.
 pub fn write_difference<W: Write>(
-    upper: &Path,
+    written: Written<'_>,
     below: &RootView,
     ownership: Ownership,
     writer: &mut LayerWriter<W>,
 ) -> Result<bool, RootfsError> {
-    let shown = std::os::unix::ffi::OsStrExt::as_bytes(upper.as_os_str());
-    let root = Handle::open(upper).map_err(|cause| RootfsError::system("open", shown, cause))?;
-    let mut reader = UpperReader { root: &root, below, ownership, entries: BTreeMap::new() };
+    let (Written::Upper(folder) | Written::Copy(folder)) = written;
+    let shown = std::os::unix::ffi::OsStrExt::as_bytes(folder.as_os_str());
+    let root = Handle::open(folder).map_err(|cause| RootfsError::system("open", shown, cause))?;
+    let copied_at = match written {
+        Written::Upper(_) => None,
+        Written::Copy(_) => {
+            Some(ready_at(folder).map_err(|cause| RootfsError::system("read", shown, cause))?)
+        }
+    };
+    let mut reader = Reader { root: &root, below, ownership, copied_at, entries: BTreeMap::new() };
     reader.read()?;
-    let entries = reader.entries;
+    let mut entries = reader.entries;
+    if copied_at.is_some() {
+        join_names(&mut entries);
+    }
     let kept = folders_above(&entries);
     let mut names: HashMap<(u64, u64), Box<[u8]>> = HashMap::new();
     let mut is_anything = false;
@@ -80,6 +110,15 @@ fn write_entry<W: Write>(
 fn is_of_machine(attribute: &[u8]) -> bool {
     attribute.starts_with(b"trusted.")
         || (attribute.starts_with(b"security.") && attribute != b"security.capability")
+}
+
+/// A file that has a name that is written is written with all its names.
+fn join_names(entries: &mut BTreeMap<Vec<u8>, UpperEntry>) {
+    let changed: HashSet<(u64, u64)> =
+        entries.values().filter(|entry| entry.is_changed).filter_map(|entry| entry.inode).collect();
+    for entry in entries.values_mut() {
+        entry.is_changed |= entry.inode.is_some_and(|inode| changed.contains(&inode));
+    }
 }
 
 /// What all marks have in common.
@@ -126,14 +165,16 @@ struct Inside<'r> {
     below: Option<&'r RootView>,
 }
 
-struct UpperReader<'r> {
+struct Reader<'r> {
     root: &'r Handle,
     below: &'r RootView,
     ownership: Ownership,
+    /// When it was ready, for a copy of the whole root.
+    copied_at: Option<(i64, i64)>,
     entries: BTreeMap<Vec<u8>, UpperEntry>,
 }
 
-impl<'r> UpperReader<'r> {
+impl<'r> Reader<'r> {
     fn read(&mut self) -> Result<(), RootfsError> {
         let mut pending: Vec<_> =
             self.add(self.root, b".", Vec::new(), Some(self.below)).map(Vec::from_iter)?;
@@ -143,12 +184,34 @@ impl<'r> UpperReader<'r> {
                 folder.names().map(|names| (folder, names))
             };
             let (folder, names) = open().map_err(|cause| RootfsError::system("read", &path, cause))?;
+            if self.copied_at.is_some() {
+                self.mark_missing(&path, &names);
+            }
             for name in names {
                 let path = if path.is_empty() { name.clone() } else { [&*path, b"/", &*name].concat() };
                 pending.extend(self.add(&folder, &name, path, below)?);
             }
         }
         Ok(())
+    }
+
+    /// Adds a mark for all that the layers below have in the folder `path` of a copy, and the copy has not.
+    fn mark_missing(&mut self, path: &[u8], names: &[Vec<u8>]) {
+        for (name, below) in self.below.children(path) {
+            let was_left_out =
+                matches!(below.kind(), EntryKind::Device { .. }) && self.ownership != Ownership::Root;
+            if was_left_out || names.binary_search_by(|other| (**other).cmp(&*name)).is_ok() {
+                continue;
+            }
+            let path = if path.is_empty() { name.to_vec() } else { [path, b"/", &*name].concat() };
+            self.add_mark(path);
+        }
+    }
+
+    fn add_mark(&mut self, path: Vec<u8>) {
+        let entry = LayerEntry { path: path.clone().into(), kind: EntryKind::Whiteout, ..mark() };
+        let entry = UpperEntry { entry, is_changed: true, hides_below: false, inode: None };
+        self.entries.insert(path, entry);
     }
 
     /// Adds the entry `name` of `folder`, below which are the layers `below`; gives what to read next when it is
@@ -168,9 +231,7 @@ impl<'r> UpperReader<'r> {
         if kind == EntryKind::Whiteout {
             // What is not in the layers below was one of the places at which something is mounted.
             if below.is_some() {
-                let entry = LayerEntry { path: path.clone().into(), kind, ..mark() };
-                let entry = UpperEntry { entry, is_changed: true, hides_below: false, inode: None };
-                self.entries.insert(path, entry);
+                self.add_mark(path);
             }
             return Ok(None);
         }
@@ -178,16 +239,58 @@ impl<'r> UpperReader<'r> {
         let (uid, gid) = self.owner(&stat, below.as_ref(), &kind);
         let mode = stat.st_mode & 0o7777;
         let entry = LayerEntry { path: path.clone().into(), kind, mode, uid, gid, xattrs };
+        let is_as_copied = match (self.copied_at, &below) {
+            (Some(copied_at), Some(below)) if !is_folder => {
+                let changed_at = (stat.st_ctime as i64, stat.st_ctime_nsec as i64);
+                // Whatever happens to one of a file's names touches all of them.
+                let has_names = stat.st_nlink > 1 || below.same_file().is_some();
+                (has_names || changed_at <= copied_at)
+                    && self
+                        .is_same(&entry, below)
+                        .map_err(|cause| RootfsError::system("read", &path, cause))?
+            }
+            _ => false,
+        };
         let below = below.filter(Found::is_folder);
         let hides_below = is_opaque && below.as_ref().is_some_and(|below| !below.children().is_empty());
-        let is_same = |below: &Found<'_>| {
-            below.owner() == (entry.mode, entry.uid, entry.gid) && below.xattrs() == entry.xattrs
+        let is_same = |below: &Found<'_>| self.looks_same(&entry, below);
+        let is_changed = match is_folder {
+            true => hides_below || !below.as_ref().is_some_and(is_same),
+            false => !is_as_copied,
         };
-        let is_changed = !is_folder || hides_below || !below.as_ref().is_some_and(is_same);
         let inode = (!is_folder && stat.st_nlink > 1).then_some((stat.st_dev, stat.st_ino));
         self.entries.insert(path.clone(), UpperEntry { entry, is_changed, hides_below, inode });
         let below = layers_below.filter(|_layers| !is_opaque);
         Ok(is_folder.then_some(Inside { path, below }))
+    }
+
+    /// Whether owner, mode and attributes of an entry are those of `below`. Without root's privileges only some
+    /// attributes could be set in a copy.
+    fn looks_same(&self, entry: &LayerEntry, below: &Found<'_>) -> bool {
+        let is_kept = |attribute: &&Attribute| {
+            self.copied_at.is_none()
+                || self.ownership == Ownership::Root
+                || attribute.0.starts_with(USER_ATTRIBUTES)
+        };
+        below.owner() == (entry.mode, entry.uid, entry.gid)
+            && below.xattrs().iter().filter(is_kept).eq(entry.xattrs.iter().filter(is_kept))
+    }
+
+    /// Whether an entry of a copy that is no folder is in all as it is in `below`.
+    fn is_same(&self, entry: &LayerEntry, below: &Found<'_>) -> io::Result<bool> {
+        let is_link = matches!(entry.kind, EntryKind::Link { .. });
+        let looks_same = match is_link {
+            // The mode of a link means nothing.
+            true => self.looks_same(&LayerEntry { mode: below.owner().0, ..entry.clone() }, below),
+            false => self.looks_same(entry, below),
+        };
+        if entry.kind != below.kind() || !looks_same {
+            return Ok(false);
+        }
+        if !matches!(entry.kind, EntryKind::File { .. }) {
+            return Ok(true);
+        }
+        have_same_bytes(self.root.file(&entry.path)?, below.open()?)
     }
 
     /// Where one user is everybody, nothing can be given away: what was there before is still its owner's.
@@ -231,6 +334,23 @@ impl<'r> UpperReader<'r> {
             is_opaque |= *attribute == *self.ownership.opaque_attribute().as_bytes() && *value == *b"y";
         }
         Ok((kept, is_opaque))
+    }
+}
+
+fn have_same_bytes(one: impl Read, other: impl Read) -> io::Result<bool> {
+    let (mut one, mut other) =
+        (BufReader::with_capacity(COMPARED_AT_ONCE, one), BufReader::with_capacity(COMPARED_AT_ONCE, other));
+    loop {
+        let (left, right) = (one.fill_buf()?, other.fill_buf()?);
+        let length = left.len().min(right.len());
+        if length == 0 {
+            return Ok(left.is_empty() && right.is_empty());
+        }
+        if left[..length] != right[..length] {
+            return Ok(false);
+        }
+        one.consume(length);
+        other.consume(length);
     }
 }
 

@@ -42,6 +42,14 @@ impl RootfsError {
         Self::System { action, path, cause: cause.into() }
     }
 
+    /// What went wrong and why, in one line.
+    pub fn whole(&self) -> String {
+        match self {
+            Self::System { cause, .. } => format!("{self}: {cause}"),
+            other => other.to_string(),
+        }
+    }
+
     /// What helps, where something does.
     pub fn help(&self) -> Option<&'static str> {
         match self {
@@ -50,6 +58,14 @@ impl RootfsError {
                 if cause.raw_os_error() == Some(rustix::io::Errno::NOSPC.raw_os_error()) =>
             {
                 Some("make room on the disk of the cache: `imgraph cache gc`")
+            }
+            Self::System { action: "change" | "give away" | "copy", cause, .. }
+                if cause.raw_os_error() == Some(rustix::io::Errno::INVAL.raw_os_error()) =>
+            {
+                Some(
+                    "the user namespace may have no such id: give the user more of them in /etc/subuid and \
+                     /etc/subgid, up to the largest in the image",
+                )
             }
             Self::System { .. } | Self::Write(_) | Self::Overlay { .. } => None,
         }

@@ -8,4 +8,6 @@ pub mod ownership;
 mod handle;
 pub mod unpack;
 pub mod sweep;
+pub mod copy;
 pub mod difference;
+pub mod chore;

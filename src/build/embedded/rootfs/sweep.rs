@@ -5,31 +5,45 @@
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::error::RootfsError;
+use super::ownership::Ownership;
 use super::unpack::{TEMPORARY_PREFIX, this_run};
 
 /// A folder that is being unpacked is locked right after it was made.
 const UNLOCKED_AT_FIRST: Duration = Duration::from_secs(60);
 
-/// Removes from `unpacked` what processes left that are gone, and what was unpacked before the system's last
-/// start. What is in use stays.
-pub fn sweep_unpacked(unpacked: &Path) -> Result<(), RootfsError> {
+/// Removes what processes left that are gone, and what was unpacked before the system's last start, from the
+/// folder of `unpacked` for this ownership. What is in use stays.
+pub fn sweep_unpacked(unpacked: &Path, ownership: Ownership) -> Result<(), RootfsError> {
+    left_over(unpacked, ownership, |folder| remove_tree(&folder).map(|()| true)).map(drop)
+}
+
+/// Whether [`sweep_unpacked`] has something to remove.
+pub fn has_left_over(unpacked: &Path, ownership: Ownership) -> Result<bool, RootfsError> {
+    left_over(unpacked, ownership, |_folder| Ok(false)).map(|all| !all)
+}
+
+/// Gives `each` what is left over, until it says no. Says whether it never did.
+fn left_over(
+    unpacked: &Path,
+    ownership: Ownership,
+    each: impl Fn(PathBuf) -> io::Result<bool>,
+) -> Result<bool, RootfsError> {
+    let folder = unpacked.join(ownership.name());
     let run = this_run()?;
-    let sweep = || -> io::Result<()> {
-        for kind in entries(unpacked)? {
-            for folder in entries(&kind)? {
-                if is_left_over(&folder, &run)? {
-                    remove_tree(&folder)?;
-                }
+    let look = || -> io::Result<bool> {
+        for folder in entries(&folder)? {
+            if is_left_over(&folder, &run)? && !each(folder)? {
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
     };
-    let path = std::os::unix::ffi::OsStrExt::as_bytes(unpacked.as_os_str());
-    sweep().map_err(|cause| RootfsError::system("clean", path, cause))
+    let path = std::os::unix::ffi::OsStrExt::as_bytes(folder.as_os_str());
+    look().map_err(|cause| RootfsError::system("clean", path, cause))
 }
 
 /// Removes `folder` and all that is in it, whatever its modes. No link is followed. It may be gone already.
@@ -58,7 +72,7 @@ fn open_up(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn entries(folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     match fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         entries => entries?.map(|entry| entry.map(|entry| entry.path())).collect(),

@@ -13,8 +13,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -241,15 +241,14 @@ impl Writer<'_> {
 
     fn copy(&self, folder: &Handle, record: u32, buffer: &mut [u8]) -> io::Result<()> {
         let mut file = folder.create(self.layer.index().name(record))?;
-        let tar = self.layer.tar()?;
-        let mut left = self.layer.index().bytes_at(record).unwrap_or_default();
-        while !left.is_empty() {
-            let wanted = buffer.len().min(usize::try_from(left.end - left.start).unwrap_or(usize::MAX));
-            tar.read_exact_at(&mut buffer[..wanted], left.start)?;
-            file.write_all(&buffer[..wanted])?;
-            left.start += wanted as u64;
+        let mut bytes = self.layer.open(record)?;
+        loop {
+            let read = bytes.read(buffer)?;
+            if read == 0 {
+                return Ok(());
+            }
+            file.write_all(&buffer[..read])?;
         }
-        Ok(())
     }
 
     /// Owner, attributes, time and mode of what was written.
@@ -297,7 +296,7 @@ impl Writer<'_> {
 
 /// Gives `name` its owner and attributes. The mode comes last: a change of owner takes bits of it and
 /// attributes away, and a mode may shut this process out.
-fn give(
+pub(super) fn give(
     folder: &Handle,
     name: &[u8],
     (uid, gid): (u32, u32),

@@ -161,7 +161,10 @@ fn change_ids(user: &User, privileges: Privileges) -> Result<(), Refusal> {
 }
 
 /// Refuses before anything runs what one id cannot do.
-pub(super) fn check_user(user: &User, privileges: Privileges) -> Result<(), Refusal> {
+///
+/// # Errors
+/// When there is one id, and the user is not root.
+pub fn check_user(user: &User, privileges: Privileges) -> Result<(), Refusal> {
     if privileges == Privileges::Single && (user.uid, user.gid) != (0, 0) {
         let message = format!(
             "the command is to run as user {}:{}, but there is only one id here, which is root inside",

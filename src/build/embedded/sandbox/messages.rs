@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::given_mounts::PreparedMount;
 use super::outcome::{Outcome, Refusal};
 use super::spec::{Privileges, SandboxSpec};
+use crate::build::embedded::rootfs::chore::{Chain, Chore};
 
 /// The longest message: secrets travel in it, which are small.
 const LONGEST: usize = 256 << 20;
@@ -25,8 +26,10 @@ pub(super) enum Message {
     Run(Box<SandboxSpec>, Vec<PreparedMount>),
     /// Down, to the first stage: remove a folder with all that is in it, with these rights.
     Remove(PathBuf, Privileges),
-    /// Up: the folder is gone.
-    Removed,
+    /// Down, to the first stage: do something to folders, with the layers that they are of and these rights.
+    Do(Box<Chore>, Chain, Privileges),
+    /// Up: the folder is gone, or the chore is done, with the folders that it names.
+    Done(Vec<PathBuf>),
     /// Up, from the first stage: its user namespace waits for its ids.
     WaitsForIds,
     /// Down: the ids are mapped.

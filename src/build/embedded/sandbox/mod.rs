@@ -45,8 +45,9 @@ mod running;
 mod running_folder;
 mod probe;
 
+pub use identity::check_user;
 pub use outcome::{Outcome, Refusal, SandboxError};
-pub use probe::{Abilities, Probe, abilities, probes};
+pub use probe::{Abilities, Probe, abilities, best_privileges, probes};
 pub use running::{Sandbox, Stream};
 pub use running_folder::{RunningFolder, clean};
 pub use spec::{HostAddress, MountSpec, Network, Privileges, Root, SandboxSpec, SecretPlace, User};

@@ -42,6 +42,12 @@ impl Refusal {
         Self { message: message.into(), help: None }
     }
 
+    /// What is refused and the advice, in one line.
+    pub fn whole(&self) -> String {
+        let help = self.help.as_ref().map(|help| format!("; {help}"));
+        format!("{}{}", self.message, help.unwrap_or_default())
+    }
+
     /// The same with advice.
     pub(super) fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }

@@ -91,7 +91,8 @@ pub fn abilities(sandbox: &Sandbox, folder: &Path) -> Result<Abilities, SandboxE
     Ok(Abilities { privileges, sandbox: simple, overlay })
 }
 
-fn best_privileges() -> Privileges {
+/// The most rights that commands of this process may have, without trying.
+pub fn best_privileges() -> Privileges {
     let may_mount = caps::has_cap(None, caps::CapSet::Effective, caps::Capability::CAP_SYS_ADMIN);
     match geteuid().is_root() && may_mount.unwrap_or(false) {
         true => Privileges::Root,

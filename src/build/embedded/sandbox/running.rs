@@ -4,7 +4,7 @@
 //! which the outcome comes, and looks whether it is to stop. The kernel kills a stage when the *thread* that
 //! started it ends, which is another reason not to hand the work to one that comes and goes.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::build::embedded::rootfs::chore::{Chain, Chore};
 use crate::types::cancellation::Cancellation;
 
 use super::identity;
@@ -91,11 +92,33 @@ impl Sandbox {
     fn remove_inside(&self, folder: &Path, privileges: Privileges) -> Result<(), SandboxError> {
         let order = Message::Remove(folder.to_path_buf(), privileges);
         let running = Running::start(&self.program, &order, privileges)?;
-        match running.last_word(&mut |_, _| {}, &Cancellation::default())? {
-            Some(Message::Removed) => Ok(()),
-            Some(Message::Refused(refusal)) => Err(SandboxError::Refused(refusal)),
-            _ => Err(SandboxError::Vanished),
-        }
+        running.done(&mut |_, _| {}, &Cancellation::default()).map(drop)
+    }
+
+    /// Does `chore` for the root that `chain` is, as who runs commands with these `privileges`: inside the user
+    /// namespace, where there is one. A layer is written to `output`.
+    ///
+    /// # Errors
+    /// When it cannot be done, or is to stop.
+    pub fn do_chore(
+        &self,
+        chore: Chore,
+        chain: Chain,
+        privileges: Privileges,
+        output: &mut dyn Write,
+        cancellation: &Cancellation,
+    ) -> Result<Vec<PathBuf>, SandboxError> {
+        let order = Message::Do(Box::new(chore), chain, privileges);
+        let mut written = Ok(());
+        let mut take = |stream: Stream, bytes: &[u8]| {
+            if stream == Stream::Output && written.is_ok() {
+                written = output.write_all(bytes);
+            }
+        };
+        let running = Running::start(&self.program, &order, privileges)?;
+        let folders = running.done(&mut take, cancellation)?;
+        written.doing(|| "keep what a sandbox wrote")?;
+        Ok(folders)
     }
 }
 
@@ -149,6 +172,19 @@ impl Running {
     ) -> Result<Outcome, SandboxError> {
         match self.last_word(on_output, cancellation)? {
             Some(Message::Ended(outcome)) => Ok(outcome),
+            Some(Message::Refused(refusal)) => Err(SandboxError::Refused(refusal)),
+            _ => Err(SandboxError::Vanished),
+        }
+    }
+
+    /// Waits until it is done, and returns the folders that it names.
+    fn done(
+        self,
+        on_output: &mut dyn FnMut(Stream, &[u8]),
+        cancellation: &Cancellation,
+    ) -> Result<Vec<PathBuf>, SandboxError> {
+        match self.last_word(on_output, cancellation)? {
+            Some(Message::Done(folders)) => Ok(folders),
             Some(Message::Refused(refusal)) => Err(SandboxError::Refused(refusal)),
             _ => Err(SandboxError::Vanished),
         }

@@ -97,6 +97,8 @@ fn remove_dead(file: &Path, sandbox: &Sandbox, privileges: Privileges) -> bool {
         Err(TryLockError::WouldBlock | TryLockError::Error(_)) => return false,
     }
     let folder = file.with_extension("");
-    let removed = sandbox.remove(&folder, privileges).is_ok();
-    removed && fs::remove_file(file).is_ok()
+    // Whose run it was may have had fewer rights than this one would have.
+    let fewer = if privileges == Privileges::Root { Privileges::Root } else { Privileges::Single };
+    let removed = sandbox.remove(&folder, privileges).or_else(|_error| sandbox.remove(&folder, fewer));
+    removed.is_ok() && fs::remove_file(file).is_ok()
 }

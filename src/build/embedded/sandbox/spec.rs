@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::build::embedded::rootfs::ownership::Ownership;
+
 /// One command and everything around it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SandboxSpec {
@@ -84,6 +86,17 @@ pub enum Privileges {
     Mapped,
     /// From a user namespace with one id: the user is root inside, and there is nobody else.
     Single,
+}
+
+impl Privileges {
+    /// Who can own what in the folders of such a sandbox.
+    pub const fn ownership(self) -> Ownership {
+        match self {
+            Self::Root => Ownership::Root,
+            Self::Mapped => Ownership::Mapped,
+            Self::Single => Ownership::Single,
+        }
+    }
 }
 
 /// A name and the address that stands for it in `/etc/hosts`.

@@ -6,10 +6,10 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io;
-use std::os::fd::OwnedFd;
+use std::io::{self, BufWriter};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -34,9 +34,13 @@ use super::root_folder::{WorkFolders, mount_root};
 use super::root_path::resolve;
 use super::spec::{MountSpec, Network, Privileges, SandboxSpec, SecretPlace};
 use super::system_files::mount_system;
+use crate::build::embedded::rootfs::chore::{Chain, Chore};
 
 /// The first argument of a process that is a stage of a sandbox.
 pub const FIRST_ARGUMENT: &str = "imgraph-sandbox";
+
+/// As much as a pipe holds.
+const WRITTEN_AT_ONCE: usize = 64 << 10;
 
 /// The folders of the root that stay when they were made.
 const SYSTEM_FOLDERS: [&str; 3] = ["/dev", "/proc", "/sys"];
@@ -92,10 +96,24 @@ fn supervise(line: &mut Line) -> Result<Option<Message>, Refusal> {
                 return Ok(None);
             }
             fs::remove_dir_all(&folder).doing(|| format!("remove `{}`", folder.display()))?;
-            Ok(Some(Message::Removed))
+            Ok(Some(Message::Done(Vec::new())))
+        }
+        Some(Message::Do(chore, chain, privileges)) => {
+            if !enter(line, privileges)? {
+                return Ok(None);
+            }
+            do_chore(&chore, &chain, privileges).map(|folders| Some(Message::Done(folders)))
         }
         _ => Err(Refusal::new("the parent did not say what to do")),
     }
+}
+
+/// Does a chore; a layer goes to standard output.
+fn do_chore(chore: &Chore, chain: &Chain, privileges: Privileges) -> Result<Vec<PathBuf>, Refusal> {
+    let output = io::stdout().as_fd().try_clone_to_owned().doing(|| "write to standard output")?;
+    let mut output = BufWriter::with_capacity(WRITTEN_AT_ONCE, fs::File::from(output));
+    let done = chain.view().and_then(|view| chore.run(&view, privileges.ownership(), &mut output));
+    done.map_err(|error| Refusal { message: error.whole(), help: error.help().map(str::to_owned) })
 }
 
 /// Gets the rights that `privileges` names; false when the parent has given up meanwhile.

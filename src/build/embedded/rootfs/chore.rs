@@ -1,0 +1,149 @@
+//! Work on the folders of a command that has to be done by whoever owns the files: before it runs, and after.
+//!
+//! Root does it where it is. For others it is root of a user namespace who owns them, which is a process of its own: then the
+//! chore travels there with the names of the layers, and what it writes comes back as a stream. So the same
+//! few functions serve both, and nothing else of a build needs to know of namespaces.
+
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::copy::copy_root;
+use super::difference::{Written, write_difference};
+use super::error::RootfsError;
+use super::ownership::Ownership;
+use super::sweep::sweep_unpacked;
+use super::unpack::{dress_root, unpack};
+use crate::oci::blob_digest::DiffId;
+use crate::oci::layers::layer::Layer;
+use crate::oci::layers::root_view::RootView;
+use crate::oci::layers::writer::{LayerWriter, WriteError};
+
+/// A chain of layers, by name.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Chain {
+    /// The folder in which the tar of each layer is a file, named by the digits of its diff id.
+    pub tars: PathBuf,
+    /// The folder of the indexes.
+    pub indexes: PathBuf,
+    /// The layers, lowest first.
+    pub layers: Vec<DiffId>,
+}
+
+impl Chain {
+    /// The tree that the layers are together.
+    ///
+    /// # Errors
+    /// When a layer is gone, damaged or hostile.
+    pub fn view(&self) -> Result<RootView, RootfsError> {
+        let mut view = RootView::default();
+        for layer in &self.layers {
+            let tar = self.tars.join(layer.0.hex());
+            // Whoever gives the chain has made the indexes of its layers, and looked whether their tars are whole.
+            let opened = match Layer::load(&self.indexes, &tar, *layer) {
+                Some(opened) => opened,
+                None => Layer::make(&self.indexes, &tar, *layer)?,
+            };
+            view.apply(opened);
+        }
+        Ok(view)
+    }
+}
+
+/// One piece of work.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Chore {
+    /// Unpack the layers into folders of `unpacked`, and say which those are.
+    Unpack {
+        /// Where unpacked layers are.
+        unpacked: PathBuf,
+        /// The upper folder of an overlay, which gets the owner and mode of the root.
+        upper: Option<PathBuf>,
+    },
+    /// Copy the whole root into a folder, which is empty.
+    Copy(PathBuf),
+    /// Write a layer of what a command changed.
+    Difference {
+        /// The upper folder, or the copy.
+        folder: PathBuf,
+        /// Whether it is a copy of the whole root.
+        is_copy: bool,
+        /// The time of all entries, in seconds since 1970.
+        time: i64,
+    },
+    /// Give a folder to somebody.
+    Give {
+        /// The folder.
+        folder: PathBuf,
+        /// Whose it is to be.
+        uid: u32,
+        /// And of which group.
+        gid: u32,
+    },
+    /// Remove what is left over of unpacked layers in this folder.
+    Sweep(PathBuf),
+}
+
+impl Chore {
+    /// Does it, for the root `view`. A layer is written to `output`. Says which folders the layers are in, the
+    /// uppermost first, where that was the question.
+    ///
+    /// # Errors
+    /// When a file cannot be read, written or given away.
+    pub fn run(
+        &self,
+        view: &RootView,
+        ownership: Ownership,
+        output: &mut dyn Write,
+    ) -> Result<Vec<PathBuf>, RootfsError> {
+        match self {
+            Self::Unpack { unpacked, upper } => {
+                if let Some(upper) = upper {
+                    dress_root(view, upper, ownership)?;
+                }
+                return unpack_all(view.visible_layers(), unpacked, ownership);
+            }
+            Self::Copy(folder) => copy_root(view, folder, ownership)?,
+            Self::Difference { folder, is_copy, time } => {
+                let written = if *is_copy { Written::Copy(folder) } else { Written::Upper(folder) };
+                let mut tar = LayerWriter::new(output, *time);
+                write_difference(written, view, ownership, &mut tar)?;
+                tar.finish().and_then(Write::flush).map_err(WriteError::from)?;
+            }
+            Self::Give { folder, uid, gid } => give_folder(folder, *uid, *gid)?,
+            Self::Sweep(unpacked) => sweep_unpacked(unpacked, ownership)?,
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// The folders of `layers`, the uppermost first.
+fn unpack_all(
+    layers: &[Arc<Layer>],
+    unpacked: &Path,
+    ownership: Ownership,
+) -> Result<Vec<PathBuf>, RootfsError> {
+    let mut below = RootView::default();
+    let mut folders = Vec::with_capacity(layers.len());
+    for layer in layers {
+        folders.push(unpack(layer, &below, unpacked, ownership)?);
+        below.apply(Arc::clone(layer));
+    }
+    folders.reverse();
+    Ok(folders)
+}
+
+/// A change of owner takes bits of the mode away.
+fn give_folder(folder: &Path, uid: u32, gid: u32) -> Result<(), RootfsError> {
+    let give = || {
+        let mode = fs::metadata(folder)?.permissions().mode();
+        chown(folder, Some(uid), Some(gid))?;
+        fs::set_permissions(folder, Permissions::from_mode(mode & 0o7777))
+    };
+    let shown = std::os::unix::ffi::OsStrExt::as_bytes(folder.as_os_str());
+    give().map_err(|cause| RootfsError::system("give away", shown, cause))
+}

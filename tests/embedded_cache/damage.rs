@@ -1,0 +1,49 @@
+//! Files of the cache folder that are no longer what they were: an error or a miss, never another image.
+
+use std::fs;
+
+use crate::place::Place;
+
+/// A stage, and an image that reads its one file.
+fn two_targets(read: &str) -> Place {
+    let place = Place::new(
+        "[stage.low]\ndockerfile = \"low.Dockerfile\"\n\n\
+         [image.up]\ndockerfile = \"up.Dockerfile\"\ncontexts = { low = \"//:low\" }\n",
+    );
+    place.dockerfile("low", "FROM tools\nRUN echo important >/data\n");
+    place.write("up.Dockerfile", read);
+    let low = place.build("//:low");
+    assert_eq!(low.exit, 0, "{}", low.said());
+    place
+}
+
+/// Changes a byte of all layers that hold the file.
+fn damage(place: &Place) {
+    for path in place.blobs_with("important\n") {
+        let mut bytes = fs::read(&path).unwrap();
+        let at = bytes.windows(10).position(|window| window == b"important\n").unwrap();
+        bytes[at + 2] = b'?';
+        fs::write(&path, bytes).unwrap();
+    }
+}
+
+fn check(read: &str) {
+    let place = two_targets(read);
+    damage(&place);
+    let first = place.build("//:up");
+    assert_eq!(first.exit, 3, "{}", first.said());
+    assert!(place.blobs_with("im?ortant\n").is_empty(), "{}", first.said());
+    // What is damaged is out of the way: the next run makes it again.
+    let second = place.build("//:up");
+    assert_eq!(second.exit, 0, "{}", second.said());
+}
+
+#[test]
+fn a_command_read_a_layer_that_was_damaged() {
+    check("FROM low\nRUN cat /data >/copied\n");
+}
+
+#[test]
+fn a_copy_read_a_layer_that_was_damaged() {
+    check("FROM scratch\nCOPY --from=low /data /copied\n");
+}
