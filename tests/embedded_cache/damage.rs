@@ -1,6 +1,7 @@
 //! Files of the cache folder that are no longer what they were: an error or a miss, never another image.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::place::Place;
 
@@ -46,4 +47,37 @@ fn a_command_read_a_layer_that_was_damaged() {
 #[test]
 fn a_copy_read_a_layer_that_was_damaged() {
     check("FROM scratch\nCOPY --from=low /data /copied\n");
+}
+
+#[test]
+fn an_image_without_its_layer_was_taken_for_one_that_is_there() {
+    let place = two_targets("FROM low\nRUN cat /data >/copied\n");
+    for path in place.blobs_with("important\n") {
+        fs::remove_file(path).unwrap();
+    }
+    let low = place.build("//:low");
+    assert_eq!(low.first().0, "built", "{}", low.said());
+    let up = place.build("//:up");
+    assert_eq!(up.exit, 0, "{}", up.said());
+}
+
+#[test]
+fn a_collection_between_two_builds_of_a_run_took_the_output_of_the_first() {
+    let place = two_targets("FROM low\nRUN cat /data >/copied\n");
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ended.load(Ordering::Relaxed) {
+                let collected = place.command().args(["cache", "gc", "--keep", "0"]).output().unwrap();
+                assert!(collected.status.success(), "{}", String::from_utf8_lossy(&collected.stderr));
+            }
+        });
+        let failed = (0..6).map(|number| {
+            place.dockerfile("low", &format!("FROM tools\nRUN echo {number} >/data\n"));
+            place.build("//:up")
+        });
+        let failed = failed.filter(|outcome| outcome.exit != 0).map(|outcome| outcome.said()).next();
+        ended.store(true, Ordering::Relaxed);
+        assert_eq!(failed, None);
+    });
 }

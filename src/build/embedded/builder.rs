@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::context_tree::ContextTree;
 use super::images::{Images, reference_of_name};
@@ -26,7 +26,7 @@ use crate::oci::compressed_layers::CompressedLayers;
 use crate::oci::image::{LayerBlob, write_image};
 use crate::oci::layers::compression::Compression;
 use crate::oci::remote::settings::RemoteSettings;
-use crate::oci::store::{Store, digest_of};
+use crate::oci::store::{Lease, Store, digest_of};
 use crate::syntax::dockerfile;
 use crate::syntax::image_reference::ImageReference;
 use crate::types::cancellation::Cancellation;
@@ -38,8 +38,9 @@ use crate::types::sorted_map::SortedMap;
 use crate::types::span::SourceText;
 use crate::types::workspace_path::WorkspacePath;
 
-/// The family whose outputs are comparable.
-pub const FAMILY: &str = "embedded";
+/// The families whose outputs are comparable: what root makes, and what another user makes. Commands of a user who
+/// is everybody in his sandbox see other owners, and may write other files.
+const FAMILIES: [&str; 2] = ["embedded", "embedded-user"];
 
 /// Where a builder keeps things, and how it reaches others.
 #[derive(Clone)]
@@ -62,6 +63,8 @@ pub struct EmbeddedBuilder {
     images: Images,
     compressed: CompressedLayers,
     platform: Platform,
+    /// What a run has asked for or made stays until the run ends, also between two of its builds.
+    lease: OnceLock<Lease>,
 }
 
 impl EmbeddedBuilder {
@@ -89,6 +92,7 @@ impl EmbeddedBuilder {
             images: Images::new(store, settings.remote),
             compressed: CompressedLayers::new(&derived.join("compressed")),
             platform: Platform::local(),
+            lease: OnceLock::new(),
             workshop,
         })
     }
@@ -101,6 +105,16 @@ impl EmbeddedBuilder {
     /// The compressed forms of layers.
     pub fn compressed(&self) -> &CompressedLayers {
         &self.compressed
+    }
+
+    /// Keeps everything that is used from now on from being removed while this builder is there.
+    fn hold(&self) -> Result<(), BuildError> {
+        if self.lease.get().is_none() {
+            let lease = self.store().lease().map_err(trouble::of_store)?;
+            // Another thread may have been faster: its lease holds as well.
+            let _ = self.lease.set(lease);
+        }
+        Ok(())
     }
 
     /// Writes the image of a stage that ended, under the names that are asked for.
@@ -147,7 +161,7 @@ fn listed(name: &str) -> String {
 
 impl Builder for EmbeddedBuilder {
     fn family(&self) -> &str {
-        FAMILY
+        FAMILIES[usize::from(!rustix::process::geteuid().is_root())]
     }
 
     fn description(&self) -> &str {
@@ -159,6 +173,8 @@ impl Builder for EmbeddedBuilder {
     }
 
     fn inventory(&self) -> Result<Inventory, BuildError> {
+        // A store that cannot be written can be asked.
+        let _held = self.hold();
         let mut inventory = Inventory::default();
         for (name, named) in self.store().names().map_err(trouble::of_store)? {
             let Ok(digest) = digest_of(&named) else { continue };
@@ -212,7 +228,7 @@ impl Builder for EmbeddedBuilder {
         events: &dyn EventSink,
         cancellation: &Cancellation,
     ) -> Result<BuildOutput, BuildError> {
-        let _lease = self.store().lease().map_err(trouble::of_store)?;
+        self.hold()?;
         let path = WorkspacePath::root().resolve(request.dockerfile_name.as_bytes()).unwrap_or_default();
         let source = Arc::new(SourceText::of_bytes(path, request.dockerfile));
         let parsed = dockerfile::parse(&source).map_err(|problems| refused(&problems))?;

@@ -22,6 +22,9 @@ use crate::syntax::image_reference::ImageReference;
 use crate::types::cancellation::Cancellation;
 use crate::types::platform::Platform;
 
+/// How names of outputs begin that other builds are given: no registry has them.
+const OUTPUTS: &str = "imgraph.local/";
+
 /// An image to begin with.
 #[derive(Clone, Debug)]
 pub struct BaseImage {
@@ -100,6 +103,12 @@ impl Images {
     ) -> Result<BaseImage, BuildError> {
         if let Some(found) = self.find(reference, platform)? {
             return Ok(found);
+        }
+        if reference.starts_with(OUTPUTS) {
+            return Err(BuildError::Surroundings {
+                message: format!("the output `{reference}` is no longer in the store"),
+                help: Some("run it again: what is gone is made again".to_owned()),
+            });
         }
         let _one = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = self.find(reference, platform)? {
