@@ -42,7 +42,7 @@ impl Place {
     /// A workspace with these targets, each with the file `NAME.Dockerfile`.
     pub(crate) fn new(build_file: &str) -> Self {
         let place = Self { folder: tempfile::tempdir().unwrap() };
-        place.write("BUILD.toml", &format!("[workspace]\nname = \"cases\"\n\n{build_file}"));
+        place.write("BUILD.toml", format!("[workspace]\nname = \"cases\"\n\n{build_file}"));
         fs::copy("/bin/busybox", place.workspace().join("busybox")).expect("`busybox-static` is installed");
         place
     }

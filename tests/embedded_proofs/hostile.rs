@@ -258,11 +258,14 @@ fn lie(layout: &Layout, change: &dyn Fn(&mut Value, &mut Value)) {
     layout.only(&layout.document(MANIFEST, &manifest));
 }
 
+/// What is changed in a manifest and a configuration.
+type Lie<'l> = dyn Fn(&mut Value, &mut Value) + 'l;
+
 #[test]
 fn documents_that_lie_are_refused() {
     let other = format!("sha256:{}", "7".repeat(64));
     let deep: Value = (0..100).fold(json!("deep"), |inner, _| json!([inner]));
-    let lies: &[(&str, &dyn Fn(&mut Value, &mut Value), &str)] = &[
+    let lies: &[(&str, &Lie<'_>, &str)] = &[
         ("nothing", &|_, _| {}, ""),
         ("a size too large", &|manifest, _| manifest["layers"][0]["size"] = json!(1_000_000), "bytes"),
         ("a size too small", &|manifest, _| manifest["layers"][0]["size"] = json!(3), "bytes"),

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::chance::Chance;
 use crate::count;
-use crate::place::{Place, digests, succeeded};
+use crate::place::{Place, digests};
 
 /// Who builds where it is not root.
 const USER: u32 = 54_321;
@@ -293,10 +293,7 @@ fn rebuild(variation: &Variation, program: &Path, is_root: bool, images: &[&str]
         let inner = place.imgraph(["build", "--progress", "plain", "--format", "json", "//..."]);
         let mut command = variation.around(&inner, program, is_root);
         let output = command.args(words).output().unwrap();
-        if !output.status.success() {
-            eprintln!("{variation:?}");
-        }
-        succeeded(&output);
+        assert!(output.status.success(), "{variation:?}: {}", String::from_utf8_lossy(&output.stderr));
         digests(&output)
     };
     match variation.warmth {
