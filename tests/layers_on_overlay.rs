@@ -17,7 +17,7 @@ use imgraph::build::embedded::rootfs::copy::copy_root;
 use imgraph::build::embedded::rootfs::difference::{Written, write_difference};
 use imgraph::build::embedded::rootfs::ownership::Ownership;
 use imgraph::build::embedded::rootfs::sweep::{remove_tree, sweep_unpacked};
-use imgraph::build::embedded::rootfs::unpack::{dress_root, unpack};
+use imgraph::build::embedded::rootfs::unpack::{UnpackedTimes, dress_root, unpack};
 use imgraph::oci::blob_digest::{BlobDigest, DiffId};
 use imgraph::oci::layer_entry::{EntryKind, LayerEntry};
 use imgraph::oci::layers::layer::Layer;
@@ -65,14 +65,16 @@ impl Chain {
 
     fn push(&mut self, tar: &[u8]) {
         let layer = layer(tar);
-        let place = unpack(&layer, &self.view, &self.folder.join("unpacked"), ownership()).unwrap();
+        let place =
+            unpack(&layer, &self.view, &self.folder.join("unpacked"), ownership(), UnpackedTimes::OfTar)
+                .unwrap();
         self.lower.insert(0, place);
         self.view.apply(layer);
     }
 
     /// Runs `script` in the mounted chain and lists what is there afterwards.
     fn run(&self, script: &str) -> BTreeMap<String, String> {
-        dress_root(&self.view, &self.folder.join("upper"), ownership()).unwrap();
+        dress_root(&self.view, &self.folder.join("upper"), ownership(), UnpackedTimes::OfTar).unwrap();
         // Each place once: an overlay refuses the same folder twice.
         let mut lower: Vec<&str> = Vec::new();
         let hidden = self.view.layers().len() - self.view.visible_layers().len();
@@ -282,7 +284,7 @@ fn a_difference_of_a_copy_is_what_was_changed() {
         chain.push(&base);
         let copy = chain.folder.join("copy");
         fs::create_dir(&copy).unwrap();
-        copy_root(&chain.view, &copy, ownership()).unwrap();
+        copy_root(&chain.view, &copy, ownership(), UnpackedTimes::OfTar).unwrap();
         let list = format!("umask 022; {script}; {LIST}");
         let output = Command::new("sh").args(["-c", &list]).current_dir(&copy).output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{script}: {output:?}");
@@ -387,8 +389,9 @@ fn unpacked_layers_are_found_again_and_swept() {
     let before = fs::metadata(&place).unwrap();
     std::thread::scope(|scope| {
         let unpack_again = || {
+            let unpacked = chain.folder.join("unpacked");
             let again =
-                unpack(&layer(&tar), &RootView::default(), &chain.folder.join("unpacked"), ownership());
+                unpack(&layer(&tar), &RootView::default(), &unpacked, ownership(), UnpackedTimes::OfTar);
             assert_eq!(again.unwrap(), place);
         };
         (0..4).for_each(|_thread| drop(scope.spawn(unpack_again)));
@@ -426,6 +429,7 @@ fn folders_that_a_layer_leaves_out_are_as_below() {
         &RootView::default(),
         &chain.folder.join("unpacked"),
         ownership(),
+        UnpackedTimes::OfTar,
     );
     assert!(other.unwrap().as_os_str().as_bytes() != chain.lower[0].as_os_str().as_bytes());
 }

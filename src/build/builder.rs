@@ -13,6 +13,31 @@ use crate::types::file_entry::FileEntry;
 use crate::types::platform::Platform;
 use crate::types::workspace_path::WorkspacePath;
 
+/// The times that the files of a view have in a build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileTimes {
+    /// The same for all, so that no time of a checkout comes into an image.
+    Fixed,
+    /// Those that they have on the disk, or later ones: programs with a cache of their own find out by times what
+    /// they have to do again, and would take a changed file for an old one.
+    OfDisk,
+}
+
+impl FileTimes {
+    /// The times for a build by this Dockerfile: those of the disk where a `RUN` may mount a cache. In doubt it may.
+    pub fn for_dockerfile(dockerfile: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(dockerfile);
+        let is_line_end = |text: &str, at: usize| !text[..at].trim_end_matches('\r').ends_with(['\\', '`']);
+        let may_mount_cache = text.match_indices("--mount").any(|(at, _)| {
+            let rest = &text[at..];
+            let end = rest.match_indices('\n').map(|(end, _)| end).find(|end| is_line_end(rest, *end));
+            let line = &rest[..end.unwrap_or(rest.len())];
+            line.contains("cache") || line.contains('$')
+        });
+        if may_mount_cache { Self::OfDisk } else { Self::Fixed }
+    }
+}
+
 /// A folder of which a builder is sent the listed entries: a view.
 #[derive(Clone, Copy, Debug)]
 pub struct SentFolder<'r> {
@@ -212,4 +237,22 @@ pub trait Builder: Send + Sync {
     /// # Errors
     /// When the image is gone or the builder cannot be reached.
     fn tag(&self, digest: &OutputDigest, name: &str) -> Result<(), BuildError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_keep_their_times_where_a_cache_may_be_mounted() {
+        let check = |dockerfile: &str, expected: FileTimes| {
+            assert_eq!(FileTimes::for_dockerfile(dockerfile.as_bytes()), expected, "{dockerfile}");
+        };
+        check("RUN --mount=type=cache,target=/t make", FileTimes::OfDisk);
+        check("RUN --mount=target=/t,type=$T make", FileTimes::OfDisk);
+        check("RUN --mount=\\\n  type=cache,target=/t make", FileTimes::OfDisk);
+        check("RUN --mount=type=secret,id=a make\nRUN apk add --no-cache make", FileTimes::Fixed);
+        check("RUN apk add --no-cache make", FileTimes::Fixed);
+        check("", FileTimes::Fixed);
+    }
 }

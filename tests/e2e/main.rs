@@ -57,4 +57,5 @@ on_both_stores! {
     platforms::a_base_for_another_platform_is_what_the_registry_has,
     platforms::each_platform_of_a_linked_target_is_its_own,
     stale_files::a_change_of_the_same_size_and_time_reaches_the_image,
+    stale_files::a_change_reaches_a_program_with_a_cache,
 }

@@ -8,3 +8,4 @@ mod files;
 mod keys;
 mod names;
 mod place;
+mod times;

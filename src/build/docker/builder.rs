@@ -122,6 +122,8 @@ impl DockerBuilder {
             });
             let loaded = self.run(load::load(&self.connection, content), cancellation);
             match writing.join() {
+                // What an engine says of half an archive is of no interest.
+                Ok(_) if cancellation.is_cancelled() => Err(BuildError::Cancelled),
                 // The engine did not want to read any more, and has said why.
                 Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
                     Err(BuildError::Surroundings { message: error.to_string(), help: None })

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::file_sync::Served;
-use crate::build::builder::{BuildError, BuildRequest, ContextSource};
+use crate::build::builder::{BuildError, BuildRequest, ContextSource, FileTimes};
 use crate::syntax::image_reference::ImageReference;
 use crate::types::platform::Platform;
 
@@ -34,18 +34,19 @@ impl<'r> Contexts<'r> {
     /// When the name or the image of a context is none.
     pub(super) fn of(request: &BuildRequest<'r>) -> Result<Self, BuildError> {
         let mut contexts = Self::default();
-        let main = request.context.map_or(Served::Empty, Served::Folder);
+        let times = FileTimes::for_dockerfile(request.dockerfile);
+        let main = request.context.map_or(Served::Empty, |folder| Served::Folder(folder, times));
         contexts.folders.insert("context".to_owned(), main);
         let dockerfile =
             Served::File { name: dockerfile_name(request.dockerfile_name), bytes: request.dockerfile };
         contexts.folders.insert("dockerfile".to_owned(), dockerfile);
         for (name, source) in &request.contexts {
-            contexts.add(name, *source)?;
+            contexts.add(name, *source, times)?;
         }
         Ok(contexts)
     }
 
-    fn add(&mut self, name: &str, source: ContextSource<'r>) -> Result<(), BuildError> {
+    fn add(&mut self, name: &str, source: ContextSource<'r>, times: FileTimes) -> Result<(), BuildError> {
         // BuildKit looks for `name::platform` before `name` (`frontend/dockerui/namedcontext.go`).
         let (image_name, platform) = name.split_once("::").map_or((name, None), |(n, p)| (n, Some(p)));
         let key = match image_name.parse::<ImageReference>() {
@@ -70,7 +71,7 @@ impl<'r> Contexts<'r> {
             ContextSource::Folder(folder) => {
                 let local = format!("named-{key}");
                 self.attributes.insert(attribute, format!("local:{local}"));
-                self.folders.insert(local, Served::Folder(folder));
+                self.folders.insert(local, Served::Folder(folder, times));
             }
         }
         Ok(())

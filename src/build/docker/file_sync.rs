@@ -9,6 +9,7 @@
 //! truth that was keyed.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::os::unix::fs::MetadataExt;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -18,7 +19,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::wire::{Packet, PacketKind, Stat};
-use crate::build::builder::{BuildError, SentFolder};
+use crate::build::builder::{BuildError, FileTimes, SentFolder};
 use crate::build::keyed_file::KeyedFile;
 use crate::types::file_entry::{FileEntry, FileKind};
 
@@ -31,8 +32,8 @@ const IGNORE_FILE: &str = ".dockerignore";
 /// What BuildKit can ask for under one name.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Served<'r> {
-    /// A view.
-    Folder(SentFolder<'r>),
+    /// A view. With the times that its files have where something compares them with those of a cache.
+    Folder(SentFolder<'r>, FileTimes),
     /// A folder that holds one file, which lies in memory.
     File {
         /// The file's name.
@@ -208,17 +209,17 @@ impl<'r> Served<'r> {
     /// The ignore file alone. BuildKit reads it before it asks for the folder, and sends its patterns
     /// back with that; both requests look alike when a Dockerfile copies nothing but this file.
     fn ignore_file(&self) -> Self {
-        let Self::Folder(folder) = self else { return Self::Empty };
+        let Self::Folder(folder, times) = self else { return Self::Empty };
         let is_ignore_file = |entry: &FileEntry| entry.path.as_bytes() == IGNORE_FILE.as_bytes();
         match folder.entries.iter().position(is_ignore_file) {
-            Some(at) => Self::Folder(SentFolder { entries: &folder.entries[at..=at], ..*folder }),
+            Some(at) => Self::Folder(SentFolder { entries: &folder.entries[at..=at], ..*folder }, *times),
             None => Self::Empty,
         }
     }
 
     fn entries(&self) -> &'r [FileEntry] {
         match self {
-            Self::Folder(folder) => folder.entries,
+            Self::Folder(folder, _) => folder.entries,
             Self::File { .. } | Self::Empty => &[],
         }
     }
@@ -226,16 +227,26 @@ impl<'r> Served<'r> {
     fn stats(&self) -> impl Iterator<Item = Stat> {
         let file = match self {
             Self::File { name, bytes } => Some(Stat::of_bytes(name, bytes)),
-            Self::Folder(_) | Self::Empty => None,
+            Self::Folder(..) | Self::Empty => None,
         };
-        file.into_iter().chain(self.entries().iter().map(Stat::of))
+        file.into_iter().chain(self.entries().iter().map(|entry| self.stat(entry)))
+    }
+
+    fn stat(&self, entry: &FileEntry) -> Stat {
+        match self {
+            Self::Folder(folder, FileTimes::OfDisk) => {
+                let facts = entry.path.on_disk(folder.on_disk).symlink_metadata();
+                Stat::of(entry, facts.ok().map(|facts| facts.mtime()))
+            }
+            _ => Stat::of(entry, None),
+        }
     }
 
     fn content(&self, id: u32) -> Option<Content<'r>> {
         match self {
             Self::File { bytes, .. } => (id == 0).then_some(Content::Memory(bytes)),
             Self::Empty => None,
-            Self::Folder(folder) => {
+            Self::Folder(folder, _) => {
                 let entry = folder.entries.get(usize::try_from(id).ok()?)?;
                 let FileKind::File { size, content } = entry.kind else { return None };
                 let on_disk = entry.path.on_disk(folder.on_disk);

@@ -96,8 +96,9 @@ impl Packet {
 }
 
 impl Stat {
-    /// How an entry of a view is announced.
-    pub(super) fn of(entry: &FileEntry) -> Self {
+    /// How an entry of a view is announced. `second` is its time where that counts.
+    pub(super) fn of(entry: &FileEntry, second: Option<i64>) -> Self {
+        let modified = |nanoseconds| modified(second, nanoseconds);
         let path = entry.path.as_bytes().to_vec();
         let permissions = go_permissions(entry.permissions);
         match &entry.kind {
@@ -127,7 +128,7 @@ impl Stat {
             path: path.as_bytes().to_vec(),
             mode: 0o644,
             size: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
-            modified: modified(content_nanoseconds(blake3::hash(bytes).as_bytes())),
+            modified: modified(None, content_nanoseconds(blake3::hash(bytes).as_bytes())),
             ..Self::default()
         }
     }
@@ -141,9 +142,10 @@ fn content_nanoseconds(hash: &[u8; 32]) -> u64 {
     u64::from_le_bytes(*head) % NANOSECONDS
 }
 
-fn modified(nanoseconds: u64) -> i64 {
+fn modified(second: Option<i64>, nanoseconds: u64) -> i64 {
     let nanoseconds = i64::try_from(nanoseconds).expect("less than a second");
-    FIXED_SECOND * 1_000_000_000 + nanoseconds
+    let second = second.unwrap_or(FIXED_SECOND);
+    second.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
 }
 
 fn go_permissions(permissions: u32) -> u32 {
@@ -162,7 +164,7 @@ mod tests {
     use prost::Message as _;
 
     fn stat(permissions: u32, kind: FileKind) -> Stat {
-        Stat::of(&FileEntry { path: WorkspacePath::root().join_name(b"name"), permissions, kind })
+        Stat::of(&FileEntry { path: WorkspacePath::root().join_name(b"name"), permissions, kind }, None)
     }
 
     fn file(content: &[u8]) -> FileKind {

@@ -34,6 +34,7 @@ pub mod stage_files;
 pub mod mounts;
 pub mod step_log;
 pub mod run_command;
+pub mod late_layers;
 pub mod workplace;
 pub mod stage_run;
 pub mod instruction;

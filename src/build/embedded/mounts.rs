@@ -148,6 +148,11 @@ impl Caches {
         by_id.into_iter().map(take).collect::<Result<_, _>>().map(Self)
     }
 
+    /// All of them.
+    pub fn folders(&self) -> impl Iterator<Item = &CacheFolder> {
+        self.0.values()
+    }
+
     /// The cache that `mount` names, when it is among those that were taken.
     pub fn of(&self, mount: &Mount) -> Option<&CacheFolder> {
         self.0.get(&mount.id)

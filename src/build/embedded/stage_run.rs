@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::context_tree::ContextTree;
 use super::file_step::hash_below;
+use super::late_layers::LateLayers;
 use super::mounts::{self, Caches};
 use super::root::Root;
 use super::run_command::{RunCommand, command};
@@ -148,14 +149,15 @@ impl<'p> Prepared<'p> {
         let view = stage.position.root.view(&workshop.layers)?;
         let user = user(stage, step, view, found.privileges)?;
         let workplace = Workplace::new(stage, found)?;
-        let (root, work) = (workplace.root(&stage.position.root)?, workplace.folder("work")?);
         let caches = Caches::take(
             self.mounts.iter().map(|(mount, _)| mount),
             &workshop.caches,
             &|folder, uid, gid| workplace.give(folder, uid, gid),
             stage.site.cancellation,
         )?;
-        let mounts = self.mounts(stage, step, &workplace, &caches)?;
+        let late = self.late_layers(stage, &caches)?;
+        let (root, work) = (workplace.root(&stage.position.root, &late)?, workplace.folder("work")?);
+        let mounts = self.mounts(stage, step, (&workplace, &late), &caches)?;
         let agent = self.mounts.iter().position(|(mount, _)| mount.kind == MountKind::Ssh);
         let agent = agent.map(|_| "SSH_AUTH_SOCK=/run/buildkit/ssh_agent.0".to_owned());
         let own = agent.into_iter().chain(self.environment.iter().cloned());
@@ -178,6 +180,24 @@ impl<'p> Prepared<'p> {
         workplace.difference(&stage.position.root, root).map(Some)
     }
 
+    /// The layers that look later than they are, because a program with a cache sees them.
+    fn late_layers(&self, stage: &Stage<'_>, caches: &Caches) -> Result<LateLayers, BuildError> {
+        let notes: Vec<PathBuf> =
+            caches.folders().map(|cache| cache.folder.with_extension("layers")).collect();
+        let notes: Vec<&Path> = notes.iter().map(PathBuf::as_path).collect();
+        if notes.is_empty() {
+            return Ok(LateLayers::default());
+        }
+        let mounted = self.mounts.iter().filter_map(|(_, from)| match from {
+            MountedFrom::Root(root) => Some(&**root),
+            MountedFrom::Folder(_) | MountedFrom::Nothing => None,
+        });
+        let roots: Vec<&Root> = std::iter::once(&*stage.position.root).chain(mounted).collect();
+        let late = LateLayers::of(&roots, &stage.site.workshop.layers, stage.site.time, &notes)?;
+        late.keep(&notes)?;
+        Ok(late)
+    }
+
     fn has_cache(&self) -> bool {
         self.mounts.iter().any(|(mount, _)| mount.kind == MountKind::Cache)
     }
@@ -187,7 +207,7 @@ impl<'p> Prepared<'p> {
         &self,
         stage: &Stage<'_>,
         step: &ProgramStep<'_>,
-        workplace: &Workplace<'_>,
+        (workplace, late): (&Workplace<'_>, &LateLayers),
         caches: &Caches,
     ) -> Result<Vec<MountSpec>, BuildError> {
         let failed = |message: String| stage.site.failed(step.span, message);
@@ -211,7 +231,7 @@ impl<'p> Prepared<'p> {
                 MountKind::Tmpfs => specs.push(MountSpec::Tmpfs { target, size: mount.size }),
                 MountKind::Bind => {
                     let place = folder.join(format!("bind-{number}"));
-                    let (lower, source) = lower_of((stage, step, workplace), from, mount, &place)?;
+                    let (lower, source) = lower_of((stage, step, workplace), from, mount, (&place, late))?;
                     // With a cache, programs compare times to see what changed.
                     if matches!(from, MountedFrom::Folder(_)) && !self.has_cache() {
                         mounts::fix_times(&place, stage.site.time)?;
@@ -239,18 +259,18 @@ fn lower_of(
     (stage, step, workplace): Here<'_>,
     from: &MountedFrom<'_>,
     mount: &Mount,
-    folder: &Path,
+    (folder, late): (&Path, &LateLayers),
 ) -> Result<(Vec<PathBuf>, String), BuildError> {
     let source = if mount.source.is_empty() { "/".to_owned() } else { mount.source.clone() };
     if let MountedFrom::Root(root) = from
-        && let Some(lower) = workplace.lower(root)?
+        && let Some(lower) = workplace.lower(root, late)?
     {
         return Ok((lower, source));
     }
     fs::create_dir(folder).map_err(|cause| trouble::of_disk("make a folder to work in", &cause))?;
     let lower = vec![folder.to_owned()];
     match from {
-        MountedFrom::Root(root) => workplace.copy(root, folder)?,
+        MountedFrom::Root(root) => workplace.copy(root, folder, late)?,
         MountedFrom::Nothing => {}
         MountedFrom::Folder(tree) => {
             let failed = |message: String| stage.site.failed(step.span, message);

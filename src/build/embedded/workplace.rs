@@ -7,6 +7,7 @@ use std::fs;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
+use super::late_layers::LateLayers;
 use super::rights::{Found, StepFolder};
 use super::root::Root;
 use super::rootfs::chore::Chore;
@@ -56,14 +57,14 @@ impl<'w> Workplace<'w> {
     ///
     /// # Errors
     /// When layers cannot be unpacked.
-    pub fn root(&self, root: &Root) -> Result<sandbox::Root, BuildError> {
+    pub fn root(&self, root: &Root, late: &LateLayers) -> Result<sandbox::Root, BuildError> {
         if !self.found.has_overlay {
             let folder = self.folder("root")?;
-            self.copy(root, &folder)?;
+            self.copy(root, &folder, late)?;
             return Ok(sandbox::Root::Folder(folder));
         }
         let upper = self.folder("upper")?;
-        let mut lower = self.unpack(root, Some(upper.clone()))?;
+        let mut lower = self.unpack(root, Some(upper.clone()), late)?;
         if lower.is_empty() {
             lower.push(self.folder("nothing")?);
         }
@@ -75,19 +76,20 @@ impl<'w> Workplace<'w> {
     ///
     /// # Errors
     /// When layers cannot be unpacked.
-    pub fn lower(&self, root: &Root) -> Result<Option<Vec<PathBuf>>, BuildError> {
+    pub fn lower(&self, root: &Root, late: &LateLayers) -> Result<Option<Vec<PathBuf>>, BuildError> {
         if !self.found.has_overlay {
             return Ok(None);
         }
-        self.unpack(root, None).map(|lower| Some(lower).filter(|lower| !lower.is_empty()))
+        self.unpack(root, None, late).map(|lower| Some(lower).filter(|lower| !lower.is_empty()))
     }
 
     /// Copies the files of `root` into the empty folder `folder`.
     ///
     /// # Errors
     /// When they cannot be read or written.
-    pub fn copy(&self, root: &Root, folder: &Path) -> Result<(), BuildError> {
-        self.do_chore(Chore::Copy(folder.to_owned()), root, &mut std::io::sink()).map(drop)
+    pub fn copy(&self, root: &Root, folder: &Path, late: &LateLayers) -> Result<(), BuildError> {
+        let chore = Chore::Copy { folder: folder.to_owned(), times: late.times_of_copy() };
+        self.do_chore(chore, root, &mut std::io::sink()).map(drop)
     }
 
     /// Whether files can be given to others from this very process.
@@ -124,9 +126,14 @@ impl<'w> Workplace<'w> {
         Ok(DiffId(writer.finish().map_err(trouble::of_store)?.digest))
     }
 
-    fn unpack(&self, root: &Root, upper: Option<PathBuf>) -> Result<Vec<PathBuf>, BuildError> {
+    fn unpack(
+        &self,
+        root: &Root,
+        upper: Option<PathBuf>,
+        late: &LateLayers,
+    ) -> Result<Vec<PathBuf>, BuildError> {
         let unpacked = self.site.workshop.rights.unpacked.clone();
-        self.do_chore(Chore::Unpack { unpacked, upper }, root, &mut std::io::sink())
+        self.do_chore(Chore::Unpack { unpacked, upper, late: late.times() }, root, &mut std::io::sink())
     }
 
     fn do_chore(

@@ -4,7 +4,7 @@
 //! chore travels there with the names of the layers, and what it writes comes back as a stream. So the same
 //! few functions serve both, and nothing else of a build needs to know of namespaces.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -18,7 +18,7 @@ use super::difference::{Written, write_difference};
 use super::error::RootfsError;
 use super::ownership::Ownership;
 use super::sweep::sweep_unpacked;
-use super::unpack::{dress_root, unpack};
+use super::unpack::{UnpackedTimes, dress_root, unpack};
 use crate::oci::blob_digest::DiffId;
 use crate::oci::layers::layer::Layer;
 use crate::oci::layers::root_view::RootView;
@@ -64,9 +64,16 @@ pub enum Chore {
         unpacked: PathBuf,
         /// The upper folder of an overlay, which gets the owner and mode of the root.
         upper: Option<PathBuf>,
+        /// Layers whose files are to look later than they are.
+        late: BTreeMap<DiffId, UnpackedTimes>,
     },
     /// Copy the whole root into a folder, which is empty.
-    Copy(PathBuf),
+    Copy {
+        /// The folder.
+        folder: PathBuf,
+        /// The times of its files.
+        times: UnpackedTimes,
+    },
     /// Write a layer of what a command changed.
     Difference {
         /// The upper folder, or the copy.
@@ -102,13 +109,13 @@ impl Chore {
         output: &mut dyn Write,
     ) -> Result<Vec<PathBuf>, RootfsError> {
         match self {
-            Self::Unpack { unpacked, upper } => {
+            Self::Unpack { unpacked, upper, late } => {
                 if let Some(upper) = upper {
                     dress_root(view, upper, ownership)?;
                 }
-                return unpack_all(view.visible_layers(), unpacked, ownership);
+                return unpack_all(view.visible_layers(), unpacked, ownership, late);
             }
-            Self::Copy(folder) => copy_root(view, folder, ownership)?,
+            Self::Copy { folder, times } => copy_root(view, folder, ownership, *times)?,
             Self::Difference { folder, is_copy, time } => {
                 let written = if *is_copy { Written::Copy(folder) } else { Written::Upper(folder) };
                 let mut tar = LayerWriter::new(output, *time);
@@ -127,11 +134,13 @@ fn unpack_all(
     layers: &[Arc<Layer>],
     unpacked: &Path,
     ownership: Ownership,
+    late: &BTreeMap<DiffId, UnpackedTimes>,
 ) -> Result<Vec<PathBuf>, RootfsError> {
     let mut below = RootView::default();
     let mut folders = Vec::with_capacity(layers.len());
     for layer in layers {
-        folders.push(unpack(layer, &below, unpacked, ownership)?);
+        let times = late.get(&layer.diff_id()).copied().unwrap_or(UnpackedTimes::OfTar);
+        folders.push(unpack(layer, &below, unpacked, ownership, times)?);
         below.apply(Arc::clone(layer));
     }
     folders.reverse();

@@ -16,7 +16,7 @@ use rustix::fs::FileType;
 use super::error::RootfsError;
 use super::handle::Handle;
 use super::ownership::Ownership;
-use super::unpack::{dress_root, give};
+use super::unpack::{UnpackedTimes, dress_root, give};
 use crate::oci::blob_digest::DiffId;
 use crate::oci::layer_entry::EntryKind;
 use crate::oci::layers::root_view::{Found, RootView};
@@ -30,13 +30,18 @@ fn mark_of(folder: &Path) -> PathBuf {
 }
 
 /// Copies all that `view` has into `folder`, which is empty, and marks beside it when that was done.
-pub fn copy_root(view: &RootView, folder: &Path, ownership: Ownership) -> Result<(), RootfsError> {
+pub fn copy_root(
+    view: &RootView,
+    folder: &Path,
+    ownership: Ownership,
+    times: UnpackedTimes,
+) -> Result<(), RootfsError> {
     let shown = std::os::unix::ffi::OsStrExt::as_bytes(folder.as_os_str());
     let root = Handle::open(folder).map_err(|cause| RootfsError::system("open", shown, cause))?;
     let mut first_names = HashMap::new();
     let mut folders = Vec::new();
     for (path, found) in view.walk(b"") {
-        copy_one(&root, &path, &found, ownership, &mut first_names)
+        copy_one(&root, &path, &found, (ownership, times), &mut first_names)
             .map_err(|cause| RootfsError::system("copy", &path, cause))?;
         if found.is_folder() {
             folders.push((path, found));
@@ -45,7 +50,7 @@ pub fn copy_root(view: &RootView, folder: &Path, ownership: Ownership) -> Result
     // The deepest first: a folder's mode may shut out whoever writes into it.
     for (path, found) in folders.iter().rev() {
         let dressed = root.folder(path).map_err(io::Error::from);
-        let dressed = dressed.and_then(|folder| dress(&folder, b".", found, ownership));
+        let dressed = dressed.and_then(|folder| dress(&folder, b".", found, (ownership, times)));
         dressed.map_err(|cause| RootfsError::system("change", path, cause))?;
     }
     dress_root(view, folder, ownership)?;
@@ -74,7 +79,7 @@ fn copy_one(
     root: &Handle,
     path: &[u8],
     found: &Found<'_>,
-    ownership: Ownership,
+    (ownership, times): (Ownership, UnpackedTimes),
     first_names: &mut HashMap<(DiffId, u32), Vec<u8>>,
 ) -> io::Result<()> {
     let (parent, name) = split(path);
@@ -101,12 +106,17 @@ fn copy_one(
         // A view shows none of these.
         EntryKind::HardLink { .. } | EntryKind::Whiteout | EntryKind::Opaque => return Ok(()),
     }
-    dress(&folder, name, found, ownership)
+    dress(&folder, name, found, (ownership, times))
 }
 
-fn dress(folder: &Handle, name: &[u8], found: &Found<'_>, ownership: Ownership) -> io::Result<()> {
+fn dress(
+    folder: &Handle,
+    name: &[u8],
+    found: &Found<'_>,
+    (ownership, times): (Ownership, UnpackedTimes),
+) -> io::Result<()> {
     let (mode, uid, gid) = found.owner();
-    let (seconds, nanoseconds) = found.changed_at();
+    let (seconds, nanoseconds) = times.of(found.changed_at());
     give(folder, name, (uid, gid), found.xattrs(), ownership)?;
     folder.set_time(name, seconds, nanoseconds)?;
     if found.link_target().is_none() {

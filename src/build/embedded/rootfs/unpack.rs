@@ -17,9 +17,11 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustix::fs::FileType;
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 use super::error::RootfsError;
 use super::handle::Handle;
@@ -38,6 +40,46 @@ const COPIED_AT_ONCE: usize = 256 << 10;
 /// Digits of what distinguishes the folders of one layer.
 const DIGITS: usize = 16;
 
+/// The times that unpacked files get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UnpackedTimes {
+    /// Those of the tar.
+    OfTar,
+    /// Those of the tar, but now for what has the time of everything that is made here. Programs with a cache of
+    /// their own find out by times what they have to do again: what came to be here later than their cache has to
+    /// look later.
+    Since {
+        /// The time of everything that is made here, in seconds since 1970.
+        made: i64,
+        /// The name of the folder with these times: another name, later times.
+        name: u64,
+    },
+}
+
+impl UnpackedTimes {
+    /// What distinguishes the folders.
+    fn mark(self) -> String {
+        match self {
+            Self::OfTar => String::new(),
+            Self::Since { name, .. } => format!(".late-{name:x}"),
+        }
+    }
+
+    /// The time of a file that has this one in its tar.
+    pub(super) fn of(self, (seconds, nanoseconds): (i64, u32)) -> (i64, u32) {
+        match self {
+            Self::Since { made, .. } if seconds == made => now(),
+            _ => (seconds, nanoseconds),
+        }
+    }
+}
+
+/// A clock before 1970 is taken for its beginning.
+fn now() -> (i64, u32) {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    (i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos())
+}
+
 /// The folder with what is in `layer`, which is above `below`: one of `unpacked`, made when it is not there.
 /// Several processes may do this at once.
 ///
@@ -48,10 +90,11 @@ pub fn unpack(
     below: &RootView,
     unpacked: &Path,
     ownership: Ownership,
+    times: UnpackedTimes,
 ) -> Result<PathBuf, RootfsError> {
     let surroundings = Surroundings::of(layer.index(), below);
     let parent = unpacked.join(ownership.name());
-    let place = parent.join(format!("{}.{}", surroundings.name(layer), this_run()?));
+    let place = parent.join(format!("{}{}.{}", surroundings.name(layer), times.mark(), this_run()?));
     if place.is_dir() {
         return Ok(place);
     }
@@ -65,7 +108,8 @@ pub fn unpack(
     let lock = lock.map_err(|cause| RootfsError::system("lock", path_bytes(folder), cause))?;
     let root =
         Handle::open(folder).map_err(|cause| RootfsError::system("open", path_bytes(folder), cause))?;
-    let writer = Writer { layer, surroundings: &surroundings, root: &root, ownership, names: HashMap::new() };
+    let names = HashMap::new();
+    let writer = Writer { layer, surroundings: &surroundings, root: &root, ownership, times, names };
     writer.write()?;
     let renamed = fs::rename(folder, &place);
     drop(lock);
@@ -171,6 +215,7 @@ struct Writer<'w> {
     surroundings: &'w Surroundings<'w>,
     root: &'w Handle,
     ownership: Ownership,
+    times: UnpackedTimes,
     /// Of each file with several names, the record whose name was written first.
     names: HashMap<u32, u32>,
 }
@@ -256,7 +301,7 @@ impl Writer<'_> {
         let index = self.layer.index();
         let name = index.name(record);
         let (mode, uid, gid) = index.owner(record);
-        let (seconds, nanoseconds) = index.changed_at(record);
+        let (seconds, nanoseconds) = self.times.of(index.changed_at(record));
         give(folder, name, (uid, gid), index.attributes(record), self.ownership)
             .and_then(|()| folder.set_time(name, seconds, nanoseconds))
             .and_then(|()| match index.link_target(record) {
@@ -274,7 +319,7 @@ impl Writer<'_> {
             let known = self.surroundings.implied.get(&record).copied();
             let own = (index.owner(record), index.attributes(record));
             let ((mode, uid, gid), attributes) = known.unwrap_or(own);
-            let (seconds, nanoseconds) = index.changed_at(record);
+            let (seconds, nanoseconds) = self.times.of(index.changed_at(record));
             let dress = || {
                 let folder = self.root.folder(&index.path(record))?;
                 if index.is_opaque(record) {
