@@ -74,7 +74,7 @@ impl Chain {
 
     /// Runs `script` in the mounted chain and lists what is there afterwards.
     fn run(&self, script: &str) -> BTreeMap<String, String> {
-        dress_root(&self.view, &self.folder.join("upper"), ownership(), UnpackedTimes::OfTar).unwrap();
+        dress_root(&self.view, &self.folder.join("upper"), ownership()).unwrap();
         // Each place once: an overlay refuses the same folder twice.
         let mut lower: Vec<&str> = Vec::new();
         let hidden = self.view.layers().len() - self.view.visible_layers().len();
