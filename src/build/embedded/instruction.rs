@@ -41,13 +41,9 @@ pub fn run(stage: &mut Stage<'_>, step: &ProgramStep<'_>) -> Result<(), BuildErr
 /// `ARG`.
 fn declare(stage: &mut Stage<'_>, step: &ProgramStep<'_>, arguments: &[Argument]) -> Result<(), BuildError> {
     let mut told = "ARG".to_owned();
-    // All of a line are expanded before the first is set.
-    let mut defaults = Vec::new();
     for argument in arguments {
         let default = argument.default.as_ref().map(|default| stage.expand(step, default)).transpose()?;
-        defaults.push(default.map(|default| default.text));
-    }
-    for (argument, default) in arguments.iter().zip(defaults) {
+        let default = default.map(|default| default.text);
         let name = &argument.name.value;
         told += &format!(" {name}");
         told.extend(default.iter().flat_map(|default| ["=", default]));

@@ -139,7 +139,7 @@ impl<'d> Walk<'_, 'd> {
         self.instructions.push(SlicedInstruction { stage: number, text, span: here.whole() });
         match &instruction.command {
             Command::From | Command::Onbuild(_) | Command::Other => {}
-            Command::Arg(arguments) => self.arguments(here, arguments),
+            Command::Arg(arguments) => arguments.iter().for_each(|argument| self.argument(here, argument)),
             Command::Pairs(pairs) => self.pairs(here, pairs),
             Command::Copy(copy) => self.copy(here, copy),
             Command::Run(run) => self.run(here, run),
@@ -184,21 +184,7 @@ impl<'d> Walk<'_, 'd> {
         Lexer::new(self.dockerfile.escape)
     }
 
-    /// All defaults of an `ARG` are expanded before the first is set.
-    fn arguments(&mut self, here: Here<'_, 'd>, arguments: &[Argument]) {
-        let mut defaults = Vec::with_capacity(arguments.len());
-        for argument in arguments {
-            let is_given = self.request.args.contains_key(&argument.name.value);
-            let default = argument.default.as_ref().filter(|_| !is_given);
-            let span = here.span(argument.name.span);
-            defaults.push(default.map(|default| self.expand(here, self.lexer(), default, span)));
-        }
-        for (argument, default) in arguments.iter().zip(defaults) {
-            self.argument(here, argument, default);
-        }
-    }
-
-    fn argument(&mut self, here: Here<'_, 'd>, argument: &Argument, default: Option<Option<Expanded>>) {
+    fn argument(&mut self, here: Here<'_, 'd>, argument: &Argument) {
         let name = &argument.name.value;
         let span = here.span(argument.name.span);
         if let Some(given) = self.request.args.get(name) {
@@ -207,8 +193,8 @@ impl<'d> Walk<'_, 'd> {
             self.scope(here).set(name.clone(), given, true);
             return;
         }
-        if let Some(default) = default {
-            let Some(expanded) = default else { return };
+        if let Some(default) = &argument.default {
+            let Some(expanded) = self.expand(here, self.lexer(), default, span) else { return };
             self.arguments.note(name, Rank::Default, Some(expanded.text.clone()), Some(span));
             self.scope(here).set(name.clone(), expanded.text, expanded.uncertain.is_empty());
             return;
