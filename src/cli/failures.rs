@@ -1,6 +1,8 @@
 //! What failed, told so that nothing has to be looked up: the target, the line of the Dockerfile, the
 //! last lines of the log, where the whole log lies, and the command that runs it again.
 
+use clap::ValueEnum;
+
 use super::session::Session;
 use super::summary;
 use crate::engine::report::{Ended, Ending, Failure, Report};
@@ -84,7 +86,10 @@ fn again(session: &Session, label: &Label) -> String {
         .set
         .iter()
         .map(|(name, value)| format!(" --set {}", quoted(&format!("{name}={value}"))));
-    format!("imgraph{} build{} {label}", directory.unwrap_or_default(), set.collect::<String>())
+    let builder = session.everywhere.builder.and_then(|builder| builder.to_possible_value());
+    let builder = builder.map(|builder| format!(" --builder {}", builder.get_name()));
+    let (directory, builder) = (directory.unwrap_or_default(), builder.unwrap_or_default());
+    format!("imgraph{directory} build{builder}{} {label}", set.collect::<String>())
 }
 
 /// A word as a shell reads it.
