@@ -17,6 +17,7 @@ use crate::base_layout::{digest, write_layout};
 use crate::chance::Chance;
 use crate::count;
 use crate::place::{Place, digests, succeeded};
+use crate::process_tree::below;
 
 /// How long a process may take to go: this machine may have other things to do.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -55,20 +56,6 @@ fn place() -> Place {
         "[workspace]\nname = \"proof\"\n[image.it]\ncontext = \"context\"\ndockerfile = \"Dockerfile\"\n",
     );
     place
-}
-
-/// The processes below `pid`, however far.
-fn below(pid: u32) -> Vec<u32> {
-    let mut found = Vec::new();
-    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return found };
-    for task in tasks.flatten() {
-        let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
-        for child in children.split_whitespace().filter_map(|child| child.parse().ok()) {
-            found.push(child);
-            found.extend(below(child));
-        }
-    }
-    found
 }
 
 /// What still has to do with the place: processes that live and have mounts in it or were below the build.

@@ -16,6 +16,8 @@ mod layout;
 mod memory;
 mod peak;
 mod place;
+#[path = "../support/process_tree.rs"]
+mod process_tree;
 mod reproducible;
 mod secrets;
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use imgraph::build::embedded::sandbox::{Outcome, SandboxError, Stream};
 use imgraph::types::cancellation::Cancellation;
 
+use crate::process_tree::below;
 use crate::support::{Place, output, run, sandbox};
 
 const PLACE: &str = "IMGRAPH_TEST_KILLED_PLACE";
@@ -32,20 +33,6 @@ fn start(place: &Place) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .unwrap()
-}
-
-/// The processes below `pid`, however far.
-fn below(pid: u32) -> Vec<u32> {
-    let mut found = Vec::new();
-    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return found };
-    for task in tasks.flatten() {
-        let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
-        for child in children.split_whitespace().filter_map(|child| child.parse().ok()) {
-            found.push(child);
-            found.extend(below(child));
-        }
-    }
-    found
 }
 
 /// All processes that have a mount of the place, in whatever namespace.

@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../support/process_tree.rs"]
+mod process_tree;
 mod support;
 
 mod commands;
