@@ -8,6 +8,8 @@
 
 pub mod blob_digest;
 pub mod layer_entry;
+mod file_lock;
+pub mod temporary;
 pub mod image_config;
 pub mod archive;
 pub mod layers;

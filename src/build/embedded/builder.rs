@@ -88,9 +88,13 @@ impl EmbeddedBuilder {
         std::fs::create_dir_all(running)
             .map_err(|cause| trouble::of_disk(format!("make `{}`", running.display()), &cause))?;
         workshop.rights.clean();
+        let compressed = derived.join("compressed");
+        for folder in [&derived.join("layers"), &compressed, &workshop.caches] {
+            workshop.rights.sweep(folder);
+        }
         Ok(Self {
             images: Images::new(store, settings.remote),
-            compressed: CompressedLayers::new(&derived.join("compressed")),
+            compressed: CompressedLayers::new(&compressed),
             platform: Platform::local(),
             lease: OnceLock::new(),
             workshop,

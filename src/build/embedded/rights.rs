@@ -3,8 +3,8 @@
 //! It is found out by trying, when somebody first wants to run a command: a build that only copies files pays
 //! nothing for it, and works where no command can be run.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::rootfs::chore::{Chain, Chore};
@@ -16,6 +16,7 @@ use super::sandbox::{
 use super::trouble;
 use crate::build::builder::BuildError;
 use crate::oci::layers::root_view::RootView;
+use crate::oci::temporary::sweep_beside;
 use crate::types::cancellation::Cancellation;
 
 /// How commands are run here.
@@ -71,10 +72,16 @@ impl Rights {
             if is_possible && has_left_over(&self.unpacked, privileges.ownership()).unwrap_or(false) {
                 let chore = Chore::Sweep(self.unpacked.clone());
                 let nothing = (&RootView::default(), Chain::default());
-                let _ =
-                    self.do_chore(chore, nothing, privileges, &mut std::io::sink(), &Cancellation::default());
+                let _ = self.do_chore(chore, nothing, privileges, &mut io::sink(), &Cancellation::default());
             }
         }
+    }
+
+    /// Removes from `folder` what runs that are dead had not finished writing.
+    pub fn sweep(&self, folder: &Path) {
+        let remove = |path: &Path| self.sandbox.remove(path, best_privileges()).map_err(io::Error::other);
+        // What cannot be removed is in nobody's way, and is tried again.
+        let _ = sweep_beside(folder, remove);
     }
 
     /// Does `chore` for a root, which is given as a view and by the names of its layers.
@@ -116,7 +123,7 @@ pub struct StepFolder<'r> {
 
 impl StepFolder<'_> {
     /// Where it lies.
-    pub fn path(&self) -> &std::path::Path {
+    pub fn path(&self) -> &Path {
         self.folder.path()
     }
 }

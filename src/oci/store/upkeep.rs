@@ -5,9 +5,9 @@ use std::io;
 use std::path::PathBuf;
 
 use super::error::StoreError;
-use super::file_lock::FileLock;
 use super::layout::Store;
 use crate::oci::blob_digest::BlobDigest;
+use crate::oci::file_lock::FileLock;
 
 /// While this is held, nobody asks for blobs or gives them their names.
 #[derive(Debug)]
