@@ -145,9 +145,10 @@ fn attempt(
     let outputs: Outputs<'_> = &|id| order.output(id);
     let prepared =
         Prepared::new(shop.known, order.id, build, &order.subject, outputs, shop.snapshot, dockerfile);
-    let secrets = secrets::read(definition, shop.environment, shop.snapshot).map_err(|error| {
-        BuildError::Failed { message: error.to_string(), line: None, log_tail: Vec::new() }
-    })?;
+    let secrets =
+        secrets::read(definition, shop.known.absent_secrets, shop.environment, shop.snapshot).map_err(
+            |error| BuildError::Failed { message: error.to_string(), line: None, log_tail: Vec::new() },
+        )?;
     let mut prepared = prepared.with_secrets(secrets).with_triggers(triggers).with_tags(order.tags.clone());
     if shop.no_cache && shop.known.forced.contains(&order.id) {
         prepared = prepared.without_cache();
