@@ -14,6 +14,7 @@ pub mod image_config;
 pub mod archive;
 pub mod layers;
 pub mod store;
+pub mod store_check;
 pub mod image;
 pub mod compressed_layers;
 mod references;

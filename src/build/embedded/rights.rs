@@ -3,11 +3,12 @@
 //! It is found out by trying, when somebody first wants to run a command: a build that only copies files pays
 //! nothing for it, and works where no command can be run.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
-use super::rootfs::chore::{Chain, Chore};
+use super::rootfs::chore::{Chain, Chore, ChoreReport};
 use super::rootfs::ownership::Ownership;
 use super::rootfs::sweep::has_left_over;
 use super::sandbox::{
@@ -37,13 +38,15 @@ pub struct Rights {
     pub running: PathBuf,
     /// Where layers are unpacked, for commands.
     pub unpacked: PathBuf,
+    /// Folders of unpacked layers that were found to be whole. A run takes it that they stay so.
+    pub trusted: Mutex<BTreeSet<PathBuf>>,
     found: OnceLock<Result<Found, Refusal>>,
 }
 
 impl Rights {
     /// Nothing is tried yet.
     pub fn new(sandbox: Sandbox, running: PathBuf, unpacked: PathBuf) -> Self {
-        Self { sandbox, running, unpacked, found: OnceLock::new() }
+        Self { sandbox, running, unpacked, trusted: Mutex::default(), found: OnceLock::new() }
     }
 
     /// What was found, by trying it the first time.
@@ -95,9 +98,9 @@ impl Rights {
         privileges: Privileges,
         output: &mut dyn Write,
         cancellation: &Cancellation,
-    ) -> Result<Vec<PathBuf>, BuildError> {
+    ) -> Result<ChoreReport, BuildError> {
         if privileges == Privileges::Root {
-            return chore.run(view, Ownership::Root, output).map_err(trouble::of_rootfs);
+            return chore.run((view, &chain), Ownership::Root, output).map_err(trouble::of_rootfs);
         }
         self.sandbox.do_chore(chore, chain, privileges, output, cancellation).map_err(trouble::of_sandbox)
     }

@@ -38,7 +38,7 @@ use super::root_folder::{WorkFolders, mount_root};
 use super::root_path::resolve;
 use super::spec::{MountSpec, Network, Privileges, SandboxSpec, SecretPlace};
 use super::system_files::mount_system;
-use crate::build::embedded::rootfs::chore::{Chain, Chore};
+use crate::build::embedded::rootfs::chore::{Chain, Chore, ChoreReport};
 
 /// The first argument of a process that is a stage of a sandbox.
 pub const FIRST_ARGUMENT: &str = "imgraph-sandbox";
@@ -100,23 +100,23 @@ fn supervise(line: &mut Line) -> Result<Option<Message>, Refusal> {
                 return Ok(None);
             }
             fs::remove_dir_all(&folder).doing(|| format!("remove `{}`", folder.display()))?;
-            Ok(Some(Message::Done(Vec::new())))
+            Ok(Some(Message::Done(ChoreReport::default())))
         }
         Some(Message::Do(chore, chain, privileges)) => {
             if !enter(line, privileges)? {
                 return Ok(None);
             }
-            do_chore(&chore, &chain, privileges).map(|folders| Some(Message::Done(folders)))
+            do_chore(&chore, &chain, privileges).map(|report| Some(Message::Done(report)))
         }
         _ => Err(Refusal::new("the parent did not say what to do")),
     }
 }
 
 /// Does a chore; a layer goes to standard output.
-fn do_chore(chore: &Chore, chain: &Chain, privileges: Privileges) -> Result<Vec<PathBuf>, Refusal> {
+fn do_chore(chore: &Chore, chain: &Chain, privileges: Privileges) -> Result<ChoreReport, Refusal> {
     let output = io::stdout().as_fd().try_clone_to_owned().doing(|| "write to standard output")?;
     let mut output = BufWriter::with_capacity(WRITTEN_AT_ONCE, fs::File::from(output));
-    let done = chain.view().and_then(|view| chore.run(&view, privileges.ownership(), &mut output));
+    let done = chain.view().and_then(|view| chore.run((&view, chain), privileges.ownership(), &mut output));
     done.map_err(|error| Refusal { message: error.whole(), help: error.help().map(str::to_owned) })
 }
 
