@@ -304,7 +304,8 @@ fn a_difference_of_a_copy_is_what_was_changed() {
         assert!(output.status.success() && output.stderr.is_empty(), "{script}: {output:?}");
         let mut writer = LayerWriter::new(Vec::new(), 0);
         write_difference(Written::Copy(&copy), &chain.view, ownership(), &mut writer).unwrap();
-        let layer = layer(&writer.finish().unwrap());
+        let tar = writer.finish().unwrap();
+        let layer = layer(&tar);
         let index = layer.index();
         let entries = (1..index.len() as u32).map(|record| {
             let mark = if index.is_whiteout(record) { "-" } else { "" };
@@ -313,6 +314,14 @@ fn a_difference_of_a_copy_is_what_was_changed() {
         let mut entries: Vec<String> = entries.collect();
         entries.sort();
         assert_eq!(entries.join(" "), expected, "{script}");
+        // Of a file with several names an overlay copies one up, and the others stay as they were.
+        if !expected.ends_with("d e f") {
+            chain.run(&format!("umask 022; {script}"));
+            let mut on_overlay = LayerWriter::new(Vec::new(), 0);
+            let upper = chain.folder.join("upper");
+            write_difference(Written::Upper(&upper), &chain.view, ownership(), &mut on_overlay).unwrap();
+            assert!(on_overlay.finish().unwrap() == tar, "{script}: an overlay gives another layer");
+        }
         let mut after = chain.view.clone();
         after.apply(layer);
         if is_root() {
@@ -328,6 +337,9 @@ fn a_difference_of_a_copy_is_what_was_changed() {
     check("rm -r a; printf x > a", "a");
     check("rm -r g", "-g");
     check("rm -r g; mkdir -m 700 g", "-g/h g");
+    check("rm -r a; mkdir -p a/d; printf x > a/d/f", "-a/b -a/c a a/d a/d/f");
+    check("rm -r a; mkdir a; printf x > a/b; ln -s y a/c", "a a/b a/c");
+    check("rm -r a g; mkdir a g; mkdir a/c g/i", "-a/b -g/h a a/c g g/i");
     check("chmod 711 g", "g");
     // Of a file with several names.
     check("rm e", "-e");

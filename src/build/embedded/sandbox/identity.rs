@@ -14,7 +14,7 @@ use std::process::Command;
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
-use nix::unistd::{Gid, Uid, getegid, geteuid, setgroups, setresgid, setresuid};
+use nix::unistd::{Gid, Uid, getegid, geteuid, getgroups, setgroups, setresgid, setresuid};
 
 use super::outcome::{Doing, Refusal};
 use super::spec::{Privileges, User};
@@ -107,6 +107,18 @@ pub(super) fn leave_user_namespace() -> Result<(), Refusal> {
         other => other.doing(|| "make a user namespace"),
     }
     .map_err(|refusal| refusal.help(NO_USER_NAMESPACES))
+}
+
+/// Gives up the further groups of this process where it may: in a namespace with one id nobody may do it any more, and
+/// commands see them as groups of nobody. Only whoever is root of some kind may; `newgidmap` forbids it as the kernel
+/// does, unless ranges of ids are given.
+pub(super) fn give_up_groups(gid: Gid) {
+    let _ = setgroups(&[gid]);
+}
+
+/// Whether this process has groups besides its first.
+pub(super) fn has_further_groups() -> bool {
+    getgroups().is_ok_and(|groups| groups.iter().any(|group| *group != getegid()))
 }
 
 /// Maps root inside to `uid` and `gid`, and nobody else.

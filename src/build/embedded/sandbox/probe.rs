@@ -198,11 +198,16 @@ fn kernel() -> Probe {
 fn many_ids() -> Probe {
     match ids() {
         Ok(count) => Probe::good("ids", format!("{count} ids can be mapped")),
-        Err(refusal) => Probe::bad(
-            "ids",
-            format!("{}: USER and chown to others than root cannot work", refusal.message),
-            refusal.help,
-        ),
+        Err(refusal) => {
+            let groups = if identity::has_further_groups() && !geteuid().is_root() {
+                ", and commands see your further groups (`id`)"
+            } else {
+                ""
+            };
+            let message = refusal.message;
+            let detail = format!("{message}: USER and chown to others than root cannot work{groups}");
+            Probe::bad("ids", detail, refusal.help)
+        }
     }
 }
 

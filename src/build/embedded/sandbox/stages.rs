@@ -126,6 +126,9 @@ fn enter(line: &mut Line, privileges: Privileges) -> Result<bool, Refusal> {
         return Ok(true);
     }
     let (uid, gid) = (geteuid(), getegid());
+    if privileges == Privileges::Single {
+        identity::give_up_groups(gid);
+    }
     identity::leave_user_namespace()?;
     if privileges == Privileges::Single {
         identity::map_one(uid, gid)?;
