@@ -207,6 +207,7 @@ impl Request {
         let (names, hash) = &recall.environment;
         let facts = GitFacts::of(&self.root);
         session.environment.hash(names) == *hash
+            && recall.secrets.iter().all(|(place, was)| place.is_filled(&session.environment) == *was)
             && recall.git.iter().all(|(question, answer)| facts.answer(*question) == *answer)
             && self.last_builds_changed_at() == recall.last_builds
     }
@@ -235,6 +236,7 @@ impl Request {
             self.file.forget();
         } else if let Some((looks, index)) = snapshot.renewed(&kept.recall.looks) {
             kept.recall.looks = looks;
+            kept.recall.secrets.extend(prepared.optional_secrets.seen.iter().cloned());
             // A cache that cannot be written is told by whoever has something of his own to keep.
             let _kept = self.file.index().write(&index).and_then(|()| self.file.store(kept));
         }
@@ -265,7 +267,8 @@ impl Request {
         let parts = parts.and_then(|parts| self.file.store_parts(&parts).ok());
         let mark = |names| prepared.engine.as_ref()?.mark(&names);
         let images = store.every_name().and_then(mark);
-        let recall = Recall { looks, environment, git, store, parts, last_builds, told };
+        let secrets = prepared.optional_secrets.seen.clone();
+        let recall = Recall { looks, environment, secrets, git, store, parts, last_builds, told };
         // Last what the others are found by.
         let kept = Kept { recall, images };
         if let Err(error) = self.file.index().write(&index).and_then(|()| self.file.store(kept)) {
