@@ -8,6 +8,7 @@
 
 pub mod blob_digest;
 pub mod layer_entry;
+pub mod document;
 pub mod image_config;
 pub mod archive;
 pub mod layers;
