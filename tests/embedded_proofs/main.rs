@@ -11,6 +11,7 @@ mod attacker;
 #[allow(dead_code, reason = "other tests use the rest")]
 mod base_layout;
 mod chance;
+mod harms;
 mod hostile;
 mod hostile_registry;
 mod kills;
