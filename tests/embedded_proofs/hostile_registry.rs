@@ -86,8 +86,10 @@ impl Registry {
     }
 }
 
-/// That every blob of the store is what its name says.
+/// That every blob of the store is what its name says, and that none is half there.
 fn check_blobs(place: &Place) {
+    let begun = place.cache().join("oci/.imgraph/temporary");
+    assert_eq!(fs::read_dir(begun).into_iter().flatten().count(), 0, "something is half written");
     let blobs = place.cache().join("oci/blobs/sha256");
     for blob in fs::read_dir(blobs).into_iter().flatten().map(|entry| entry.unwrap().path()) {
         let name = blob.file_name().unwrap().to_str().unwrap();
@@ -173,6 +175,9 @@ fn layers_of_a_hostile_registry_do_no_harm() {
     }
     trials.push(("zeros", Box::new(|_| zeros()), "times its size"));
     trials.push(("large windows", Box::new(|_| windows()), ""));
+    for (what, kind) in [("gzip as zstd", "+zstd"), ("gzip as a tar", "")] {
+        trials.push((what, Box::new(|_| of_another_kind(kind)), ""));
+    }
     each(trials, check_layers, |(what, _, _)| what);
 }
 
@@ -181,6 +186,15 @@ fn zeros() -> Served {
     let mut served = Served::default();
     let layer = served.blob(GZIP, hostile::zeros());
     served.image(&[layer], &config(&[digest(b"zeros")]));
+    served
+}
+
+/// An image whose layer is compressed in another way than its manifest says.
+fn of_another_kind(kind: &str) -> Served {
+    let mut served = Served::of(&[&hostile::tar(&[(b'0', "a", "")], Path::new("/"))]);
+    let mut manifest = served.manifest();
+    manifest["layers"][0]["mediaType"] = json!(format!("application/vnd.oci.image.layer.v1.tar{kind}"));
+    served.latest(&manifest);
     served
 }
 
@@ -216,7 +230,8 @@ fn a_trickle_can_be_interrupted() {
         })
     });
     let (registry, _) = Registry::start(trickle.unasked());
-    let mut build = registry.place.imgraph(BUILD).stderr(Stdio::null()).spawn().unwrap();
+    let mut build =
+        registry.place.imgraph(BUILD).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     while registry.server.take_requests().is_empty() {
         assert_eq!(build.try_wait().unwrap(), None, "nothing was asked");
         thread::sleep(Duration::from_millis(10));
