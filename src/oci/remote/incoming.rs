@@ -36,15 +36,16 @@ impl<'b> Incoming<'b> {
     pub(super) async fn next(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, Failure> {
         let begin = Instant::now();
         let chunk = self.response.chunk().await.map_err(|error| broken(self.url, self.what, &error))?;
+        let Some(chunk) = chunk else { return Ok(None) };
         self.waited += begin.elapsed();
-        self.came += chunk.as_ref().map_or(0.0, |chunk| chunk.len() as f64);
+        self.came += chunk.len() as f64;
         if self.waited >= self.silence {
             if self.came < f64::from(LEAST) * self.waited.as_secs_f64() {
                 return Err(self.too_slow());
             }
             (self.waited, self.came) = (Duration::ZERO, 0.0);
         }
-        Ok(chunk)
+        Ok(Some(chunk))
     }
 
     fn too_slow(&self) -> Failure {

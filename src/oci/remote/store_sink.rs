@@ -22,7 +22,8 @@ impl BlobSink for StoreSink<'_> {
 
     fn room(&self) -> io::Result<u64> {
         let disk = rustix::fs::statvfs(self.0.folder())?;
-        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+        // A file system that counts nothing has room until it says otherwise.
+        Ok(if disk.f_blocks == 0 { u64::MAX } else { disk.f_bavail.saturating_mul(disk.f_frsize) })
     }
 
     fn writer(&self) -> io::Result<Box<dyn BlobWriter + '_>> {
