@@ -21,7 +21,7 @@ use crate::oci::layers::compression;
 use crate::oci::layers::layer::Layer;
 use crate::oci::layers::read_ahead;
 use crate::oci::layers::root_view::{Found, RootView};
-use crate::oci::layers::writer::{LayerWriter, WriteError};
+use crate::oci::layers::writer::LayerWriter;
 use crate::oci::store::{Blob, Store};
 
 /// A layer of a chain.
@@ -198,23 +198,12 @@ impl Layers {
         let mut tar = LayerWriter::new(BufWriter::with_capacity(1 << 18, writer), time);
         for (entry, node) in pending.entries() {
             let mut content = node.content.open()?;
-            tar.append(&entry, &mut content).map_err(write_error)?;
+            tar.append(&entry, &mut content).map_err(trouble::of_written)?;
         }
         let doing = "write a layer";
         let buffered = tar.finish().map_err(|cause| trouble::of_disk(doing, &cause))?;
         let writer = buffered.into_inner().map_err(|cause| trouble::of_disk(doing, cause.error()))?;
         writer.finish().map_err(trouble::of_store)
-    }
-}
-
-/// What a content that changed says of itself stays what it is.
-fn write_error(error: WriteError) -> BuildError {
-    match error {
-        WriteError::Io(cause) => match cause.downcast::<BuildError>() {
-            Ok(error) => error,
-            Err(cause) => trouble::of_disk("write a layer", &cause),
-        },
-        other => BuildError::Failed { message: other.to_string(), line: None, log_tail: Vec::new() },
     }
 }
 

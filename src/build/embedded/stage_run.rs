@@ -176,15 +176,20 @@ impl<'p> Prepared<'p> {
             privileges: found.privileges,
             read_only_root: false,
         };
-        execute(stage, step, spec)?;
-        workplace.difference(&stage.position.root, root).map(Some)
+        let executed = execute(stage, step, spec);
+        late.end();
+        executed?;
+        let layer = workplace.difference(&stage.position.root, root);
+        layer.map(Some).map_err(|error| match error {
+            BuildError::Failed { message, line: None, .. } => stage.site.failed(step.span, message),
+            other => other,
+        })
     }
 
     /// The layers that look later than they are, because a program with a cache sees them.
     fn late_layers(&self, stage: &Stage<'_>, caches: &Caches) -> Result<LateLayers, BuildError> {
         let notes: Vec<PathBuf> =
             caches.folders().map(|cache| cache.folder.with_extension("layers")).collect();
-        let notes: Vec<&Path> = notes.iter().map(PathBuf::as_path).collect();
         if notes.is_empty() {
             return Ok(LateLayers::default());
         }
@@ -193,8 +198,8 @@ impl<'p> Prepared<'p> {
             MountedFrom::Folder(_) | MountedFrom::Nothing => None,
         });
         let roots: Vec<&Root> = std::iter::once(&*stage.position.root).chain(mounted).collect();
-        let late = LateLayers::of(&roots, &stage.site.workshop.layers, stage.site.time, &notes)?;
-        late.keep(&notes)?;
+        let late = LateLayers::of(&roots, &stage.site.workshop.layers, stage.site.time, notes)?;
+        late.keep()?;
         Ok(late)
     }
 
