@@ -5,8 +5,8 @@
 //! take a changed file for an old one. So beside each cache stands what layers its last command saw, and a layer
 //! that is not among them is unpacked with the time of that moment. What was there the last time looks as it did.
 //!
-//! Some programs compare whole seconds (the `test` of some shells, old makes). So a command waits, less than a
-//! second, when the last one with the same cache ended in the second that it is. Times a second ahead would do as
+//! Some programs compare whole seconds (the `test` of some shells, old makes). So a command that sees something
+//! new waits, less than a second, when the last one with the same cache ended in the second that it is. Times a second ahead would do as
 //! well for those, but make warns of files from the future, and what it makes from them looks old until then.
 
 use std::collections::BTreeMap;
@@ -47,17 +47,20 @@ pub struct LateLayers {
 }
 
 impl LateLayers {
-    /// Those of `roots` that hold files with the time `made`. `notes` are the files beside the caches. It may have to
-    /// wait for the next second.
+    /// Those of `roots` that hold files with the time `made`. `notes` are the files beside the caches. When a layer has
+    /// to look new, or `sees_new` says that other files do, it may have to wait for the next second.
     ///
     /// # Errors
     /// When a layer cannot be read.
-    pub fn of(roots: &[&Root], layers: &Layers, made: i64, notes: Vec<PathBuf>) -> Result<Self, BuildError> {
+    pub fn of(
+        roots: &[&Root],
+        layers: &Layers,
+        made: i64,
+        notes: Vec<PathBuf>,
+        sees_new: bool,
+    ) -> Result<Self, BuildError> {
         let known: Vec<Note> = notes.iter().map(|note| Note::read(note)).collect();
-        wait_for_later_second(known.iter().filter_map(|note| note.last_second).max());
-        // Two commands that begin in one moment are of two processes: the clock is finer than their start.
-        let began = u64::try_from(now().as_nanos()).unwrap_or(u64::MAX);
-        let mut names = Names::new();
+        let mut names: BTreeMap<DiffId, Option<u64>> = BTreeMap::new();
         for layer in roots.iter().flat_map(|root| root.layers()) {
             let opened = layers.layer(layer)?;
             let index = opened.index();
@@ -67,8 +70,14 @@ impl LateLayers {
             let mut before = known.iter().map(|note| note.names.get(&layer.diff_id));
             let first = before.next().flatten();
             let name = first.filter(|first| before.all(|other| other == Some(*first))).copied();
-            names.insert(layer.diff_id, name.unwrap_or(began));
+            names.insert(layer.diff_id, name);
         }
+        if sees_new || names.values().any(Option::is_none) {
+            wait_for_later_second(known.iter().filter_map(|note| note.last_second).max());
+        }
+        // Two commands that begin in one moment are of two processes: the clock is finer than their start.
+        let began = u64::try_from(now().as_nanos()).unwrap_or(u64::MAX);
+        let names = names.into_iter().map(|(layer, name)| (layer, name.unwrap_or(began))).collect();
         Ok(Self { names, made, began, notes })
     }
 
