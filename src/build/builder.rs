@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use crate::types::cancellation::Cancellation;
 use crate::types::digest::OutputDigest;
 use crate::types::event::{EventSink, Subject};
@@ -153,7 +155,7 @@ pub enum BuildError {
 }
 
 /// The images that a builder has at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inventory {
     /// The digests of all images, as [`BuildOutput::digest`] names them.
     pub digests: BTreeSet<OutputDigest>,

@@ -227,5 +227,6 @@ fn ask(
     let _told = connected.send(builder.clone());
     let many = patterns.iter().any(|pattern| pattern.ends_with("..."));
     let builder = builder.ok().filter(|builder| many && builder.lists_all())?;
-    Some(builder.inventory())
+    let asks_in_any_case = session.everywhere.no_index;
+    Some(if asks_in_any_case { builder.inventory() } else { session.engine().inventory(&builder) })
 }

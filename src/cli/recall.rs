@@ -14,11 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use super::arguments::Targets;
 use super::builder_choice::Connect;
-use super::exit::Exit;
+use super::exit::{self, Exit};
 use super::prepared::{Anew, Early, Engine, Prepared};
 use super::session::Session;
 use super::terminal;
-use crate::build::builder::Builder;
 use crate::build::docker::NamesMark;
 use crate::cache::folder::CacheFolder;
 use crate::cache::last_build::LastBuilds;
@@ -166,6 +165,7 @@ impl Request {
                 Before::Partly(Box::new(Partly { before: BeforePart(kept), anew }))
             }
             _ => {
+                exit::leave(snapshot);
                 let Recall { store, told, .. } = kept.recall;
                 Before::Same { builder: store.description().to_owned(), told }
             }
@@ -312,7 +312,7 @@ fn ask_aside<Told>(connect: &Connect, kept: &Kept<Told>) -> (Receiver<Images>, E
 /// Connects, and lists all images where so many names are wanted that it is quicker.
 fn ask(connect: &Connect, names: usize) -> Option<Engine> {
     let builder = Arc::new(connect.connect().ok()?);
-    let listed = if builder.lists_all_for(names) { Some(builder.inventory().ok()?) } else { None };
+    let listed = if builder.lists_all_for(names) { Some(connect.inventory(&builder).ok()?) } else { None };
     Some(Engine { builder, listed })
 }
 
