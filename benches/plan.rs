@@ -5,7 +5,7 @@ mod monorepo;
 #[path = "support/trees.rs"]
 mod trees;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use divan::Bencher;
@@ -16,7 +16,7 @@ use imgraph::cache::folder::CacheFolder;
 use imgraph::cache::last_build::{LastBuild, LastBuilds};
 use imgraph::engine::lookup::Known;
 use imgraph::engine::plan;
-use imgraph::graph::key::Keyed;
+use imgraph::graph::key::{Keyed, Surroundings};
 use imgraph::graph::node::{Build, Graph};
 use imgraph::graph::node_views::NodeViews;
 use imgraph::types::cancellation::Cancellation;
@@ -98,6 +98,7 @@ impl Workspace {
             builder: &Nobody(Platform::local()),
             inventory,
             bases: &Bases::default(),
+            absent_secrets: &HashSet::new(),
             cache,
             last_builds: &last_builds,
             forced: &[],
@@ -110,10 +111,11 @@ impl Workspace {
         let source_keys = keyed.source_keys();
         let last_builds = LastBuilds::new(cache, root);
         let mut inventory = Inventory::default();
+        let around = Surroundings { family: FAMILY, absent_secrets: &HashSet::new() };
         for id in &self.graph.order {
             let node = &self.graph.nodes[*id];
             let Some(build) = node.build() else { continue };
-            let action_key = keyed.action_key(*id, build, FAMILY, &output);
+            let action_key = keyed.action_key(*id, build, around, &output);
             let record = ActionRecord {
                 schema: action_record::SCHEMA,
                 action_key,
@@ -139,7 +141,8 @@ impl Workspace {
 
     fn facts(&self, id: NodeId, build: &Build) -> Vec<(String, String)> {
         let keyed = Keyed { graph: &self.graph, views: &self.views };
-        let facts = keyed.action_facts(id, build, FAMILY, &output);
+        let around = Surroundings { family: FAMILY, absent_secrets: &HashSet::new() };
+        let facts = keyed.action_facts(id, build, around, &output);
         facts.into_iter().map(|fact| (fact.name, fact.value)).collect()
     }
 }
