@@ -95,6 +95,10 @@ impl<'s> Dockerfiles<'s> {
     }
 
     fn ignore_rules(&self, path: &WorkspacePath) -> Result<Option<Arc<IgnoreRules>>, Vec<Diagnostic>> {
+        // Most Dockerfiles have no file of their own: that is not worth a cell.
+        if self.snapshot.holds_no_links() && matches!(self.snapshot.entry(path), Ok(None)) {
+            return Ok(None);
+        }
         cell(&self.ignore_files, path).get_or_init(|| self.parse_ignore_file(path)).clone()
     }
 

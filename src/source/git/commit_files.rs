@@ -16,7 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use super::command::{Git, GitError};
 use super::object_id::ObjectId;
 use super::objects::ObjectKind;
-use super::trees::{Mode, Tree, TreeEntry, Trees};
+use super::tree::{Mode, Tree, TreeEntry};
+use super::trees::Trees;
 use crate::source::origin::{Content, Hashed, Listed, Origin, Place, StatResult, Text};
 use crate::source::read_error::ReadError;
 use crate::source::stat::{Stat, Timestamp};
@@ -247,7 +248,7 @@ impl Origin for CommitFiles {
     }
 
     fn read(&self, file: Place<'_>) -> Result<Text, ReadError> {
-        Ok(Text { bytes: self.bytes(file)?.to_vec(), steady: None })
+        Ok(Text { bytes: self.bytes(file)?, steady: None })
     }
 }
 

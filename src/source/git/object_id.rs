@@ -47,6 +47,14 @@ impl ObjectId {
         &self.bytes[..usize::from(self.length)]
     }
 
+    /// Adds the letters that write it to `text`.
+    pub(super) fn write(&self, text: &mut String) {
+        for byte in self.as_bytes() {
+            text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            text.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+    }
+
     /// Its first letters, for people.
     pub fn short(&self) -> String {
         self.to_string()[..SHORT].to_owned()
@@ -63,12 +71,9 @@ impl Hash for ObjectId {
 
 impl fmt::Display for ObjectId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut letters = [0; 2 * LONGEST];
-        for (byte, pair) in self.as_bytes().iter().zip(letters.chunks_exact_mut(2)) {
-            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-        }
-        let letters = &letters[..2 * self.as_bytes().len()];
-        formatter.write_str(std::str::from_utf8(letters).expect("digits are ASCII"))
+        let mut letters = String::with_capacity(2 * LONGEST);
+        self.write(&mut letters);
+        formatter.write_str(&letters)
     }
 }
 

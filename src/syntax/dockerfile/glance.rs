@@ -37,6 +37,9 @@ pub(super) struct Named<'l> {
     pub(super) chomp: bool,
 }
 
+/// The key of a mount that says what it is of.
+const FROM: &[u8] = b"from";
+
 /// The letters in which a line is more than words between spaces.
 #[derive(Clone, Copy)]
 struct Letters {
@@ -163,7 +166,9 @@ fn run(text: &str, letters: Letters) -> Option<(Glance<'_>, Vec<Named<'_>>)> {
         let is_first = flags[..at].iter().all(|(other, _)| other != name);
         match *name {
             "mount" => {
-                let from = mount::from_of(value).ok()?;
+                let may_name_one =
+                    value.as_bytes().windows(FROM.len()).any(|word| word.eq_ignore_ascii_case(FROM));
+                let from = if may_name_one { mount::from_of(value).ok()? } else { String::new() };
                 mounts.push(RawMount { text: Spanned::new((*value).to_owned(), Span::default()), from });
             }
             "network" if is_first && ["default", "none", "host"].contains(value) => {}

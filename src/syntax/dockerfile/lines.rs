@@ -104,7 +104,7 @@ impl<'t> Lines<'t> {
         if rest.is_empty() {
             return None;
         }
-        let length = rest.find('\n').map_or(rest.len(), |at| at + 1);
+        let length = rest.bytes().position(|byte| byte == b'\n').map_or(rest.len(), |at| at + 1);
         let line = PhysicalLine { start: self.at, text: &rest[..length] };
         self.at += length;
         self.end_of_last = line.start + line.content().len();
