@@ -254,9 +254,12 @@ impl Origin for CommitFiles {
 
 /// Whether a file of this name is likely to be parsed. Nothing depends on it but how fast it comes.
 fn is_parsed(name: &[u8]) -> bool {
-    let name = name.to_ascii_lowercase();
-    let holds = |word: &[u8]| name.windows(word.len()).any(|letters| letters == word);
-    name == b"build.toml" || name == b".gitignore" || holds(b"dockerfile") || name.ends_with(b".dockerignore")
+    let is = |letters: &[u8], word: &[u8]| letters.eq_ignore_ascii_case(word);
+    let (build_file, dockerfile, ignore_file) = (b"build.toml", b"dockerfile", b".dockerignore");
+    is(name, build_file)
+        || is(name, b".gitignore")
+        || name.windows(dockerfile.len()).any(|letters| is(letters, dockerfile))
+        || name.len().checked_sub(ignore_file.len()).is_some_and(|start| is(&name[start..], ignore_file))
 }
 
 /// Whether `place` or a folder above it is one of `places`.

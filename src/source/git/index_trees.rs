@@ -238,8 +238,14 @@ fn holds(folder: &[u8], path: &[u8]) -> bool {
 /// The id of a tree.
 fn hash(object: &[u8], id_length: usize) -> ObjectId {
     fn digest<Hash: Digest>(object: &[u8]) -> Option<ObjectId> {
-        let head = format!("tree {}\0", object.len());
-        ObjectId::of_bytes(&Hash::new().chain_update(head).chain_update(object).finalize())
+        let (mut digits, mut begin, mut left) = ([0; 20], 20, object.len());
+        while begin == digits.len() || left > 0 {
+            begin -= 1;
+            digits[begin] = b'0' + (left % 10) as u8;
+            left /= 10;
+        }
+        let head = Hash::new().chain_update(b"tree ").chain_update(&digits[begin..]);
+        ObjectId::of_bytes(&head.chain_update(b"\0").chain_update(object).finalize())
     }
     let id = if id_length == 20 { digest::<Sha1>(object) } else { digest::<Sha256>(object) };
     id.expect("the hashes of git have 20 and 32 bytes")

@@ -1,7 +1,8 @@
 //! The name that git gives an object: the hash of its bytes, of 20 (SHA-1) or 32 (SHA-256) bytes.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 /// The longest hash that git has.
 const LONGEST: usize = 32;
@@ -66,6 +67,51 @@ impl Hash for ObjectId {
     fn hash<State: Hasher>(&self, state: &mut State) {
         let (first, _) = self.bytes.split_first_chunk().expect("an id has more than eight bytes");
         state.write_u64(u64::from_le_bytes(*first));
+    }
+}
+
+/// What is known by the ids of objects.
+pub(super) type IdMap<Value> = HashMap<ObjectId, Value, IdState>;
+
+/// Some objects.
+pub(super) type IdSet = HashSet<ObjectId, IdState>;
+
+/// Hashes ids, which are hashes: what is left to do is that nobody can choose ids that are alike in a map.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct IdState(u64);
+
+impl Default for IdState {
+    fn default() -> Self {
+        Self(RandomState::new().hash_one(0))
+    }
+}
+
+impl BuildHasher for IdState {
+    type Hasher = IdHasher;
+
+    fn build_hasher(&self) -> IdHasher {
+        IdHasher(self.0)
+    }
+}
+
+/// The hasher of [`IdState`]: the secret number, and what was written mixed with it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The golden ratio: the product's upper half depends on all bits of both.
+        const FACTOR: u128 = 0x9E37_79B9_7F4A_7C15;
+        let product = u128::from(number ^ self.0) * FACTOR;
+        self.0 = (product as u64) ^ ((product >> 64) as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

@@ -4,12 +4,11 @@
 //! read before: those that the checkout's index tells of from there, the others one level while the one above
 //! it is looked at.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, Once, PoisonError, RwLock};
 
 use super::command::{Git, GitError, failed};
 use super::index_trees;
-use super::object_id::ObjectId;
+use super::object_id::{IdMap, IdSet, ObjectId};
 use super::objects::{Object, ObjectKind, Objects};
 use super::tree::{Mode, Tree};
 
@@ -20,14 +19,14 @@ const BUILD_FILE: &[u8] = b"BUILD.toml";
 pub(in crate::source) struct Trees {
     git: Git,
     objects: Objects,
-    known: RwLock<HashMap<ObjectId, Arc<Tree>>>,
+    known: RwLock<IdMap<Arc<Tree>>>,
     /// Whether the index of the checkout was looked at.
     has_index: Once,
-    blobs: Mutex<HashMap<ObjectId, Arc<[u8]>>>,
+    blobs: Mutex<IdMap<Arc<[u8]>>>,
     /// Of the trees that were read with all that is in them, those that hold others and no package.
-    without_packages: RwLock<HashSet<ObjectId>>,
+    without_packages: RwLock<IdSet>,
     /// Of the trees that were read with all that is in them, those in which no link and no submodule lies.
-    without_links: RwLock<HashSet<ObjectId>>,
+    without_links: RwLock<IdSet>,
 }
 
 impl Trees {
@@ -88,7 +87,8 @@ impl Trees {
     ) -> Result<(), GitError> {
         self.take_index(id.as_bytes().len());
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let mut gathered = Gathered::default();
+        let asked = IdSet::with_capacity_and_hasher(known.len(), Default::default());
+        let mut gathered = Gathered { asked, ..Gathered::default() };
         let mut level = gathered.unknown(&known, vec![id], &wanted);
         while (1..WORTH_TWO).contains(&level.len()) {
             let mut next = Vec::new();
@@ -122,8 +122,9 @@ impl Trees {
     fn take_index(&self, id_length: usize) {
         self.has_index.call_once(|| {
             let found = index_trees::around(self.git.folder(), id_length);
-            let found = found.into_iter().map(|(id, tree)| (id, Arc::new(tree)));
-            self.known.write().unwrap_or_else(PoisonError::into_inner).extend(found);
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            known.reserve(found.len());
+            known.extend(found.into_iter().map(|(id, tree)| (id, Arc::new(tree))));
         });
     }
 
@@ -131,7 +132,7 @@ impl Trees {
         let Gathered { trees, blobs, problem, may_hold_links, .. } = gathered;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         join(&mut known, trees);
-        let mut holds = HashMap::new();
+        let mut holds = IdMap::default();
         holds_packages(root, &known, &mut holds);
         let without = holds.into_iter().filter(|(_, holds)| !holds).map(|(id, _)| id);
         self.without_packages.write().unwrap_or_else(PoisonError::into_inner).extend(without);
@@ -166,7 +167,7 @@ impl Trees {
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(id, tree);
     }
 
-    fn lock_blobs(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectId, Arc<[u8]>>> {
+    fn lock_blobs(&self) -> std::sync::MutexGuard<'_, IdMap<Arc<[u8]>>> {
         self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -187,9 +188,9 @@ fn names(ids: &[ObjectId]) -> Vec<String> {
 #[derive(Default)]
 struct Gathered {
     /// Equal folders are one tree: each is asked for once.
-    asked: HashSet<ObjectId>,
-    trees: HashMap<ObjectId, Arc<Tree>>,
-    blobs: HashMap<ObjectId, Arc<[u8]>>,
+    asked: IdSet,
+    trees: IdMap<Arc<Tree>>,
+    blobs: IdMap<Arc<[u8]>>,
     problem: Option<GitError>,
     /// Whether a link or a submodule was met, or something was not there.
     may_hold_links: bool,
@@ -207,7 +208,7 @@ impl Gathered {
     /// to be asked for.
     fn unknown(
         &mut self,
-        known: &HashMap<ObjectId, Arc<Tree>>,
+        known: &IdMap<Arc<Tree>>,
         ids: Vec<ObjectId>,
         wanted: impl Fn(&[u8]) -> bool,
     ) -> Vec<ObjectId> {
@@ -256,7 +257,7 @@ impl Gathered {
 }
 
 /// Adds `more` to what is there; the fewer are moved.
-fn join<Value>(all: &mut HashMap<ObjectId, Value>, mut more: HashMap<ObjectId, Value>) {
+fn join<Value>(all: &mut IdMap<Value>, mut more: IdMap<Value>) {
     if all.len() < more.len() {
         std::mem::swap(all, &mut more);
     }
@@ -266,11 +267,7 @@ fn join<Value>(all: &mut HashMap<ObjectId, Value>, mut more: HashMap<ObjectId, V
 
 /// Whether a package may lie in the tree `id` or below it; noted in `known` for each tree that was looked at and
 /// holds others.
-fn holds_packages(
-    id: ObjectId,
-    trees: &HashMap<ObjectId, Arc<Tree>>,
-    known: &mut HashMap<ObjectId, bool>,
-) -> bool {
+fn holds_packages(id: ObjectId, trees: &IdMap<Arc<Tree>>, known: &mut IdMap<bool>) -> bool {
     // What could not be read may hold anything.
     let Some(tree) = trees.get(&id) else { return true };
     if tree.is_flat() {

@@ -54,21 +54,37 @@ struct Letters {
 }
 
 impl Letters {
+    const ODD: u8 = 1;
+    const QUOTE: u8 = 2;
+    const VARY: u8 = 4;
+    const LESS_THAN: u8 = 8;
+
+    /// What each letter is.
+    const CLASSES: [u8; 256] = {
+        let mut classes = [Self::ODD; 256];
+        let mut byte = 0;
+        while byte < classes.len() {
+            classes[byte] = match byte as u8 {
+                b'\'' | b'"' | b'\\' => Self::QUOTE,
+                b'$' => Self::VARY,
+                b'<' => Self::LESS_THAN,
+                b' '..=b'~' | b'\t' => 0,
+                _ => Self::ODD,
+            };
+            byte += 1;
+        }
+        classes
+    };
+
     fn of(text: &str) -> Self {
-        const ODD: u8 = 1;
-        const QUOTE: u8 = 2;
-        const VARY: u8 = 4;
-        const LESS_THAN: u8 = 8;
-        let class = |byte: u8| match byte {
-            b'\'' | b'"' | b'\\' => QUOTE,
-            b'$' => VARY,
-            b'<' => LESS_THAN,
-            b' '..=b'~' | b'\t' => 0,
-            _ => ODD,
-        };
-        let seen = text.bytes().fold(0, |seen, byte| seen | class(byte));
+        let seen = text.bytes().fold(0, |seen, byte| seen | Self::CLASSES[usize::from(byte)]);
         let has = |class| seen & class != 0;
-        Self { are_odd: has(ODD), quote: has(QUOTE), vary: has(VARY), less_than: has(LESS_THAN) }
+        Self {
+            are_odd: has(Self::ODD),
+            quote: has(Self::QUOTE),
+            vary: has(Self::VARY),
+            less_than: has(Self::LESS_THAN),
+        }
     }
 }
 
@@ -86,6 +102,7 @@ pub(super) fn of(line: &str) -> Option<(Glance<'_>, Vec<Named<'_>>)> {
     match keyword {
         Keyword::Run => return run(rest, letters),
         Keyword::Add | Keyword::Copy => return copy(keyword, rest, letters),
+        Keyword::Healthcheck => return is_check(rest).then(|| (Glance::Nothing, Vec::new())),
         _ => {}
     }
     let has_flags = rest.starts_with("--");
@@ -95,7 +112,6 @@ pub(super) fn of(line: &str) -> Option<(Glance<'_>, Vec<Named<'_>>)> {
             Keyword::User | Keyword::Workdir | Keyword::Stopsignal | Keyword::Expose => !rest.is_empty(),
             Keyword::Volume => !rest.is_empty() && !rest.starts_with('['),
             Keyword::Env | Keyword::Label => !letters.quote && are_pairs(rest),
-            Keyword::Healthcheck => rest.strip_prefix("CMD").is_some_and(is_command) || rest == "NONE",
             Keyword::Arg => {
                 let names = words(rest).map(|word| word.split('=').next().unwrap_or_default());
                 let names: Vec<&str> = names.collect();
@@ -123,6 +139,29 @@ fn is_list(text: &str) -> bool {
 fn are_pairs(text: &str) -> bool {
     let is_pair = |word: &str| word.find('=').is_some_and(|at| at > 0);
     !text.is_empty() && words(text).all(is_pair)
+}
+
+/// Whether `text` is a `HEALTHCHECK` that says `NONE`, or when and how to check.
+fn is_check(text: &str) -> bool {
+    let Some((flags, rest)) = flags(text) else { return false };
+    let is_right = |(at, (name, value)): (usize, &(&str, &str))| {
+        let is_first = flags[..at].iter().all(|(other, _)| other != name);
+        let (number, is_known) = match *name {
+            "interval" | "timeout" | "start-period" | "start-interval" => {
+                (value.strip_suffix("ms").or_else(|| value.strip_suffix(['s', 'm', 'h'])), true)
+            }
+            name => (Some(*value), name == "retries"),
+        };
+        // So few digits are a number and a time in any case.
+        let is_short = |number: &str| (1..=6).contains(&number.len());
+        let is_number =
+            number.is_some_and(|number| is_short(number) && number.bytes().all(|byte| byte.is_ascii_digit()));
+        is_first && is_known && is_number
+    };
+    match rest.strip_prefix("CMD") {
+        Some(command) => flags.iter().enumerate().all(is_right) && is_command(command),
+        None => flags.is_empty() && rest == "NONE",
+    }
 }
 
 /// What follows the `CMD` of a `HEALTHCHECK`: space, and a command of either form.

@@ -44,14 +44,19 @@ pub enum Met<'m> {
 pub fn skim(source: &Arc<SourceText>, mut visit: impl FnMut(Met<'_>) -> Option<()>) -> Option<()> {
     let text = &source.text;
     let mut diagnostics = Vec::new();
-    let escape = directives::read(source, &mut diagnostics).escape;
-    let frontend = frontend::asked_for(text);
-    let is_elsewhere = frontend.as_ref().is_some_and(|frontend| frontend.begin() != 0);
-    if text.len() >= LONGEST_LINE || escape != ESCAPE || is_elsewhere || !diagnostics.is_empty() {
+    if text.len() >= LONGEST_LINE {
         return None;
     }
-    if let Some(frontend) = &frontend {
-        visit(Met::Frontend(&frontend.image.value))?;
+    if may_have_directives(text) {
+        let escape = directives::read(source, &mut diagnostics).escape;
+        let frontend = frontend::asked_for(text);
+        let is_elsewhere = frontend.as_ref().is_some_and(|frontend| frontend.begin() != 0);
+        if escape != ESCAPE || is_elsewhere || !diagnostics.is_empty() {
+            return None;
+        }
+        if let Some(frontend) = &frontend {
+            visit(Met::Frontend(&frontend.image.value))?;
+        }
     }
     let mut lines = Lines::new(text);
     let mut seen_from = false;
@@ -76,6 +81,14 @@ pub fn skim(source: &Arc<SourceText>, mut visit: impl FnMut(Met<'_>) -> Option<(
         }
     }
     seen_from.then_some(())
+}
+
+/// Whether a file may say in which language it is, or which escape character it has: not when it begins with an
+/// instruction, or with a comment that is no directive, after which none can stand.
+fn may_have_directives(text: &str) -> bool {
+    let first = text.split('\n').next().unwrap_or_default();
+    let is_comment = first.starts_with('#') && !first.starts_with("#!") && !first.contains('=');
+    !(is_comment || first.starts_with(|letter: char| letter.is_ascii_alphabetic()))
 }
 
 /// Takes the lines of a heredoc; `None` when it does not end.
