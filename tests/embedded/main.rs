@@ -21,6 +21,8 @@ mod case;
 #[allow(dead_code, reason = "other tests use the rest")]
 mod engine;
 mod image;
+mod loaded;
+mod started;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -31,25 +33,40 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use answer::{Answer, Recorded};
 use case::Case;
 use engine::Engine;
+use loaded::Pair;
+use started::Probe;
 
 /// The subject whose flags the Engine does not know: its answers are written by hand.
 const BY_HAND: &str = "labs";
 
+/// How many cases are run in each engine, where nobody says.
+const RUNS: usize = 32;
+
+/// How many cases are in an engine's store at a time.
+const RUN_AT_ONCE: usize = 48;
+
 /// Calls for each case, several at a time.
-fn answers(cases: &[Case], make: impl Fn(&Case) -> Answer + Sync) -> BTreeMap<String, Recorded> {
-    let (next, found) = (AtomicUsize::new(0), Mutex::new(BTreeMap::<String, Recorded>::new()));
+fn each<Found: Send>(cases: &[Case], make: impl Fn(&Case) -> Found + Sync) -> Vec<(&Case, Found)> {
+    let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let answer = make(case);
-                    let mut found = found.lock().unwrap();
-                    found.entry(case.subject.clone()).or_default().insert(case.name.clone(), answer);
+                    let made = make(case);
+                    found.lock().unwrap().push((case, made));
                 }
             });
         }
     });
     found.into_inner().unwrap()
+}
+
+fn answers(cases: &[Case], make: impl Fn(&Case) -> Answer + Sync) -> BTreeMap<String, Recorded> {
+    let mut found = BTreeMap::<String, Recorded>::new();
+    for (case, answer) in each(cases, make) {
+        found.entry(case.subject.clone()).or_default().insert(case.name.clone(), answer);
+    }
+    found
 }
 
 fn wanted(label: &str) -> bool {
@@ -131,6 +148,60 @@ fn the_embedded_builder_answers_as_the_engine() {
     lines.extend(differing.into_values());
     let text = lines.join("\n");
     assert!(lines.is_empty(), "{} of {} cases differ ({summary}):\n{text}", lines.len(), cases.len());
+}
+
+#[test]
+fn images_run_as_those_of_the_engine() {
+    let cache = tempfile::tempdir().unwrap();
+    bases::write_layout(&cache.path().join("oci"));
+    let listed = meant_differences();
+    let is_listed = |case: &Case| listed.contains_key(&case.label());
+    let is_built = |case: &Case| recorded(&case.subject)[&case.name].fails.is_none();
+    let mut cases = wanted_cases();
+    cases.retain(|case| is_built(case) || is_listed(case));
+    let runs = std::env::var("IMGRAPH_RUNS").map_or(RUNS, |text| text.parse().unwrap());
+    let step = cases.len().div_ceil(runs.max(1)).max(1);
+    let (mut count, mut differing) = (0, Vec::new());
+    for (number, engine) in [Engine::containerd(), Engine::classic()].iter().enumerate() {
+        let name = format!("corpus.test/{}", std::process::id());
+        let probe = Probe::new(engine, &name.replace('/', "-"));
+        let pair = Pair { engine, cache: cache.path(), name };
+        // Each engine has its own part of the cases.
+        let chosen = cases.iter().skip(number * step / 2).step_by(step).cloned();
+        let (apart, together): (Vec<Case>, Vec<Case>) = chosen.partition(is_listed);
+        // Those that the embedded builder may refuse are no part of a build of many.
+        for batch in together.chunks(RUN_AT_ONCE).chain(apart.chunks(1)) {
+            count += batch.len();
+            let found = compared(&pair, &probe, batch);
+            let unmeant = found.into_iter().filter(|(case, lines)| !lines.is_empty() && !is_listed(case));
+            for (case, lines) in unmeant {
+                differing.push(format!("{}\n    {}", case.label(), lines.join("\n    ")));
+                println!("{}: {}", engine.host, differing.last().unwrap());
+            }
+        }
+    }
+    println!("{count} images ran");
+    assert!(differing.is_empty(), "{} of {count} differ:\n{}", differing.len(), differing.join("\n"));
+}
+
+/// Each case with what is otherwise in the image of the embedded builder, once it runs.
+fn compared<'c>(pair: &Pair<'_>, probe: &Probe<'_>, batch: &'c [Case]) -> Vec<(&'c Case, Vec<String>)> {
+    let loaded = pair.load(batch);
+    if loaded.is_ok() {
+        let found = each(batch, |case| pair.differences(probe, case));
+        pair.forget(batch);
+        return found;
+    }
+    // An engine refuses an archive for one image in it.
+    let (first, second) = batch.split_at(batch.len() / 2);
+    if !first.is_empty() {
+        return [first, second].into_iter().flat_map(|half| compared(pair, probe, half)).collect();
+    }
+    // What the engine cannot have, however it is made, is equal.
+    let is_there = pair.keep(&batch[0]).is_ok();
+    pair.forget(batch);
+    let lines = loaded.err().filter(|_| is_there).into_iter().collect();
+    vec![(&batch[0], lines)]
 }
 
 /// In how many cases each field differs: `history 3, mode 1`.

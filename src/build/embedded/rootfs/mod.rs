@@ -6,6 +6,7 @@
 pub mod error;
 pub mod ownership;
 mod handle;
+mod facts;
 pub mod unpack;
 pub mod sweep;
 pub mod copy;
