@@ -19,6 +19,7 @@ use imgraph::engine::plan;
 use imgraph::graph::key::{Keyed, Surroundings};
 use imgraph::graph::node::{Build, Graph};
 use imgraph::graph::node_views::NodeViews;
+use imgraph::graph::target::SecretSource;
 use imgraph::types::cancellation::Cancellation;
 use imgraph::types::digest::OutputDigest;
 use imgraph::types::event::EventSink;
@@ -111,11 +112,10 @@ impl Workspace {
         let source_keys = keyed.source_keys();
         let last_builds = LastBuilds::new(cache, root);
         let mut inventory = Inventory::default();
-        let around = Surroundings { family: FAMILY, absent_secrets: &HashSet::new() };
         for id in &self.graph.order {
             let node = &self.graph.nodes[*id];
             let Some(build) = node.build() else { continue };
-            let action_key = keyed.action_key(*id, build, around, &output);
+            let action_key = keyed.action_key(*id, build, surroundings(&HashSet::new()), &output);
             let record = ActionRecord {
                 schema: action_record::SCHEMA,
                 action_key,
@@ -141,10 +141,13 @@ impl Workspace {
 
     fn facts(&self, id: NodeId, build: &Build) -> Vec<(String, String)> {
         let keyed = Keyed { graph: &self.graph, views: &self.views };
-        let around = Surroundings { family: FAMILY, absent_secrets: &HashSet::new() };
-        let facts = keyed.action_facts(id, build, around, &output);
+        let facts = keyed.action_facts(id, build, surroundings(&HashSet::new()), &output);
         facts.into_iter().map(|fact| (fact.name, fact.value)).collect()
     }
+}
+
+fn surroundings(absent_secrets: &HashSet<SecretSource>) -> Surroundings<'_> {
+    Surroundings { family: FAMILY, absent_secrets }
 }
 
 /// What the node `id` is pretended to have given.
