@@ -14,6 +14,7 @@ pub mod layers;
 pub mod store;
 pub mod image;
 pub mod compressed_layers;
+pub mod new_layer;
 mod references;
 mod derived;
 pub mod collect;

@@ -18,7 +18,8 @@ use super::difference::{Written, write_difference};
 use super::error::RootfsError;
 use super::ownership::Ownership;
 use super::sweep::sweep_unpacked;
-use super::unpack::{UnpackedTimes, dress_root, unpack};
+use super::unpack::{dress_root, unpack};
+use super::unpacked_times::UnpackedTimes;
 use crate::oci::blob_digest::DiffId;
 use crate::oci::layers::layer::Layer;
 use crate::oci::layers::root_view::RootView;
@@ -47,7 +48,7 @@ impl Chain {
             // Whoever gives the chain has made the indexes of its layers, and looked whether their tars are whole.
             let opened = match Layer::load(&self.indexes, &tar, *layer) {
                 Some(opened) => opened,
-                None => Layer::make(&self.indexes, &tar, *layer)?,
+                None => Layer::make(&self.indexes, &tar, *layer, None)?,
             };
             view.apply(opened);
         }

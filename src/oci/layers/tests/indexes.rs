@@ -13,7 +13,7 @@ use crate::oci::layers::layer::Layer;
 use crate::oci::layers::root_view::RootView;
 
 fn load_or_make(indexes: &Path, tar: &Path, id: DiffId) -> Result<Arc<Layer>, LayerError> {
-    Layer::load(indexes, tar, id).map_or_else(|| Layer::make(indexes, tar, id), Ok)
+    Layer::load(indexes, tar, id).map_or_else(|| Layer::make(indexes, tar, id, None), Ok)
 }
 
 #[test]
