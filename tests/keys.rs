@@ -6,13 +6,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use imgraph::graph::key::Keyed;
+use imgraph::graph::key::{Keyed, Surroundings};
 use imgraph::graph::manifest::{Fact, FactSink, HashSink, ListSink};
 use imgraph::graph::node_views::NodeViews;
 use imgraph::types::digest::OutputDigest;
@@ -229,10 +229,11 @@ fn keys(disk: &OnDisk, platforms: &[Platform], family: &str) -> Keys {
     assert!(!graph.nodes.is_empty(), "{said:#?}");
     let views = NodeViews::new(graph, &expanded.snapshot).unwrap();
     let keyed = Keyed { graph, views: &views };
+    let around = Surroundings { family, absent_secrets: &HashSet::new() };
     let source = keyed.source_keys();
     let name = |label: String| label.trim_start_matches("//:").to_owned();
     let action = graph.nodes.iter().filter_map(|(id, node)| {
-        let key = keyed.action_key(id, node.build()?, family, &|_| output());
+        let key = keyed.action_key(id, node.build()?, around, &|_| output());
         Some((name(node.name()), key.to_string()))
     });
     let source = graph.nodes.iter().map(|(id, node)| (name(node.name()), source[id].to_string()));

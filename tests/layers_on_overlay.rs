@@ -5,10 +5,11 @@
 //! builder does without root.
 #![cfg(target_os = "linux")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use imgraph::build::embedded::rootfs::copy::copy_root;
 use imgraph::build::embedded::rootfs::difference::{Written, write_difference};
 use imgraph::build::embedded::rootfs::ownership::Ownership;
 use imgraph::build::embedded::rootfs::sweep::{remove_tree, sweep_unpacked};
-use imgraph::build::embedded::rootfs::unpack::{UnpackedTimes, dress_root, unpack};
+use imgraph::build::embedded::rootfs::unpack::{Unpacked, UnpackedTimes, dress_root, unpack};
 use imgraph::oci::blob_digest::{BlobDigest, DiffId};
 use imgraph::oci::layer_entry::{EntryKind, LayerEntry};
 use imgraph::oci::layers::layer::Layer;
@@ -53,6 +54,21 @@ impl Drop for Chain {
     }
 }
 
+/// The folder of the files of a layer, in the folder of a chain; none of those that were there was damaged.
+fn unpacked(layer: &Arc<Layer>, below: &RootView, chain: &Path) -> PathBuf {
+    let (files, damaged) = unpacked_again(layer, below, chain);
+    assert_eq!(damaged, Vec::<PathBuf>::new());
+    files
+}
+
+/// As [`unpacked`], with the damaged ones.
+fn unpacked_again(layer: &Arc<Layer>, below: &RootView, chain: &Path) -> (PathBuf, Vec<PathBuf>) {
+    let (folder, trusted, mut damaged) = (chain.join("unpacked"), BTreeSet::new(), Vec::new());
+    let place = Unpacked { folder: &folder, ownership: ownership(), trusted: &trusted };
+    let files = unpack(layer, below, place, UnpackedTimes::OfTar, &mut damaged).unwrap();
+    (files, damaged)
+}
+
 impl Chain {
     fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("imgraph-layers-").tempdir().unwrap().keep();
@@ -65,9 +81,7 @@ impl Chain {
 
     fn push(&mut self, tar: &[u8]) {
         let layer = layer(tar);
-        let place =
-            unpack(&layer, &self.view, &self.folder.join("unpacked"), ownership(), UnpackedTimes::OfTar)
-                .unwrap();
+        let place = unpacked(&layer, &self.view, &self.folder);
         self.lower.insert(0, place);
         self.view.apply(layer);
     }
@@ -290,7 +304,8 @@ fn a_difference_of_a_copy_is_what_was_changed() {
         assert!(output.status.success() && output.stderr.is_empty(), "{script}: {output:?}");
         let mut writer = LayerWriter::new(Vec::new(), 0);
         write_difference(Written::Copy(&copy), &chain.view, ownership(), &mut writer).unwrap();
-        let layer = layer(&writer.finish().unwrap());
+        let tar = writer.finish().unwrap();
+        let layer = layer(&tar);
         let index = layer.index();
         let entries = (1..index.len() as u32).map(|record| {
             let mark = if index.is_whiteout(record) { "-" } else { "" };
@@ -299,6 +314,14 @@ fn a_difference_of_a_copy_is_what_was_changed() {
         let mut entries: Vec<String> = entries.collect();
         entries.sort();
         assert_eq!(entries.join(" "), expected, "{script}");
+        // Of a file with several names an overlay copies one up, and the others stay as they were.
+        if !expected.ends_with("d e f") {
+            chain.run(&format!("umask 022; {script}"));
+            let mut on_overlay = LayerWriter::new(Vec::new(), 0);
+            let upper = chain.folder.join("upper");
+            write_difference(Written::Upper(&upper), &chain.view, ownership(), &mut on_overlay).unwrap();
+            assert!(on_overlay.finish().unwrap() == tar, "{script}: an overlay gives another layer");
+        }
         let mut after = chain.view.clone();
         after.apply(layer);
         if is_root() {
@@ -314,6 +337,9 @@ fn a_difference_of_a_copy_is_what_was_changed() {
     check("rm -r a; printf x > a", "a");
     check("rm -r g", "-g");
     check("rm -r g; mkdir -m 700 g", "-g/h g");
+    check("rm -r a; mkdir -p a/d; printf x > a/d/f", "-a/b -a/c a a/d a/d/f");
+    check("rm -r a; mkdir a; printf x > a/b; ln -s y a/c", "a a/b a/c");
+    check("rm -r a g; mkdir a g; mkdir a/c g/i", "-a/b -g/h a a/c g g/i");
     check("chmod 711 g", "g");
     // Of a file with several names.
     check("rm e", "-e");
@@ -385,14 +411,12 @@ fn unpacked_layers_are_found_again_and_swept() {
     let mut chain = Chain::new();
     let tar = written(&[("a", EntryKind::Folder, 0o000), ("b", EntryKind::Folder, 0o755)], &[]);
     chain.push(&tar);
-    let place = chain.lower[0].clone();
+    let files = chain.lower[0].clone();
+    let place = files.parent().unwrap().to_owned();
     let before = fs::metadata(&place).unwrap();
     std::thread::scope(|scope| {
         let unpack_again = || {
-            let unpacked = chain.folder.join("unpacked");
-            let again =
-                unpack(&layer(&tar), &RootView::default(), &unpacked, ownership(), UnpackedTimes::OfTar);
-            assert_eq!(again.unwrap(), place);
+            assert_eq!(unpacked(&layer(&tar), &RootView::default(), &chain.folder), files);
         };
         (0..4).for_each(|_thread| drop(scope.spawn(unpack_again)));
     });
@@ -406,6 +430,52 @@ fn unpacked_layers_are_found_again_and_swept() {
     sweep_unpacked(&chain.folder.join("unpacked"), ownership()).unwrap();
     let names = fs::read_dir(place.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
     assert_eq!(names.collect::<Vec<_>>(), [place]);
+}
+
+/// Whatever somebody does to the files of an unpacked layer is seen, and mended.
+#[test]
+fn what_was_changed_from_outside_is_unpacked_again() {
+    type Change = fn(&Path) -> std::io::Result<()>;
+    let mut chain = Chain::new();
+    let entries = [
+        ("d", EntryKind::Folder, 0o755),
+        ("d/f", EntryKind::File { size: 3 }, 0o644),
+        ("l", EntryKind::Link { target: b"d/f".as_slice().into() }, 0o777),
+    ];
+    let tar = written(&entries, &[]);
+    chain.push(&tar);
+    let files = chain.lower[0].clone();
+    let changes: [(&str, Change); 11] = [
+        ("altered, time put back", |files| {
+            let before = fs::metadata(files.join("d/f"))?.modified()?;
+            fs::write(files.join("d/f"), "ABC")?;
+            fs::File::options().write(true).open(files.join("d/f"))?.set_modified(before)
+        }),
+        ("cut short", |files| fs::write(files.join("d/f"), "ab")),
+        ("removed", |files| fs::remove_file(files.join("d/f"))),
+        ("put in its place", |files| {
+            fs::write(files.join("new"), "ABC")?;
+            fs::rename(files.join("new"), files.join("d/f"))
+        }),
+        ("added", |files| fs::write(files.join("d/g"), "")),
+        ("added on top", |files| fs::write(files.join("g"), "")),
+        ("another mode", |files| fs::set_permissions(files.join("d/f"), fs::Permissions::from_mode(0o600))),
+        ("another link", |files| {
+            fs::remove_file(files.join("l"))?;
+            std::os::unix::fs::symlink("d/g", files.join("l"))
+        }),
+        ("all gone", |files| fs::remove_dir_all(files)),
+        ("facts gone", |files| fs::remove_file(files.with_file_name("facts"))),
+        ("facts cut short", |files| fs::write(files.with_file_name("facts"), "0")),
+    ];
+    for (name, change) in changes {
+        change(&files).unwrap();
+        let (again, damaged) = unpacked_again(&layer(&tar), &RootView::default(), &chain.folder);
+        assert_eq!((&again, damaged), (&files, vec![files.parent().unwrap().to_owned()]), "{name}");
+        assert_eq!(fs::read_to_string(files.join("l")).unwrap(), "abc", "{name}");
+        assert_eq!(fs::read_dir(files.join("d")).unwrap().count(), 1, "{name}");
+        unpacked(&layer(&tar), &RootView::default(), &chain.folder);
+    }
 }
 
 /// A folder that a layer does not list has the owner and mode of the layers below, in the overlay too.
@@ -424,12 +494,6 @@ fn folders_that_a_layer_leaves_out_are_as_below() {
     let shown = chain.run("");
     assert_eq!(shown["a"], "d|711|0:0|||");
     assert_eq!(shown, listed(&chain.view));
-    let other = unpack(
-        chain.view.layers().last().unwrap(),
-        &RootView::default(),
-        &chain.folder.join("unpacked"),
-        ownership(),
-        UnpackedTimes::OfTar,
-    );
-    assert!(other.unwrap().as_os_str().as_bytes() != chain.lower[0].as_os_str().as_bytes());
+    let other = unpacked(chain.view.layers().last().unwrap(), &RootView::default(), &chain.folder);
+    assert!(other.as_os_str().as_bytes() != chain.lower[0].as_os_str().as_bytes());
 }

@@ -6,6 +6,7 @@
 #![cfg(target_os = "linux")]
 
 use std::fs::{self, Permissions};
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -160,6 +161,122 @@ fn many_ids_are_as_good_as_all() {
     assert_eq!(place.digest(user, "many"), place.digest(ROOT, "many"));
 }
 
+/// The beginning of a command that runs another as the user `id` with these further groups.
+fn as_user(id: u32, groups: &[&str]) -> Command {
+    let mut command = Command::new("/usr/bin/setpriv");
+    command.args([format!("--reuid={id}"), format!("--regid={id}")]);
+    command.arg(format!("--groups={id},{}", groups.join(",")));
+    command
+}
+
+/// Runs `command` as root of a user namespace that somebody else made, with `count` ids from `first` on.
+fn in_namespace(command: &Command, first: u32, count: u32) -> Output {
+    let mut inside = as_user(first, &["7"]);
+    inside.args(["unshare", "-U", "sh", "-c", "read go; exec \"$@\"", "sh"]);
+    inside.arg(command.get_program()).args(command.get_args());
+    inside.current_dir(command.get_current_dir().unwrap()).env_clear();
+    inside.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    inside.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = inside.spawn().unwrap();
+    let process = PathBuf::from(format!("/proc/{}", child.id()));
+    let own = fs::read_link("/proc/self/ns/user").unwrap();
+    while fs::read_link(process.join("ns/user")).unwrap() == own {
+        thread::sleep(Duration::from_millis(1));
+    }
+    for map in ["uid_map", "gid_map"] {
+        fs::write(process.join(map), format!("0 {first} {count}")).unwrap();
+    }
+    child.stdin.take().unwrap().write_all(b"\n").unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// The first of the ids of a namespace, and how many there are: a rootless container, one with few ids, and
+/// `unshare -Ur`.
+const NAMESPACES: [(u32, u32); 3] = [(200_000, 65_536), (200_000, 1000), (0, 1)];
+
+#[test]
+fn root_of_somebody_elses_namespace_has_the_ids_that_there_are() {
+    if !is_root() {
+        return;
+    }
+    let place = Place::new(CHANGES);
+    let expected = place.digest(ROOT, "namespace");
+    for (first, count) in NAMESPACES {
+        let user = User { name: "inside", uid: first, gid: first };
+        let cache = place.cache(&format!("namespace-{count}"), user);
+        assert_eq!(
+            digest(&in_namespace(&place.build(ROOT, &cache), first, count)),
+            expected,
+            "{first} {count}"
+        );
+        assert_eq!(running(&cache), Vec::<String>::new(), "{first} {count}");
+    }
+    place.write(
+        "RUN echo app:x:5:6::/:/bin/sh > /etc/passwd && chown 7:65534 /bin/busybox\n\
+         RUN --mount=type=cache,target=/c,uid=5,gid=6 ls -ldn /c > /owner && \
+         mkdir -p /mine/in && chown -R 5:6 /mine && chmod 700 /mine /mine/in\n\
+         USER app\n\
+         RUN id > /mine/in/id && ls -ln /bin/busybox >> /mine/in/id\n",
+    );
+    let expected = place.digest(ROOT, "namespace-user");
+    for (first, count) in NAMESPACES {
+        let user = User { name: "inside-user", uid: first, gid: first };
+        let cache = place.cache(&format!("namespace-{count}"), user);
+        let output = in_namespace(&place.build(ROOT, &cache), first, count);
+        if count >= 65_536 {
+            assert_eq!(digest(&output), expected, "{first} {count}");
+        } else {
+            assert!(!output.status.success() && said(&output).contains("chown"), "{}", said(&output));
+        }
+        let mut doctor = Command::new(place.path("imgraph"));
+        doctor
+            .arg("doctor")
+            .current_dir(place.path("workspace"))
+            .env("HOME", &cache)
+            .env("PATH", "/usr/bin:/bin");
+        let said = said(&in_namespace(&doctor, first, count));
+        let expected = match count {
+            65_536 => "ids        65536 ids can be mapped".to_owned(),
+            _ => format!("root is in a user namespace that has too few ids ({count} from 0 on)"),
+        };
+        assert!(said.contains(&expected), "{said}");
+        assert_eq!(said.contains("RUN works, in a user namespace with many ids"), count >= 65_536, "{said}");
+    }
+    // Groups of whoever made the namespace are not those of commands.
+    place.write("RUN id > /id\n");
+    let expected = place.digest(ROOT, "namespace-groups");
+    for (first, count) in NAMESPACES {
+        let user = User { name: "inside-groups", uid: first, gid: first };
+        let cache = place.cache(&format!("namespace-{count}"), user);
+        assert_eq!(
+            digest(&in_namespace(&place.build(ROOT, &cache), first, count)),
+            expected,
+            "{first} {count}"
+        );
+    }
+    place.write("USER 5\nRUN true\n");
+    let user = User { name: "inside-refused", uid: 0, gid: 0 };
+    let said = said(&in_namespace(&place.build(ROOT, &place.cache("refused", user)), 0, 1));
+    assert!(said.contains("is to run as user 5:0") && said.contains("--map-auto"), "{said}");
+}
+
+#[test]
+fn further_groups_that_commands_see_are_told() {
+    if !is_root() {
+        return;
+    }
+    let place = Place::new("");
+    let doctor = |groups: &[&str]| {
+        let mut doctor = as_user(SINGLE.uid, groups);
+        doctor.arg(place.path("imgraph")).arg("doctor").env_clear().current_dir(place.path("workspace"));
+        doctor.env("HOME", place.cache("doctor", SINGLE)).env("PATH", "/usr/bin:/bin");
+        said(&doctor.output().unwrap())
+    };
+    let told = "and commands see your further groups";
+    assert!(doctor(&["7"]).contains(told));
+    assert!(!doctor(&["65534"]).contains(told));
+}
+
 #[test]
 fn one_id_refuses_other_users_with_the_line() {
     if !is_root() {
@@ -183,9 +300,7 @@ fn without_overlays_roots_are_copied() {
     if !is_root() {
         return;
     }
-    // A folder that is removed and made again is told in another way.
-    let changes = CHANGES.replace("rm -rf /bin/ls /d/e && mkdir /d/e &&", "rm /bin/ls /d/e/f &&");
-    let place = Place::new(&format!("{changes}RUN --mount=from=busy,target=/b test -f /b/busybox\n"));
+    let place = Place::new(&format!("{CHANGES}RUN --mount=from=busy,target=/b test -f /b/busybox\n"));
     let dockerfile = fs::read_to_string(place.path("workspace/Dockerfile")).unwrap();
     let busy = format!("FROM scratch AS busy\nCOPY busybox /\n{dockerfile}");
     fs::write(place.path("workspace/Dockerfile"), busy).unwrap();

@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use crate::types::cancellation::Cancellation;
 use crate::types::digest::OutputDigest;
 use crate::types::event::{EventSink, Subject};
@@ -24,18 +26,24 @@ pub enum FileTimes {
 }
 
 impl FileTimes {
-    /// The times for a build by this Dockerfile: those of the disk where a `RUN` may mount a cache. In doubt it may.
-    pub fn for_dockerfile(dockerfile: &[u8]) -> Self {
+    /// The times for a build by this Dockerfile, to which bases leave these `triggers`: those of the disk where a
+    /// `RUN` may mount a cache. In doubt it may.
+    pub fn of(dockerfile: &[u8], triggers: &[String]) -> Self {
         let text = String::from_utf8_lossy(dockerfile);
-        let is_line_end = |text: &str, at: usize| !text[..at].trim_end_matches('\r').ends_with(['\\', '`']);
-        let may_mount_cache = text.match_indices("--mount").any(|(at, _)| {
-            let rest = &text[at..];
-            let end = rest.match_indices('\n').map(|(end, _)| end).find(|end| is_line_end(rest, *end));
-            let line = &rest[..end.unwrap_or(rest.len())];
-            line.contains("cache") || line.contains('$')
-        });
-        if may_mount_cache { Self::OfDisk } else { Self::Fixed }
+        let texts = triggers.iter().map(String::as_str).chain([&*text]);
+        if texts.into_iter().any(may_mount_cache) { Self::OfDisk } else { Self::Fixed }
     }
+}
+
+/// Whether a `RUN` of `text` may mount a cache.
+fn may_mount_cache(text: &str) -> bool {
+    let is_line_end = |text: &str, at: usize| !text[..at].trim_end_matches('\r').ends_with(['\\', '`']);
+    text.match_indices("--mount").any(|(at, _)| {
+        let rest = &text[at..];
+        let end = rest.match_indices('\n').map(|(end, _)| end).find(|end| is_line_end(rest, *end));
+        let line = &rest[..end.unwrap_or(rest.len())];
+        line.contains("cache") || line.contains('$')
+    })
 }
 
 /// A folder of which a builder is sent the listed entries: a view.
@@ -81,6 +89,9 @@ pub struct BuildRequest<'r> {
     pub dockerfile: &'r [u8],
     /// The name under which messages speak of the Dockerfile: a path of the workspace.
     pub dockerfile_name: &'r str,
+    /// The `ONBUILD` instructions that images leave to the Dockerfile's stages which are based on them. The builder
+    /// finds them by itself: they are told because of what they say about how to send files.
+    pub triggers: &'r [String],
     /// The wanted stage; `None` is the last.
     pub stage: Option<&'r str>,
     /// The main context; `None` when the wanted stage reads nothing of it.
@@ -144,7 +155,7 @@ pub enum BuildError {
 }
 
 /// The images that a builder has at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inventory {
     /// The digests of all images, as [`BuildOutput::digest`] names them.
     pub digests: BTreeSet<OutputDigest>,
@@ -246,7 +257,9 @@ mod tests {
     #[test]
     fn files_keep_their_times_where_a_cache_may_be_mounted() {
         let check = |dockerfile: &str, expected: FileTimes| {
-            assert_eq!(FileTimes::for_dockerfile(dockerfile.as_bytes()), expected, "{dockerfile}");
+            assert_eq!(FileTimes::of(dockerfile.as_bytes(), &[]), expected, "{dockerfile}");
+            let triggers = ["COPY . /".to_owned(), dockerfile.to_owned()];
+            assert_eq!(FileTimes::of(b"FROM base", &triggers), expected, "trigger: {dockerfile}");
         };
         check("RUN --mount=type=cache,target=/t make", FileTimes::OfDisk);
         check("RUN --mount=target=/t,type=$T make", FileTimes::OfDisk);

@@ -9,6 +9,7 @@
 //!                  /index/<workspace>                what is known of a workspace's files
 //!                  /recalls/<workspace>/<request>    a run that had nothing to do
 //!                  /steps/ab/<step key>              what a step of the embedded builder gave
+//!                  /listings/<engine>                the images that an engine listed
 //! ```
 //!
 //! The caller says where the folder is; nothing here knows a home folder or an environment. The
@@ -56,12 +57,22 @@ pub enum Kind {
     Recalls,
     /// Steps of the embedded builder.
     Steps,
+    /// The images that engines listed.
+    Listings,
 }
 
 impl Kind {
     /// All kinds, in the order in which they are shown.
-    pub const ALL: [Self; 7] =
-        [Self::Actions, Self::Views, Self::Builds, Self::Logs, Self::Indexes, Self::Recalls, Self::Steps];
+    pub const ALL: [Self; 8] = [
+        Self::Actions,
+        Self::Views,
+        Self::Builds,
+        Self::Logs,
+        Self::Indexes,
+        Self::Recalls,
+        Self::Steps,
+        Self::Listings,
+    ];
 
     /// The name of the folder, and of the kind in reports.
     pub const fn name(self) -> &'static str {
@@ -73,6 +84,7 @@ impl Kind {
             Self::Indexes => "index",
             Self::Recalls => "recalls",
             Self::Steps => "steps",
+            Self::Listings => "listings",
         }
     }
 

@@ -13,6 +13,7 @@ pub mod record_file;
 pub mod action_record;
 pub mod index_file;
 pub mod last_build;
+pub mod listing_file;
 pub mod recall_file;
 pub mod step_record;
 pub mod log_file;

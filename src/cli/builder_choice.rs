@@ -45,6 +45,8 @@ pub(crate) struct Connect {
     /// Where the caches are to be.
     pub(super) cache: Option<PathBuf>,
     pub(super) remote: RemoteSettings,
+    /// Whether more is told than what matters.
+    pub(super) verbose: bool,
 }
 
 /// Why there is no builder.

@@ -17,6 +17,7 @@ mod exit;
 mod circle;
 pub mod diagnostics;
 mod terminal;
+mod listing;
 mod progress;
 mod session;
 mod revisions;

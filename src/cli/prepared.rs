@@ -16,6 +16,7 @@ use crate::cache::last_build::LastBuilds;
 use crate::engine::lookup::{self, Known};
 use crate::engine::parts::Touched;
 use crate::engine::recall::StoreFacts;
+use crate::engine::secrets::OptionalSecrets;
 use crate::graph::key::Keyed;
 use crate::graph::node::Graph;
 use crate::graph::node_views::NodeViews;
@@ -35,6 +36,7 @@ pub(crate) struct Prepared {
     pub(crate) engine: Option<Arc<AnyBuilder>>,
     pub(crate) inventory: Inventory,
     pub(crate) bases: Bases,
+    pub(crate) optional_secrets: OptionalSecrets,
     pub(crate) cache: CacheFolder,
 }
 
@@ -105,7 +107,20 @@ impl Prepared {
         let KeyedGraph { workspace, graph, views, source_keys } = keyed;
         let Asked { builder, engine, inventory, bases } = asked;
         let cache = session.cache()?;
-        Ok(Self { workspace, graph, views, source_keys, builder, engine, inventory, bases, cache })
+        let root = workspace.snapshot.root_on_disk();
+        let optional_secrets = OptionalSecrets::look(&graph, &session.environment, root);
+        Ok(Self {
+            workspace,
+            graph,
+            views,
+            source_keys,
+            builder,
+            engine,
+            inventory,
+            bases,
+            optional_secrets,
+            cache,
+        })
     }
 
     /// The last successes of this workspace's targets.
@@ -121,6 +136,7 @@ impl Prepared {
             builder: &*self.builder,
             inventory: &self.inventory,
             bases: &self.bases,
+            absent_secrets: &self.optional_secrets.absent,
             cache: &self.cache,
             last_builds,
             forced,
@@ -211,5 +227,6 @@ fn ask(
     let _told = connected.send(builder.clone());
     let many = patterns.iter().any(|pattern| pattern.ends_with("..."));
     let builder = builder.ok().filter(|builder| many && builder.lists_all())?;
-    Some(builder.inventory())
+    let asks_in_any_case = session.everywhere.no_index;
+    Some(if asks_in_any_case { builder.inventory() } else { session.engine().inventory(&builder) })
 }

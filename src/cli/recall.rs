@@ -14,11 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use super::arguments::Targets;
 use super::builder_choice::Connect;
-use super::exit::Exit;
+use super::exit::{self, Exit};
 use super::prepared::{Anew, Early, Engine, Prepared};
 use super::session::Session;
 use super::terminal;
-use crate::build::builder::Builder;
 use crate::build::docker::NamesMark;
 use crate::cache::folder::CacheFolder;
 use crate::cache::last_build::LastBuilds;
@@ -166,6 +165,7 @@ impl Request {
                 Before::Partly(Box::new(Partly { before: BeforePart(kept), anew }))
             }
             _ => {
+                exit::leave(snapshot);
                 let Recall { store, told, .. } = kept.recall;
                 Before::Same { builder: store.description().to_owned(), told }
             }
@@ -207,6 +207,7 @@ impl Request {
         let (names, hash) = &recall.environment;
         let facts = GitFacts::of(&self.root);
         session.environment.hash(names) == *hash
+            && recall.secrets.iter().all(|(place, was)| place.is_filled(&session.environment) == *was)
             && recall.git.iter().all(|(question, answer)| facts.answer(*question) == *answer)
             && self.last_builds_changed_at() == recall.last_builds
     }
@@ -235,6 +236,7 @@ impl Request {
             self.file.forget();
         } else if let Some((looks, index)) = snapshot.renewed(&kept.recall.looks) {
             kept.recall.looks = looks;
+            kept.recall.secrets.extend(prepared.optional_secrets.seen.iter().cloned());
             // A cache that cannot be written is told by whoever has something of his own to keep.
             let _kept = self.file.index().write(&index).and_then(|()| self.file.store(kept));
         }
@@ -265,7 +267,8 @@ impl Request {
         let parts = parts.and_then(|parts| self.file.store_parts(&parts).ok());
         let mark = |names| prepared.engine.as_ref()?.mark(&names);
         let images = store.every_name().and_then(mark);
-        let recall = Recall { looks, environment, git, store, parts, last_builds, told };
+        let secrets = prepared.optional_secrets.seen.clone();
+        let recall = Recall { looks, environment, secrets, git, store, parts, last_builds, told };
         // Last what the others are found by.
         let kept = Kept { recall, images };
         if let Err(error) = self.file.index().write(&index).and_then(|()| self.file.store(kept)) {
@@ -309,7 +312,7 @@ fn ask_aside<Told>(connect: &Connect, kept: &Kept<Told>) -> (Receiver<Images>, E
 /// Connects, and lists all images where so many names are wanted that it is quicker.
 fn ask(connect: &Connect, names: usize) -> Option<Engine> {
     let builder = Arc::new(connect.connect().ok()?);
-    let listed = if builder.lists_all_for(names) { Some(builder.inventory().ok()?) } else { None };
+    let listed = if builder.lists_all_for(names) { Some(connect.inventory(&builder).ok()?) } else { None };
     Some(Engine { builder, listed })
 }
 

@@ -306,6 +306,7 @@ impl Session {
             docker_host: self.everywhere.docker_host.clone(),
             cache: self.cache_place(),
             remote: remote_settings(&self.environment, &self.everywhere.mirror),
+            verbose: self.everywhere.verbose,
         }
     }
 

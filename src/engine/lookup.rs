@@ -2,16 +2,17 @@
 //!
 //! The plan and the runner ask it in the same words, so that what a plan promises is what a run does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::build::builder::{Bases, Builder, Inventory};
 use crate::cache::action_record::ActionRecord;
 use crate::cache::folder::CacheFolder;
 use crate::cache::last_build::LastBuilds;
-use crate::graph::key::{Keyed, Outputs};
+use crate::graph::key::{Keyed, Outputs, Surroundings};
 use crate::graph::manifest::Fact;
 use crate::graph::node::{Build, External, Graph, Node, Work};
 use crate::graph::node_views::NodeViews;
+use crate::graph::target::SecretSource;
 use crate::syntax::image_reference::ImageReference;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::digest::{ActionKey, OutputDigest, SourceKey};
@@ -71,6 +72,8 @@ pub struct Known<'k> {
     pub inventory: &'k Inventory,
     /// Which images without a pin the builder would take for bases.
     pub bases: &'k Bases,
+    /// The optional secrets that are not there.
+    pub absent_secrets: &'k HashSet<SecretSource>,
     /// The action cache.
     pub cache: &'k CacheFolder,
     /// The last success of each target.
@@ -95,19 +98,23 @@ impl Known<'_> {
         Keyed { graph: self.graph, views: self.views }
     }
 
+    fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings { family: self.builder.family(), absent_secrets: self.absent_secrets }
+    }
+
     /// The action key of the build `id`, whose dependencies have the outputs `outputs`.
     pub fn key(&self, id: NodeId, build: &Build, outputs: Outputs<'_>) -> ActionKey {
-        self.keyed().action_key(id, build, self.builder.family(), outputs)
+        self.keyed().action_key(id, build, self.surroundings(), outputs)
     }
 
     /// The facts behind [`Known::key`].
     pub fn facts(&self, id: NodeId, build: &Build, outputs: Outputs<'_>) -> Vec<Fact> {
-        self.keyed().action_facts(id, build, self.builder.family(), outputs)
+        self.keyed().action_facts(id, build, self.surroundings(), outputs)
     }
 
     /// The facts of the build `id` that no other output decides.
     pub fn static_facts(&self, id: NodeId, build: &Build) -> Vec<Fact> {
-        self.keyed().static_facts(id, build, self.builder.family())
+        self.keyed().static_facts(id, build, self.surroundings())
     }
 
     /// What the cache knows of `key`.

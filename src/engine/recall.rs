@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::lookup::{self, Known, link_name};
+use super::secrets::SecretPlace;
 use crate::build::builder::{Bases, Builder, Inventory};
 use crate::build::late_builder::Expected;
 use crate::source::git_facts::GitQuestion;
@@ -32,6 +33,8 @@ pub struct Recall<Told> {
     pub looks: Looks,
     /// The names of the environment variables, and a hash of what they were.
     pub environment: (Vec<String>, EnvironmentHash),
+    /// The places of optional secrets, and whether there was something in each.
+    pub secrets: Vec<(SecretPlace, bool)>,
     /// What git was asked, and what it answered.
     pub git: Vec<(GitQuestion, String)>,
     /// What the builder has.

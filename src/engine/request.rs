@@ -29,6 +29,7 @@ pub struct Prepared {
     subject: Subject,
     dockerfile: Arc<[u8]>,
     dockerfile_name: String,
+    triggers: Vec<String>,
     stage: Option<String>,
     context: Option<PathBuf>,
     folders: BTreeMap<String, PathBuf>,
@@ -61,6 +62,7 @@ impl Prepared {
             subject: subject.clone(),
             dockerfile,
             dockerfile_name: definition.dockerfile.value.to_string(),
+            triggers: Vec::new(),
             stage: definition.stage.as_ref().map(|stage| stage.value.clone()),
             context: build.context.as_ref().map(place),
             folders: build.folders.iter().map(|(name, folder)| (name.clone(), place(folder))).collect(),
@@ -79,6 +81,12 @@ impl Prepared {
     #[must_use]
     pub fn with_secrets(self, secrets: Vec<SecretValue>) -> Self {
         Self { secrets, ..self }
+    }
+
+    /// With these `ONBUILD` instructions of bases.
+    #[must_use]
+    pub fn with_triggers(self, triggers: Vec<String>) -> Self {
+        Self { triggers, ..self }
     }
 
     /// Under these names.
@@ -107,6 +115,7 @@ impl Prepared {
             subject: &self.subject,
             dockerfile: &self.dockerfile,
             dockerfile_name: &self.dockerfile_name,
+            triggers: &self.triggers,
             stage: self.stage.as_deref(),
             context: self.context.as_ref().map(|on_disk| sent("", on_disk)),
             contexts: folders.chain(images).collect(),

@@ -1,10 +1,17 @@
-//! The values of a target's secrets, read when its build starts and dropped when it ends.
+//! The values of a target's secrets, read when its build starts and dropped when it ends; and which of the optional
+//! ones are there, which is known before.
+//!
+//! Whether a secret is there enters keys: a `RUN` can see it. What it holds does not.
 //!
 //! **Invariant:** a value goes from here to the builder and nowhere else.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 use crate::build::builder::SecretValue;
+use crate::graph::node::{Graph, Node};
 use crate::graph::target::{BuildDefinition, Secret, SecretSource};
 use crate::source::snapshot::Snapshot;
 use crate::types::environment::Environment;
@@ -17,34 +24,97 @@ pub struct SecretError {
     why: String,
 }
 
-/// The secrets of `definition` that are there.
+/// Where a secret may be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SecretPlace {
+    /// In this variable.
+    Variable(String),
+    /// In the file at this absolute path.
+    File(PathBuf),
+}
+
+impl SecretPlace {
+    fn of(source: &SecretSource, root: &Path) -> Self {
+        match source {
+            SecretSource::Environment(name) => Self::Variable(name.clone()),
+            SecretSource::WorkspaceFile(path) => Self::File(path.on_disk(root)),
+            SecretSource::HostFile(path) => Self::File(path.clone()),
+        }
+    }
+
+    /// Whether there is a secret in it that can be read.
+    pub fn is_filled(&self, environment: &Environment) -> bool {
+        match self {
+            Self::Variable(name) => environment.is_set(name),
+            Self::File(path) => {
+                path.metadata().is_ok_and(|found| found.is_file()) && std::fs::File::open(path).is_ok()
+            }
+        }
+    }
+}
+
+/// Which of the optional secrets of a graph are there.
+#[derive(Clone, Debug, Default)]
+pub struct OptionalSecrets {
+    /// Those that are not.
+    pub absent: HashSet<SecretSource>,
+    /// All places that were looked into, and whether there is something in each.
+    pub seen: Vec<(SecretPlace, bool)>,
+}
+
+impl OptionalSecrets {
+    /// Looks for the optional secrets of all builds of `graph`, of the workspace at `root`.
+    pub fn look(graph: &Graph, environment: &Environment, root: &Path) -> Self {
+        let (mut found, mut known) = (Self::default(), HashSet::new());
+        let builds = graph.nodes.values().iter().filter_map(Node::build);
+        let secrets = builds.flat_map(|build| build.definition().secrets.iter());
+        for secret in secrets.map(|(_id, secret)| &secret.value).filter(|secret| secret.optional) {
+            if !known.insert(&secret.source) {
+                continue;
+            }
+            let place = SecretPlace::of(&secret.source, root);
+            let is_there = place.is_filled(environment);
+            if !is_there {
+                found.absent.insert(secret.source.clone());
+            }
+            found.seen.push((place, is_there));
+        }
+        found
+    }
+}
+
+/// The secrets of `definition` but for those that are `absent`, as the key has it.
 ///
 /// # Errors
-/// For the first secret that is not there and not optional.
+/// For the first secret that is not there and not absent.
 pub fn read(
     definition: &BuildDefinition,
+    absent: &HashSet<SecretSource>,
     environment: &Environment,
     snapshot: &Snapshot,
 ) -> Result<Vec<SecretValue>, SecretError> {
     let mut values = Vec::new();
     for (id, secret) in &definition.secrets {
-        match value(&secret.value, environment, snapshot) {
+        let Secret { source, optional } = &secret.value;
+        if *optional && absent.contains(source) {
+            continue;
+        }
+        match value(source, environment, snapshot) {
             Ok(value) => values.push(SecretValue { id: id.clone(), value }),
-            Err(_why) if secret.value.optional => {}
             Err(why) => return Err(SecretError { id: id.clone(), why }),
         }
     }
     Ok(values)
 }
 
-fn value(secret: &Secret, environment: &Environment, snapshot: &Snapshot) -> Result<Vec<u8>, String> {
-    let path: PathBuf = match &secret.source {
-        SecretSource::Environment(name) => {
-            let value = environment.get(name).map(|value| value.as_bytes().to_vec());
-            return value.ok_or_else(|| format!("the environment variable {name} is not set"));
+fn value(source: &SecretSource, environment: &Environment, snapshot: &Snapshot) -> Result<Vec<u8>, String> {
+    match SecretPlace::of(source, snapshot.root_on_disk()) {
+        SecretPlace::Variable(name) => {
+            let value = environment.get(&name).map(|value| value.as_bytes().to_vec());
+            value.ok_or_else(|| format!("the environment variable {name} is not set"))
         }
-        SecretSource::WorkspaceFile(path) => path.on_disk(snapshot.root_on_disk()),
-        SecretSource::HostFile(path) => path.clone(),
-    };
-    std::fs::read(&path).map_err(|cause| format!("{}: {cause}", path.display()))
+        SecretPlace::File(path) => {
+            std::fs::read(&path).map_err(|cause| format!("{}: {cause}", path.display()))
+        }
+    }
 }

@@ -137,7 +137,7 @@ fn attempt(
     order: &Order,
     events: &dyn EventSink,
 ) -> Result<OutputDigest, BuildError> {
-    refuse_triggers(shop, build, order)?;
+    let triggers = triggers(shop, build, order)?;
     let definition = build.definition();
     let surroundings = |message: String| BuildError::Surroundings { message, help: None };
     let dockerfile =
@@ -145,10 +145,11 @@ fn attempt(
     let outputs: Outputs<'_> = &|id| order.output(id);
     let prepared =
         Prepared::new(shop.known, order.id, build, &order.subject, outputs, shop.snapshot, dockerfile);
-    let secrets = secrets::read(definition, shop.environment, shop.snapshot).map_err(|error| {
-        BuildError::Failed { message: error.to_string(), line: None, log_tail: Vec::new() }
-    })?;
-    let mut prepared = prepared.with_secrets(secrets).with_tags(order.tags.clone());
+    let secrets =
+        secrets::read(definition, shop.known.absent_secrets, shop.environment, shop.snapshot).map_err(
+            |error| BuildError::Failed { message: error.to_string(), line: None, log_tail: Vec::new() },
+        )?;
+    let mut prepared = prepared.with_secrets(secrets).with_triggers(triggers).with_tags(order.tags.clone());
     if shop.no_cache && shop.known.forced.contains(&order.id) {
         prepared = prepared.without_cache();
     }
@@ -157,10 +158,13 @@ fn attempt(
     Ok(built.digest)
 }
 
-/// Refuses a base from elsewhere whose `ONBUILD` instructions read what the key may not hold. The
-/// Dockerfile does not say which they are, and only the engine knows that they are there.
-fn refuse_triggers(shop: Shop<'_>, build: &Build, order: &Order) -> Result<(), BuildError> {
+/// The `ONBUILD` instructions of bases. Refuses a base from elsewhere whose instructions read what the key may not
+/// hold: the Dockerfile does not say which they are, and only the builder knows that they are there.
+fn triggers(shop: Shop<'_>, build: &Build, order: &Order) -> Result<Vec<String>, BuildError> {
     let node = &shop.known.graph.nodes[order.id];
+    let own = node.dependencies.iter().filter_map(|used| shop.known.graph.nodes[used.node].build());
+    let own = own.flat_map(|base| &base.slice.triggers).map(|trigger| trigger.value.clone());
+    let mut all: Vec<String> = own.collect();
     for reference in build.slice.references.iter().filter(|reference| reference.kind == ReferenceKind::From) {
         let Some(id) = node.dependencies.iter().find_map(|used| is_use(used, reference).then_some(used.node))
         else {
@@ -180,8 +184,9 @@ fn refuse_triggers(shop: Shop<'_>, build: &Build, order: &Order) -> Result<(), B
             );
             return Err(BuildError::Failed { message, line: Some(line), log_tail: Vec::new() });
         }
+        all.extend(triggers);
     }
-    Ok(())
+    Ok(all)
 }
 
 /// Whether a dependency is what `reference` names. One name stands for one image for each platform.

@@ -13,6 +13,7 @@
 //! | arguments that reached stages, or triggers of a base, can see, with values | `argument NAME` | a `RUN` can read them |
 //! | names of stamps that reached stages, or triggers of a base, can see, and the target | `stamp NAME` | with or without it, the output differs; two targets have each their own |
 //! | where mounted secrets come from | `secret ID` | two sources are two values |
+//! | that an optional one is not there (action key only) | `secret ID` | a `RUN` can see it; it is no fact of the workspace |
 //! | reference of an external base that an argument carries | `reference NAME` | a `RUN` can read it |
 //! | digest of the view, per context | `files`, `files NAME` | what is copied |
 //! | each dependency's key or output digest | `image NAME`, `image argument NAME` | what it is based on |
@@ -31,6 +32,7 @@
 //! **Invariant:** a source key is a function of the workspace's files, its pinned bases and its
 //! variables. **Invariant:** an action key exists only when every dependency's output is known.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
 use rayon::prelude::*;
@@ -38,12 +40,22 @@ use rayon::prelude::*;
 use super::manifest::{Fact, FactSink, HashSink, INSTRUCTION, ListSink};
 use super::node::{Build, Dependency, External, Graph, Node, Role, Work};
 use super::node_views::NodeViews;
-use super::target::SecretSource;
+use super::target::{Secret, SecretSource};
 use crate::types::digest::{ActionKey, OutputDigest, SourceKey};
 use crate::types::ids::{DenseMap, NodeId};
 
 /// The version of the table above.
 const FORMAT: &str = "1";
+
+/// What decides an output beside the workspace and the dependencies.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'s> {
+    /// The family of the builder.
+    pub family: &'s str,
+    /// The optional secrets that are not there. A `RUN` can see whether one is mounted, and often does something else
+    /// without it: an output that was made without a secret is not the one with it. What a secret holds stays out.
+    pub absent_secrets: &'s HashSet<SecretSource>,
+}
 
 /// The outputs of the nodes that a node depends on.
 pub type Outputs<'o> = &'o dyn Fn(NodeId) -> OutputDigest;
@@ -83,7 +95,7 @@ impl Keyed<'_> {
         match &node.work {
             Work::External(external) => external_facts(node, external, sink),
             Work::Build(build) => {
-                self.own_facts(id, build, sink);
+                self.own_facts(id, build, None, sink);
                 dependency_facts(node, sink, |dependency| key(dependency.node).to_string());
             }
         }
@@ -97,24 +109,36 @@ impl Keyed<'_> {
     }
 
     /// The action key of the build `id`, whose dependencies have the outputs that `outputs` gives.
-    pub fn action_key(&self, id: NodeId, build: &Build, family: &str, outputs: Outputs<'_>) -> ActionKey {
+    pub fn action_key(
+        &self,
+        id: NodeId,
+        build: &Build,
+        around: Surroundings<'_>,
+        outputs: Outputs<'_>,
+    ) -> ActionKey {
         let mut sink = HashSink::new("imgraph 2026-11 action key");
-        self.write_action(id, build, family, outputs, &mut sink);
+        self.write_action(id, build, around, outputs, &mut sink);
         ActionKey::from_bytes(sink.finish())
     }
 
     /// The facts behind [`Keyed::action_key`].
-    pub fn action_facts(&self, id: NodeId, build: &Build, family: &str, outputs: Outputs<'_>) -> Vec<Fact> {
+    pub fn action_facts(
+        &self,
+        id: NodeId,
+        build: &Build,
+        around: Surroundings<'_>,
+        outputs: Outputs<'_>,
+    ) -> Vec<Fact> {
         let mut sink = ListSink::default();
-        self.write_action(id, build, family, outputs, &mut sink);
+        self.write_action(id, build, around, outputs, &mut sink);
         sink.0
     }
 
     /// The facts of a build that no other output decides: all of [`Keyed::action_facts`] but the images.
-    pub fn static_facts(&self, id: NodeId, build: &Build, family: &str) -> Vec<Fact> {
+    pub fn static_facts(&self, id: NodeId, build: &Build, around: Surroundings<'_>) -> Vec<Fact> {
         let mut sink = ListSink::default();
-        sink.fact("builder", family);
-        self.own_facts(id, build, &mut sink);
+        sink.fact("builder", around.family);
+        self.own_facts(id, build, Some(around), &mut sink);
         sink.0
     }
 
@@ -122,12 +146,12 @@ impl Keyed<'_> {
         &self,
         id: NodeId,
         build: &Build,
-        family: &str,
+        around: Surroundings<'_>,
         outputs: Outputs<'_>,
         sink: &mut impl FactSink,
     ) {
-        sink.fact("builder", family);
-        self.own_facts(id, build, sink);
+        sink.fact("builder", around.family);
+        self.own_facts(id, build, Some(around), sink);
         let node = &self.graph.nodes[id];
         dependency_facts(node, sink, |dependency| outputs(dependency.node).to_string());
     }
@@ -143,10 +167,16 @@ impl Keyed<'_> {
         }
     }
 
-    fn own_facts(&self, id: NodeId, build: &Build, sink: &mut impl FactSink) {
+    fn own_facts(
+        &self,
+        id: NodeId,
+        build: &Build,
+        around: Option<Surroundings<'_>>,
+        sink: &mut impl FactSink,
+    ) {
         recipe_facts(&self.graph.nodes[id], build, sink);
         argument_facts(build, sink);
-        secret_facts(build, sink);
+        secret_facts(build, around, sink);
         self.reference_facts(id, sink);
         for (name, label) in &build.definition().labels {
             sink.fact(&format!("label {name}"), &label.value);
@@ -235,15 +265,22 @@ fn argument_facts(build: &Build, sink: &mut impl FactSink) {
     }
 }
 
-/// Where a secret's value comes from; never the value.
-fn secret_facts(build: &Build, sink: &mut impl FactSink) {
+/// Where a secret's value comes from, and whether an optional one is there; never the value.
+fn secret_facts(build: &Build, around: Option<Surroundings<'_>>, sink: &mut impl FactSink) {
     for id in build.slice.secrets.keys() {
-        let source = match build.definition().secrets.get(id).map(|secret| &secret.value.source) {
+        let secret = build.definition().secrets.get(id).map(|secret| &secret.value);
+        let mut source = match secret.map(|secret| &secret.source) {
             None => "none".to_owned(),
             Some(SecretSource::Environment(name)) => format!("environment {name}"),
             Some(SecretSource::WorkspaceFile(path)) => format!("file {path}"),
             Some(SecretSource::HostFile(_)) => "file of the host".to_owned(),
         };
+        let is_absent = |secret: &Secret| {
+            secret.optional && around.is_some_and(|around| around.absent_secrets.contains(&secret.source))
+        };
+        if secret.is_some_and(is_absent) {
+            source.push_str(", not there");
+        }
         sink.fact(&format!("secret {id}"), &source);
     }
 }

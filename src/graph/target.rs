@@ -112,7 +112,7 @@ pub struct Secret {
 }
 
 /// Where a secret's value comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SecretSource {
     /// The environment variable of this name.
     Environment(String),

@@ -61,6 +61,9 @@ pub fn collect(
     time: SystemTime,
     dry_run: bool,
 ) -> Result<Collected, StoreError> {
+    if !dry_run {
+        derived::sweep(derived).map_err(|cause| StoreError::disk("clear", derived, cause))?;
+    }
     let (mut collected, trash) = {
         let _alone = if dry_run { None } else { Some(store.alone()?) };
         let survey = Survey::make(store, derived)?;

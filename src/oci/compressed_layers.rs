@@ -13,6 +13,7 @@ use super::image::LayerBlob;
 use super::layers::compression::{Compression, unpacked};
 use super::layers::read_ahead;
 use super::store::{Blob, Store, StoreError};
+use super::temporary;
 
 /// In bytes: a digest has 71, and its checksum 64.
 const LARGEST_NOTE: u64 = 256;
@@ -59,8 +60,7 @@ impl CompressedLayers {
     ) -> Result<(), StoreError> {
         let path = self.note(diff_id, compression);
         let write = || -> io::Result<()> {
-            fs::create_dir_all(&self.folder)?;
-            let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+            let mut file = temporary::create(&self.folder)?;
             file.write_all(note_text(diff_id, compression, digest).as_bytes())?;
             file.persist(&path).map_err(|error| error.error)?;
             Ok(())

@@ -1,13 +1,13 @@
 //! What was made of layers and lies beside the store: indexes, unpacked folders, notes of compressed forms.
 //!
 //! ```text
-//! <folder>/layers/<diff id>.index
+//! <folder>/layers/<diff id>
 //!         /compressed/<diff id>.<compression>
 //!         /unpacked/<mode>/<diff id>/
 //! ```
 //!
 //! A name is the 64 digits of the layer's diff id, alone or with something after a dot. Whatever is called
-//! otherwise is left alone: it may be being made.
+//! otherwise is left alone, but for files that were being written by a process that died.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirEntry, Metadata, Permissions};
@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::blob_digest::{BlobDigest, DiffId};
+use super::temporary::sweep_beside;
 
 /// Folders of files that are named by layers.
 const OF_FILES: [&str; 2] = ["layers", "compressed"];
@@ -92,6 +93,11 @@ fn size_of(folder: &Path) -> io::Result<u64> {
         }
     }
     Ok(size)
+}
+
+/// Removes what processes that died had not finished writing.
+pub(super) fn sweep(folder: &Path) -> io::Result<()> {
+    OF_FILES.iter().try_for_each(|name| sweep_beside(&folder.join(name), remove))
 }
 
 /// Removes a file or a folder with all that is in it, folders that may not be written too.

@@ -8,10 +8,13 @@
 
 pub mod blob_digest;
 pub mod layer_entry;
+mod file_lock;
+pub mod temporary;
 pub mod image_config;
 pub mod archive;
 pub mod layers;
 pub mod store;
+pub mod store_check;
 pub mod image;
 pub mod compressed_layers;
 pub mod new_layer;

@@ -24,6 +24,11 @@ impl Environment {
         self.values.get(name).map(String::as_str)
     }
 
+    /// Whether `name` is set, which is not noted: what a run leans on besides is its own affair.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
     /// The same variables, of which none was asked for yet.
     #[must_use]
     pub fn unasked(&self) -> Self {
@@ -92,6 +97,8 @@ mod tests {
         for other in [&[("A", "2")][..], &[], &[("A", "1"), ("C", "")], &[("A", "1C")]] {
             assert_ne!(environment(other).hash(&names), hash, "{other:?}");
         }
+        assert!(first.is_set("B") && !first.is_set("D"));
+        assert_eq!(first.asked().0, names);
         assert_eq!(first.unasked().asked().0, Vec::<String>::new());
     }
 }

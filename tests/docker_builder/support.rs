@@ -193,6 +193,7 @@ impl Case<'_> {
         let request = BuildRequest {
             subject: &Subject { label, platform: builder.platform().clone() },
             dockerfile: self.dockerfile.as_bytes(),
+            triggers: &[],
             dockerfile_name: "docker/Dockerfile",
             stage: self.stage,
             context: self.context.map(View::sent),

@@ -58,4 +58,5 @@ on_both_stores! {
     platforms::each_platform_of_a_linked_target_is_its_own,
     stale_files::a_change_of_the_same_size_and_time_reaches_the_image,
     stale_files::a_change_reaches_a_program_with_a_cache,
+    stale_files::a_trigger_that_may_have_a_cache_sees_times,
 }

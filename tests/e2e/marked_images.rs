@@ -3,7 +3,7 @@
 //!
 //! The test has an engine for itself: any other that moves a name there would hide what is looked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -17,13 +17,17 @@ use imgraph::types::digest::OutputDigest;
 
 use crate::engine::Engine;
 use crate::own_engine::OwnEngine;
-use crate::trial::Trial;
+use crate::trial::{Trial, unique};
 
 /// As long as facts of files are not trusted, and a little longer.
 const UNTIL_SETTLED: Duration = Duration::from_millis(3200);
 /// What a run says that looked at facts alone, of files and of images.
 const MARKED: &str = "(of images, the engine's file of names is the same)";
 const TOLD_AGAIN: &str = "nothing has changed since the same was asked before";
+/// What a run says for which the engine listed nothing, though it looked at all files.
+const LISTED: &str = "the engine's images are those that it listed before";
+/// More names than are listed sooner than kept.
+const MANY_NAMES: usize = 64;
 
 const IMAGE: &str = "e2e.test/marked:1";
 const BASE: &str = "e2e.test/marked-base:1";
@@ -37,7 +41,9 @@ struct Scene {
 impl Scene {
     fn new(engine: &str) -> Self {
         let own = OwnEngine::start(engine);
-        let build = format!("[workspace]\n[image.app]\ntags = [\"{IMAGE}\"]\n");
+        let build = format!(
+            "[workspace]\n[vars]\nREQUEST = {{ default = \"none\" }}\n[image.app]\ntags = [\"{IMAGE}\"]\n"
+        );
         let dockerfile = format!("FROM {BASE}\nCOPY file /\n");
         let files = [("BUILD.toml", build.as_str()), ("Dockerfile", &dockerfile), ("file", "1")];
         let trial = Trial::of(&own.engine, &files);
@@ -45,6 +51,42 @@ impl Scene {
         scene.make_archives();
         scene.own.docker(&["tag", "busybox:1.36", BASE]);
         scene
+    }
+
+    /// Gives the engine so many names that what it lists is kept.
+    fn name_much(&self) {
+        for number in 0..MANY_NAMES {
+            self.own.docker(&["tag", "busybox:1.36", &format!("e2e.test/many:{number}")]);
+        }
+    }
+
+    /// Plans all, as if for the first time: what is told, and whether the engine's images are those of an
+    /// earlier run.
+    fn plan_all(&self) -> (String, bool) {
+        let kept = self.recalls();
+        let asked = format!("plan //... -v --format json --set REQUEST={}", unique("request"));
+        let outcome = self.trial.run(&asked);
+        // There is room for few requests, and these are not to drive out others.
+        for file in self.recalls().difference(&kept) {
+            fs::remove_file(file).unwrap();
+        }
+        (outcome.stdout, outcome.stderr.contains(LISTED))
+    }
+
+    fn recalls(&self) -> BTreeSet<PathBuf> {
+        let entries =
+            |folder: &Path| fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+        entries(&self.trial.cache().join("v1/recalls")).flat_map(|workspace| entries(&workspace)).collect()
+    }
+
+    /// As [`Self::plan_all`], when nothing of what was listed may be remembered, or is.
+    fn plan_anew(&self) -> String {
+        let outcome = self.trial.run("plan //... -v --format json --no-index");
+        assert!(!outcome.stderr.contains(LISTED));
+        // What is asked again is listed again, and kept.
+        fs::remove_dir_all(self.trial.cache().join("v1/listings")).unwrap_or_default();
+        assert_eq!(self.plan_all(), (outcome.stdout.clone(), false));
+        outcome.stdout
     }
 
     /// Archives that move the image's name to another image.
@@ -105,6 +147,8 @@ impl Scene {
             self.trial.run(asked).succeeded();
             self.trial.run(asked).succeeded().says(&[TOLD_AGAIN, MARKED]);
         }
+        let told = self.plan_anew();
+        assert_eq!(self.plan_all(), (told, true));
     }
 }
 
@@ -210,6 +254,9 @@ fn check(scene: &Scene, Change { what, moves, change }: &Change) {
         assert!(!again.stderr.contains(MARKED), "{what}: nobody asked the engine");
         assert_eq!((again.code, &again.stdout), (all.code, &all.stdout), "{what}");
         assert_eq!(!again.stderr.contains(TOLD_AGAIN), *moves, "{what}");
+        let (told, is_listed) = scene.plan_all();
+        assert!(!is_listed, "{what}: nobody asked for the engine's images");
+        assert_eq!(told, scene.plan_anew(), "{what}");
     }
     let begun = Instant::now();
     let built = scene.trial.run("build :app -v").succeeded();
@@ -228,6 +275,7 @@ fn every_change_of_an_image_is_seen() {
         for (number, changes) in CHANGES.chunks(CHANGES.len().div_ceil(3)).enumerate() {
             scope.spawn(move || {
                 let scene = Scene::new(&format!("changes-{number}"));
+                scene.name_much();
                 changes.iter().for_each(|change| check(&scene, change));
             });
         }
@@ -237,6 +285,7 @@ fn every_change_of_an_image_is_seen() {
 #[test]
 fn a_file_that_changes_is_seen_where_images_are_marked() {
     let scene = Scene::new("marked");
+    scene.name_much();
     scene.settle();
     scene.trial.write("file", "2");
     // The one target is looked at again, for which nobody asks the engine.

@@ -80,3 +80,34 @@ fn a_missing_value_fails_the_target_by_name() {
     assert!(matches!(outcome.code, Some(1 | 2)), "{outcome:?}");
     outcome.says(&["key.txt"]);
 }
+
+/// BuildKit's own cache does not tell a step that had a secret from one that had none.
+#[test]
+fn an_image_without_an_optional_secret_is_not_the_one_with_it() {
+    let id = unique("optional-secret");
+    let image = format!("e2e.test/{id}:1");
+    let build = format!(
+        "[workspace]\n[image.app]\ntags = [\"{image}\"]\n\
+         secrets = [{{ id = \"t\", env = \"E2E_SPARE\", optional = true }}]\n"
+    );
+    let dockerfile = format!(
+        "FROM busybox:1.36\n\
+         RUN --mount=type=secret,id=t : {id}; if [ -e /run/secrets/t ]; then echo with; else echo without; fi >/out\n"
+    );
+    for is_given in [false, true, false, true] {
+        // What imgraph remembers is another each time; what the engine remembers stays.
+        let trial = Trial::of(&Engine::classic(), &[("BUILD.toml", &build), ("Dockerfile", &dockerfile)]);
+        let trial = if is_given { trial.with("E2E_SPARE", "value") } else { trial };
+        trial.build(":app");
+        let expected = if is_given { "with\n" } else { "without\n" };
+        assert_eq!(trial.inside(&image, &["cat", "/out"]), expected);
+        if !is_given {
+            assert_eq!(said(&trial.build(":app")), "//:app cached");
+            let trial = trial.with("E2E_SPARE", "value");
+            assert_eq!(said(&trial.build(":app")), "//:app built");
+            assert_eq!(trial.inside(&image, &["cat", "/out"]), "with\n");
+            let trial = trial.with("E2E_SPARE", "another");
+            assert_eq!(said(&trial.build(":app")), "//:app cached");
+        }
+    }
+}

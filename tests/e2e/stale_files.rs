@@ -40,3 +40,32 @@ pub(crate) fn a_change_reaches_a_program_with_a_cache(engine: &Engine) {
         std::thread::sleep(std::time::Duration::from_millis(1100));
     }
 }
+
+/// A `RUN` that the base leaves to the Dockerfile, which does not say so, may have a cache. Engine 26.1 refuses one
+/// that has, newer ones do not: what counts here is the time that a command of such a kind sees.
+pub(crate) fn a_trigger_that_may_have_a_cache_sees_times(engine: &Engine) {
+    let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_600_000_000);
+    for (is_own, word, expected) in
+        [(false, "cache", "1600000000\n"), (true, "cache", "1600000000\n"), (false, "none", "315619200\n")]
+    {
+        let id = unique("stale-trigger");
+        // A base that says by its name that it has triggers may read all files.
+        let (base, image) = (format!("e2e.test/{id}-onbuild:1"), format!("e2e.test/{id}:1"));
+        let trigger = format!("--mount=type=bind,target=/src stat -c %Y /src/a >/out; : {word}");
+        let base_file = format!("FROM busybox:1.36\nONBUILD RUN {trigger}\n");
+        let base_target = format!("[image.base]\ndockerfile = \"base.Dockerfile\"\ntags = [\"{base}\"]\n");
+        let target = format!("[image.app]\ntags = [\"{image}\"]\n");
+        let own = format!("[workspace]\n{base_target}{target}");
+        let dockerfile = format!("FROM {base}\n");
+        let files = [("BUILD.toml", &*own), ("Dockerfile", &dockerfile), ("base.Dockerfile", &base_file)];
+        let trial = Trial::of(engine, &files);
+        if !is_own {
+            trial.build(":base");
+            trial.write("BUILD.toml", &format!("[workspace]\n{target}"));
+        }
+        trial.write("a", "content");
+        File::options().write(true).open(trial.path("a")).unwrap().set_modified(at).unwrap();
+        trial.build(":app");
+        assert_eq!(trial.inside(&image, &["cat", "/out"]), expected, "own base: {is_own}, {word}");
+    }
+}

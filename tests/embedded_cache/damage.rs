@@ -81,3 +81,56 @@ fn a_collection_between_two_builds_of_a_run_took_the_output_of_the_first() {
         assert_eq!(failed, None);
     });
 }
+
+/// The files `name` of unpacked layers.
+fn unpacked(place: &Place, name: &str) -> Vec<std::path::PathBuf> {
+    let below = |folder: std::path::PathBuf| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let layers = below(place.cache().join("embedded/unpacked")).flat_map(below);
+    layers.map(|layer| layer.join("files").join(name)).filter(|file| file.is_file()).collect()
+}
+
+#[test]
+fn a_command_read_a_file_of_an_unpacked_layer_that_was_changed() {
+    let place = two_targets("FROM low\nRUN cat /data >/copied\n");
+    let first = place.build("//:up");
+    assert_eq!(first.exit, 0, "{}", first.said());
+    let [file] = &unpacked(&place, "data")[..] else { panic!("it is unpacked once") };
+    fs::write(file, "im?ortant\n").unwrap();
+    place.write("up.Dockerfile", "FROM low\nRUN cat /data >/copied && grep -q important /copied\n");
+    let second = place.build("//:up");
+    assert_eq!(second.exit, 0, "{}", second.said());
+    assert!(
+        second.stderr.contains("were changed from outside: the layer is unpacked again"),
+        "{}",
+        second.said()
+    );
+    assert!(place.blobs_with("im?ortant\n").is_empty());
+}
+
+#[test]
+fn all_that_is_kept_can_be_verified() {
+    let place = two_targets("FROM low\nRUN cat /data >/copied\n");
+    assert_eq!(place.build("//:up").exit, 0);
+    let verify = || {
+        let output = place.command().args(["cache", "verify"]).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (exit, said) = verify();
+    assert!(exit == 0 && said.contains("unpacked layers: 0 wrong"), "{said}");
+    let kept: Vec<_> = place.blobs_with("important\n");
+    damage(&place);
+    fs::remove_file(&unpacked(&place, "data")[0]).unwrap();
+    let (exit, said) = verify();
+    assert!(exit == 1 && said.contains(&format!("unpacked layers: {} wrong", kept.len() + 1)), "{said}");
+    for blob in kept {
+        assert!(
+            said.contains(&format!("sha256:{} is not what it was", blob.file_name().unwrap().display())),
+            "{said}"
+        );
+    }
+    assert!(said.contains("embedded/unpacked/"), "{said}");
+    let (exit, said) = verify();
+    assert!(exit == 0 && said.contains("unpacked layers: 0 wrong"), "{said}");
+    let built = place.build("//:up");
+    assert_eq!(built.exit, 0, "{}", built.said());
+}

@@ -5,6 +5,7 @@
 
 mod damage;
 mod files;
+mod interrupted;
 mod keys;
 mod names;
 mod place;

@@ -1,6 +1,6 @@
 //! A workspace, a cache and a scripted builder, to plan and run on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::PathBuf;
 
@@ -88,6 +88,7 @@ impl Shop {
             builder: &self.builder,
             inventory: &inventory,
             bases: &bases,
+            absent_secrets: &HashSet::new(),
             cache: &cache,
             last_builds: &last_builds,
             forced,

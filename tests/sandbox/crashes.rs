@@ -30,7 +30,7 @@ fn start(place: &Place) -> Child {
         .args(["--exact", "crashes::a_run_to_be_killed"])
         .env(PLACE, place.path(""))
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(fs::File::create(place.path("said")).unwrap())
         .spawn()
         .unwrap()
 }
@@ -74,6 +74,8 @@ fn whoever_is_killed_takes_everything_along() {
             thread::sleep(Duration::from_micros(3_000 + 1_500 * round));
         } else {
             while !place.path("ready").exists() {
+                let said = || fs::read_to_string(place.path("said")).unwrap();
+                assert_eq!(runner.try_wait().unwrap(), None, "it ended before it was ready: {}", said());
                 thread::sleep(Duration::from_millis(1));
             }
         }

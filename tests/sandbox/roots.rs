@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 
-use imgraph::build::embedded::sandbox::{HostAddress, MountSpec, Network, Root, SecretPlace};
+use imgraph::build::embedded::sandbox::{HostAddress, MountSpec, Network, Outcome, Root, SecretPlace};
 
-use crate::support::{Place, output};
+use crate::support::{Place, output, run};
 
 #[test]
 fn what_a_command_writes_is_in_the_upper_folder() {
@@ -49,6 +50,81 @@ fn places_that_lead_through_links_stay_in_the_root() {
     spec.mounts = vec![secret("/out/deep/secret")];
     assert_eq!(output(spec), "geheim");
     assert_eq!(place.written(), ["tmp"]);
+}
+
+/// Runs a command in a root in which `path` is a link to `leads`, where `OUTSIDE` stands for a folder of the machine.
+/// It works, or is not started for what is `expected` to be said.
+fn check_link(path: &str, leads: &str, expected: Result<(), &str>) {
+    let place = Place::new();
+    let outside = place.path("outside");
+    fs::create_dir_all(outside.join("inside")).unwrap();
+    fs::create_dir(place.path("base/other")).unwrap();
+    let link = place.path("base").join(path.trim_start_matches('/'));
+    if let Ok(found) = fs::symlink_metadata(&link) {
+        if found.is_dir() { fs::remove_dir_all(&link).unwrap() } else { fs::remove_file(&link).unwrap() }
+    }
+    symlink(leads.replace("OUTSIDE", outside.to_str().unwrap()), &link).unwrap();
+    let before = seen(&outside);
+    let mut spec = place.spec("echo x >/dev/null && head -n 1 /etc/hosts && cat /t/secret /proc/self/comm");
+    spec.mounts = vec![secret("/t/secret")];
+    let ran = run(spec);
+    match (&ran.outcome, expected) {
+        (Outcome::Exited(0), Ok(())) => {
+            assert_eq!(ran.output, "127.0.0.1\tlocalhost buildkitsandbox\ngeheimcat\n", "{path} -> {leads}");
+        }
+        (Outcome::NotStarted { message, .. }, Err(expected)) => {
+            assert_eq!(message, expected, "{path} -> {leads}");
+            assert!(place.written().is_empty(), "{path} -> {leads}: {:?}", place.written());
+        }
+        (outcome, _) => panic!("{path} -> {leads}: {outcome:?} {}{}", ran.output, ran.errors),
+    }
+    assert_eq!(seen(&outside), before, "{path} -> {leads}");
+}
+
+/// What lies in a folder of the machine, and when it was last changed.
+fn seen(folder: &Path) -> Vec<(PathBuf, (i64, i64))> {
+    let mut seen = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        let found = fs::symlink_metadata(&folder).unwrap();
+        seen.push((folder.clone(), (found.ctime(), found.ctime_nsec())));
+        if found.is_dir() {
+            folders.extend(fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    seen
+}
+
+#[test]
+fn links_in_the_places_of_mounts_are_followed_in_the_root_or_refused() {
+    const LOOP: &str = "leads nowhere in the image: Too many levels of symbolic links (os error 40)";
+    for (folder, itself) in [("/dev", "dev"), ("/proc", "proc"), ("/sys", "sys")] {
+        let message = format!("`{folder}` of the image is a link");
+        for leads in
+            ["/other", "OUTSIDE", "OUTSIDE/missing", "../../../../../..", "/", "/missing/deep", itself]
+        {
+            check_link(folder, leads, Err(&message));
+        }
+    }
+    for (file, itself) in [("/etc/hosts", "hosts"), ("/etc/resolv.conf", "resolv.conf")] {
+        for leads in
+            ["/other/file", "OUTSIDE/file", "OUTSIDE/inside", "../../../../other/file", "/missing/deep"]
+        {
+            check_link(file, leads, Ok(()));
+        }
+        check_link(file, itself, Err(&format!("`{file}` {LOOP}")));
+        check_link(file, "../../..", Err(&format!("`{file}` leads to `/` in the image")));
+        check_link(file, "/other", Err(&format!("`{file}` is a folder in the image")));
+        check_link(file, "/dev/null", Err(&format!("`{file}` leads into `/dev` in the image")));
+        check_link(file, "/proc/self/comm", Err(&format!("`{file}` leads into `/proc` in the image")));
+    }
+    check_link("/etc", "/other", Ok(()));
+    check_link("/etc", "OUTSIDE", Ok(()));
+    check_link("/t", "OUTSIDE", Ok(()));
+    check_link("/t", "t", Err(&format!("`/t/secret` {LOOP}")));
+    check_link("/t", "/proc/self/fd", Err("`/t/secret` leads into `/proc` in the image"));
+    check_link("/t", "/proc/1/root", Err("`/t/secret` leads into `/proc` in the image"));
+    check_link("/t", "/dev/shm", Ok(()));
 }
 
 #[test]
@@ -132,7 +208,7 @@ fn secret(target: &str) -> MountSpec {
 #[test]
 fn an_agent_answers_through_its_socket() {
     // It takes a program that can connect to a socket: the machine's perl, if it has one.
-    if !std::path::Path::new("/usr/bin/perl").exists() || !std::path::Path::new("/lib").is_symlink() {
+    if !Path::new("/usr/bin/perl").exists() || !Path::new("/lib").is_symlink() {
         return;
     }
     let place = Place::new();

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bollard::models::SystemInfo;
 use tokio::runtime::Runtime;
 
+use super::absent_secrets::without_absent;
 use super::address::EngineAddress;
 use super::answerer::Answerer;
 use super::bases::Finder;
@@ -216,7 +217,9 @@ impl Builder for DockerBuilder {
         events: &dyn EventSink,
         cancellation: &Cancellation,
     ) -> Result<BuildOutput, BuildError> {
-        self.run(solve::build(self.finder(), request, events), cancellation)
+        let dockerfile = without_absent(request.dockerfile, request.secrets);
+        let request = BuildRequest { dockerfile: &dockerfile, ..request.clone() };
+        self.run(solve::build(self.finder(), &request, events), cancellation)
     }
 
     fn tag(&self, digest: &OutputDigest, name: &str) -> Result<(), BuildError> {

@@ -34,7 +34,7 @@ impl<'r> Contexts<'r> {
     /// When the name or the image of a context is none.
     pub(super) fn of(request: &BuildRequest<'r>) -> Result<Self, BuildError> {
         let mut contexts = Self::default();
-        let times = FileTimes::for_dockerfile(request.dockerfile);
+        let times = FileTimes::of(request.dockerfile, request.triggers);
         let main = request.context.map_or(Served::Empty, |folder| Served::Folder(folder, times));
         contexts.folders.insert("context".to_owned(), main);
         let dockerfile =

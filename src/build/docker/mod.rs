@@ -25,6 +25,7 @@ mod wire;
 
 mod file_sync;
 
+mod absent_secrets;
 mod contexts;
 mod session;
 

@@ -9,7 +9,7 @@ use super::images::{Images, reference_of_name};
 use super::refusals;
 use super::rights::Rights;
 use super::root::Layers;
-use super::sandbox::Sandbox;
+use super::sandbox::{Privileges, Sandbox, best_privileges};
 use super::site::{Site, Workshop};
 use super::stage::Position;
 use super::stages;
@@ -38,8 +38,9 @@ use crate::types::sorted_map::SortedMap;
 use crate::types::span::SourceText;
 use crate::types::workspace_path::WorkspacePath;
 
-/// The families whose outputs are comparable: what root makes, and what another user makes. Commands of a user who
-/// is everybody in his sandbox see other owners, and may write other files.
+/// The families whose outputs are comparable: what the machine's root makes, and what another user makes, root of a
+/// user namespace among them. Commands of a user who is everybody in his sandbox see other owners, and may write other
+/// files.
 pub const FAMILIES: [&str; 2] = ["embedded", "embedded-user"];
 
 /// Where a builder keeps things, and how it reaches others.
@@ -62,6 +63,7 @@ pub struct EmbeddedBuilder {
     workshop: Workshop,
     images: Images,
     platform: Platform,
+    family: &'static str,
     /// What a run has asked for or made stays until the run ends, also between two of its builds.
     lease: OnceLock<Lease>,
 }
@@ -87,9 +89,14 @@ impl EmbeddedBuilder {
         std::fs::create_dir_all(running)
             .map_err(|cause| trouble::of_disk(format!("make `{}`", running.display()), &cause))?;
         workshop.rights.clean();
+        let compressed = derived.join("compressed");
+        for folder in [&derived.join("layers"), &compressed, &workshop.caches] {
+            workshop.rights.sweep(folder);
+        }
         Ok(Self {
             images: Images::new(store, settings.remote),
             platform: Platform::local(),
+            family: FAMILIES[usize::from(best_privileges() != Privileges::Root)],
             lease: OnceLock::new(),
             workshop,
         })
@@ -169,7 +176,7 @@ fn listed(name: &str) -> String {
 
 impl Builder for EmbeddedBuilder {
     fn family(&self) -> &str {
-        FAMILIES[usize::from(!rustix::process::geteuid().is_root())]
+        self.family
     }
 
     fn description(&self) -> &str {

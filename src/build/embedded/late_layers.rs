@@ -16,6 +16,7 @@ use super::rootfs::unpacked_times::UnpackedTimes;
 use super::trouble;
 use crate::build::builder::BuildError;
 use crate::oci::blob_digest::DiffId;
+use crate::oci::temporary;
 
 /// Layers with the names of their folders.
 type Names = BTreeMap<DiffId, u64>;
@@ -60,7 +61,7 @@ impl LateLayers {
         let lines: String = self.names.iter().map(|(layer, name)| format!("{layer} {name}\n")).collect();
         let write = |note: &Path| -> io::Result<()> {
             let folder = note.parent().unwrap_or(Path::new("."));
-            let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder)?;
+            let mut file = temporary::create(folder)?;
             io::Write::write_all(&mut file, lines.as_bytes())?;
             file.persist(note).map(drop).map_err(|error| error.error)
         };

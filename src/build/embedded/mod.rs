@@ -40,3 +40,4 @@ pub mod stage_run;
 pub mod instruction;
 pub mod stages;
 pub mod builder;
+pub mod store_check;

@@ -17,6 +17,7 @@ use super::tree::{Tree, join};
 use super::trouble;
 use crate::build::builder::{BuildError, SecretValue};
 use crate::oci::layer_entry::EntryKind;
+use crate::oci::temporary::TemporaryFolder;
 use crate::syntax::dockerfile::mount::{Mount, MountKind, Sharing};
 use crate::types::cancellation::Cancellation;
 
@@ -131,20 +132,22 @@ impl Caches {
     ///
     /// # Errors
     /// As [`cache`].
-    pub fn take<'m>(
-        wanted: impl Iterator<Item = &'m Mount>,
+    pub fn take<'m, From: 'm>(
+        wanted: impl Iterator<Item = &'m (Mount, From)>,
         place: &Path,
-        give: &dyn Fn(&Path, u32, u32) -> Result<(), BuildError>,
+        fill: &dyn Fn(&Mount, &From, &Path) -> Result<(), BuildError>,
         cancellation: &Cancellation,
     ) -> Result<Self, BuildError> {
-        let mut by_id: BTreeMap<String, &Mount> = BTreeMap::new();
-        for mount in wanted.filter(|mount| mount.kind == MountKind::Cache) {
-            let known = by_id.entry(mount.id.clone()).or_insert(mount);
-            if is_shared(known) {
-                *known = mount;
+        let mut by_id: BTreeMap<String, &(Mount, From)> = BTreeMap::new();
+        for named in wanted.filter(|(mount, _)| mount.kind == MountKind::Cache) {
+            let known = by_id.entry(named.0.id.clone()).or_insert(named);
+            if is_shared(&known.0) && !is_shared(&named.0) {
+                *known = named;
             }
         }
-        let take = |(id, mount)| Ok((id, cache(mount, place, give, cancellation)?));
+        let take = |(id, (mount, from)): (String, &(Mount, From))| {
+            Ok((id, cache(mount, place, &|folder| fill(mount, from, folder), cancellation)?))
+        };
         by_id.into_iter().map(take).collect::<Result<_, _>>().map(Self)
     }
 
@@ -168,21 +171,19 @@ fn is_shared(mount: &Mount) -> bool {
 pub struct CacheFolder {
     /// The folder.
     pub folder: PathBuf,
-    /// Whether it was made just now, and is empty.
-    pub is_new: bool,
     /// Holds others off, where the mount wants that.
     _lock: Option<File>,
 }
 
-/// Takes the folder of the cache that `mount` names by its id, below `caches`; one that is made is given away with
-/// `give`, where the mount says to whom. A lock is waited for.
+/// Takes the folder of the cache that `mount` names by its id, below `caches`. One that is not there is made, and
+/// what it begins with is put into it by `fill`; it gets its name when it is whole. A lock is waited for.
 ///
 /// # Errors
-/// When the folder cannot be made, or the wait is cancelled.
+/// When the folder cannot be made, or the wait is cancelled; those of `fill`.
 pub fn cache(
     mount: &Mount,
     caches: &Path,
-    give: &dyn Fn(&Path, u32, u32) -> Result<(), BuildError>,
+    fill: &dyn Fn(&Path) -> Result<(), BuildError>,
     cancellation: &Cancellation,
 ) -> Result<CacheFolder, BuildError> {
     let id = &mount.id;
@@ -196,32 +197,48 @@ pub fn cache(
         if is_shared(mount) {
             break (folder, None);
         }
-        let lock =
-            OpenOptions::new().create(true).truncate(false).write(true).open(folder.with_extension("lock"));
-        let lock = lock.map_err(disk)?;
-        match lock.try_lock() {
-            Ok(()) => break (folder, Some(lock)),
-            Err(TryLockError::Error(cause)) => return Err(disk(cause)),
-            Err(TryLockError::WouldBlock) if mount.sharing == Some(Sharing::Private) => number += 1,
-            Err(TryLockError::WouldBlock) if cancellation.is_cancelled() => {
-                return Err(BuildError::Cancelled);
-            }
-            Err(TryLockError::WouldBlock) => std::thread::sleep(PATIENCE),
+        match try_lock(&folder.with_extension("lock")).map_err(disk)? {
+            Some(lock) => break (folder, Some(lock)),
+            None if mount.sharing == Some(Sharing::Private) => number += 1,
+            None => wait(cancellation)?,
         }
     };
-    let is_new = match fs::create_dir(&folder) {
-        Ok(()) => true,
-        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => false,
-        Err(cause) => return Err(disk(cause)),
-    };
-    if is_new {
-        fs::set_permissions(&folder, Permissions::from_mode(mount.mode.unwrap_or(CACHE_MODE)))
-            .map_err(disk)?;
-        if mount.uid.is_some() || mount.gid.is_some() {
-            give(&folder, mount.uid.unwrap_or(0), mount.gid.unwrap_or(0))?;
+    // Of several who share it, one makes it.
+    while !folder.is_dir() {
+        match try_lock(&folder.with_extension("making")).map_err(disk)? {
+            Some(_making) if folder.is_dir() => {}
+            Some(_making) => {
+                let made = TemporaryFolder::create(caches).map_err(disk)?;
+                fill(made.path())?;
+                made.persist(&folder).map_err(disk)?;
+            }
+            None => wait(cancellation)?,
         }
     }
-    Ok(CacheFolder { folder, is_new, _lock: lock })
+    Ok(CacheFolder { folder, _lock: lock })
+}
+
+/// The lock `path`, unless somebody else has it.
+fn try_lock(path: &Path) -> io::Result<Option<File>> {
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(cause)) => Err(cause),
+    }
+}
+
+fn wait(cancellation: &Cancellation) -> Result<(), BuildError> {
+    if cancellation.is_cancelled() {
+        return Err(BuildError::Cancelled);
+    }
+    std::thread::sleep(PATIENCE);
+    Ok(())
+}
+
+/// The mode of the folder of a cache, as the mount says.
+pub fn cache_mode(mount: &Mount) -> u32 {
+    mount.mode.unwrap_or(CACHE_MODE)
 }
 
 /// Whether what a mount shows can be written.

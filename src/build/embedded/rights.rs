@@ -3,11 +3,12 @@
 //! It is found out by trying, when somebody first wants to run a command: a build that only copies files pays
 //! nothing for it, and works where no command can be run.
 
-use std::io::Write;
-use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock};
 
-use super::rootfs::chore::{Chain, Chore};
+use super::rootfs::chore::{Chain, Chore, ChoreReport};
 use super::rootfs::ownership::Ownership;
 use super::rootfs::sweep::has_left_over;
 use super::sandbox::{
@@ -16,6 +17,7 @@ use super::sandbox::{
 use super::trouble;
 use crate::build::builder::BuildError;
 use crate::oci::layers::root_view::RootView;
+use crate::oci::temporary::sweep_beside;
 use crate::types::cancellation::Cancellation;
 
 /// How commands are run here.
@@ -36,13 +38,15 @@ pub struct Rights {
     pub running: PathBuf,
     /// Where layers are unpacked, for commands.
     pub unpacked: PathBuf,
+    /// Folders of unpacked layers that were found to be whole. A run takes it that they stay so.
+    pub trusted: Mutex<BTreeSet<PathBuf>>,
     found: OnceLock<Result<Found, Refusal>>,
 }
 
 impl Rights {
     /// Nothing is tried yet.
     pub fn new(sandbox: Sandbox, running: PathBuf, unpacked: PathBuf) -> Self {
-        Self { sandbox, running, unpacked, found: OnceLock::new() }
+        Self { sandbox, running, unpacked, trusted: Mutex::default(), found: OnceLock::new() }
     }
 
     /// What was found, by trying it the first time.
@@ -71,10 +75,16 @@ impl Rights {
             if is_possible && has_left_over(&self.unpacked, privileges.ownership()).unwrap_or(false) {
                 let chore = Chore::Sweep(self.unpacked.clone());
                 let nothing = (&RootView::default(), Chain::default());
-                let _ =
-                    self.do_chore(chore, nothing, privileges, &mut std::io::sink(), &Cancellation::default());
+                let _ = self.do_chore(chore, nothing, privileges, &mut io::sink(), &Cancellation::default());
             }
         }
+    }
+
+    /// Removes from `folder` what runs that are dead had not finished writing.
+    pub fn sweep(&self, folder: &Path) {
+        let remove = |path: &Path| self.sandbox.remove(path, best_privileges()).map_err(io::Error::other);
+        // What cannot be removed is in nobody's way, and is tried again.
+        let _ = sweep_beside(folder, remove);
     }
 
     /// Does `chore` for a root, which is given as a view and by the names of its layers.
@@ -88,9 +98,9 @@ impl Rights {
         privileges: Privileges,
         output: &mut dyn Write,
         cancellation: &Cancellation,
-    ) -> Result<Vec<PathBuf>, BuildError> {
+    ) -> Result<ChoreReport, BuildError> {
         if privileges == Privileges::Root {
-            return chore.run(view, Ownership::Root, output).map_err(trouble::of_rootfs);
+            return chore.run((view, &chain), Ownership::Root, output).map_err(trouble::of_rootfs);
         }
         self.sandbox.do_chore(chore, chain, privileges, output, cancellation).map_err(trouble::of_sandbox)
     }
@@ -116,7 +126,7 @@ pub struct StepFolder<'r> {
 
 impl StepFolder<'_> {
     /// Where it lies.
-    pub fn path(&self) -> &std::path::Path {
+    pub fn path(&self) -> &Path {
         self.folder.path()
     }
 }

@@ -1,7 +1,7 @@
 //! `RUN` of a stage: a command in a sandbox, and what it changed as a layer.
 
-use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::context_tree::ContextTree;
@@ -150,9 +150,9 @@ impl<'p> Prepared<'p> {
         let user = user(stage, step, view, found.privileges)?;
         let workplace = Workplace::new(stage, found)?;
         let caches = Caches::take(
-            self.mounts.iter().map(|(mount, _)| mount),
+            self.mounts.iter(),
             &workshop.caches,
-            &|folder, uid, gid| workplace.give(folder, uid, gid),
+            &|mount, from, folder| begin_cache((stage, step, &workplace), from, mount, folder),
             stage.site.cancellation,
         )?;
         let late = self.late_layers(stage, &caches)?;
@@ -212,7 +212,7 @@ impl<'p> Prepared<'p> {
     ) -> Result<Vec<MountSpec>, BuildError> {
         let failed = |message: String| stage.site.failed(step.span, message);
         let folder = workplace.path();
-        let (mut specs, mut seeded) = (Vec::new(), BTreeSet::new());
+        let mut specs = Vec::new();
         if let Some((name, text)) = &self.command.script {
             specs.push(script(folder, name, text)?);
         }
@@ -240,9 +240,6 @@ impl<'p> Prepared<'p> {
                 }
                 MountKind::Cache => {
                     let Some(cache) = caches.of(mount) else { continue };
-                    if cache.is_new && seeded.insert(&cache.folder) {
-                        seed((stage, step, workplace), from, mount, &cache.folder)?;
-                    }
                     specs.push(MountSpec::Cache { source: cache.folder.clone(), target, read_only });
                 }
             }
@@ -287,6 +284,22 @@ fn lower_of(
     Ok((lower, source))
 }
 
+/// Makes of an empty folder what a cache begins with. Its mode and owner come last: they may shut this process out.
+fn begin_cache(
+    (stage, step, workplace): Here<'_>,
+    from: &MountedFrom<'_>,
+    mount: &Mount,
+    folder: &Path,
+) -> Result<(), BuildError> {
+    seed((stage, step, workplace), from, mount, folder)?;
+    let mode = fs::Permissions::from_mode(mounts::cache_mode(mount));
+    fs::set_permissions(folder, mode).map_err(|cause| trouble::of_disk("make a cache", &cause))?;
+    if mount.uid.is_some() || mount.gid.is_some() {
+        workplace.give(folder, mount.uid.unwrap_or(0), mount.gid.unwrap_or(0))?;
+    }
+    Ok(())
+}
+
 /// Puts what a cache begins with into its folder.
 fn seed(
     (stage, step, workplace): Here<'_>,
@@ -303,8 +316,6 @@ fn seed(
     let failed = |message: String| stage.site.failed(step.span, message);
     let path = resolve(tree, mount.source.as_bytes(), true).map_err(|error| failed(error.to_string()))?;
     if !tree.node(&path).is_some_and(|node| node.is_folder()) {
-        // What is half made would be taken for a cache that is there.
-        let _gone = fs::remove_dir(folder);
         return Err(failed(format!("what the cache begins with, `{}`, is no folder", mount.source)));
     }
     let below = Below { tree, path };
@@ -337,7 +348,6 @@ fn make_folders_around(folder: &Path, path: &[u8]) -> Result<(), BuildError> {
 
 /// A script with a `#!` line, where BuildKit puts it.
 fn script(folder: &Path, name: &str, text: &str) -> Result<MountSpec, BuildError> {
-    use std::os::unix::fs::PermissionsExt;
     let place = folder.join("script");
     let file = place.join(name);
     let written = fs::create_dir(&place)

@@ -5,11 +5,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use super::late_layers::LateLayers;
 use super::rights::{Found, StepFolder};
 use super::root::Root;
-use super::rootfs::chore::Chore;
+use super::rootfs::chore::{Chore, ChoreReport};
 use super::sandbox::{self, Privileges};
 use super::site::Site;
 use super::stage::Stage;
@@ -134,8 +135,18 @@ impl<'w> Workplace<'w> {
         upper: Option<PathBuf>,
         late: &LateLayers,
     ) -> Result<Vec<PathBuf>, BuildError> {
-        let unpacked = self.site.workshop.rights.unpacked.clone();
-        self.do_chore(Chore::Unpack { unpacked, upper, late: late.times() }, root, &mut std::io::sink())
+        let rights = &self.site.workshop.rights;
+        let trusted = || rights.trusted.lock().unwrap_or_else(PoisonError::into_inner);
+        let (unpacked, known) = (rights.unpacked.clone(), trusted().clone());
+        let chore = Chore::Unpack { unpacked, upper, late: late.times(), trusted: known };
+        let report = self.do_chore(chore, root, &mut std::io::sink())?;
+        for damaged in report.damaged {
+            let shown = damaged.display();
+            self.site
+                .warn(format!("files in `{shown}` were changed from outside: the layer is unpacked again"));
+        }
+        trusted().extend(report.folders.iter().cloned());
+        Ok(report.folders)
     }
 
     fn do_chore(
@@ -143,7 +154,7 @@ impl<'w> Workplace<'w> {
         chore: Chore,
         root: &Root,
         output: &mut dyn std::io::Write,
-    ) -> Result<Vec<PathBuf>, BuildError> {
+    ) -> Result<ChoreReport, BuildError> {
         let layers = &self.site.workshop.layers;
         let view = root.view(layers)?;
         let root = (view, layers.chain(view));

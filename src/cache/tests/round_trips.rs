@@ -11,6 +11,7 @@ use super::*;
 use crate::cache::folder::{Kind, Outlives, TEMPORARY_PREFIX};
 use crate::cache::index_file::IndexFile;
 use crate::cache::last_build::LastBuilds;
+use crate::cache::listing_file::ListingFile;
 use crate::cache::log_file::{self, LogFile};
 use crate::cache::recall_file::RecallFile;
 use crate::cache::record_file::Lookup;
@@ -209,13 +210,25 @@ fn statistics_count_each_kind() {
     IndexFile::new(&cache, Path::new("/here")).write(b"123").unwrap();
     RecallFile::new(&cache, Path::new("/here"), &[b"build"]).store(1).unwrap();
     step_record::store(&cache, &StepKey::from_bytes([1; 32]), &None).unwrap();
+    ListingFile::new(&cache, "unix:///here").store(1).unwrap();
     fs::write(cache.path().join("else"), b"123").unwrap();
     let statistics = Statistics::collect(&cache).unwrap();
     let files: Vec<u64> = statistics.kinds.iter().map(|(_kind, usage)| usage.files).collect();
-    assert_eq!(files, [2, 1, 0, 1, 1, 1, 1]);
+    assert_eq!(files, [2, 1, 0, 1, 1, 1, 1, 1]);
     assert_eq!(statistics.kinds[3], (Kind::Logs, Usage { files: 1, bytes: 5 }));
     assert_eq!(statistics.other.files, 2, "something else and the tag");
-    assert_eq!(statistics.total().files, 9);
+    assert_eq!(statistics.total().files, 10);
+}
+
+#[test]
+fn each_engine_has_a_listing_of_its_own() {
+    let (_folder, cache) = fresh();
+    let [here, there] = ["unix:///here", "unix:///there"].map(|engine| ListingFile::new(&cache, engine));
+    assert_eq!(here.load::<u8>(), Lookup::Miss);
+    here.store(1).unwrap();
+    here.store(2).unwrap();
+    assert_eq!((here.load(), there.load::<u8>()), (Lookup::Hit(2), Lookup::Miss));
+    assert_eq!(here.load::<String>(), Lookup::Miss, "what another version wrote");
 }
 
 #[test]

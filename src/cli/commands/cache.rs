@@ -5,12 +5,15 @@ use std::fmt::Write;
 use serde_json::json;
 
 use super::{cache_gc, cache_load};
+#[cfg(target_os = "linux")]
+use crate::build::embedded::store_check;
 use crate::cache::statistics::{Statistics, Usage};
 use crate::cli::arguments::{self, Format};
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::cli::terminal;
 use crate::oci::store::Store;
+use crate::oci::store_check::StoreCheck;
 use crate::source::index_check::{self, IndexCheck};
 use crate::types::diagnostic::Diagnostic;
 
@@ -28,25 +31,46 @@ fn verify(session: &Session, format: Format) -> Result<Exit, Exit> {
     let snapshot = session.indexed_files()?;
     let check = index_check::check(&snapshot)
         .map_err(|error| session.fail(&[Diagnostic::error(error.to_string())], Exit::Surroundings))?;
+    let store = check_store(session)?;
     terminal::result(&match format {
-        Format::Json => check_json(&check),
-        Format::Text => check_text(&check),
+        Format::Json => check_json(&check, &store),
+        Format::Text => check_text(&check, &store),
     })?;
-    Ok(if check.wrong.is_empty() { Exit::Done } else { Exit::TargetFailed })
+    let is_right = check.wrong.is_empty() && store.wrong.is_empty();
+    Ok(if is_right { Exit::Done } else { Exit::TargetFailed })
 }
 
-fn check_json(check: &IndexCheck) -> String {
+#[cfg(target_os = "linux")]
+fn check_store(session: &Session) -> Result<StoreCheck, Exit> {
+    store_check::check(&session.cache_folder()?).map_err(|error| session.surroundings(&error))
+}
+
+/// The embedded builder, and what it keeps, is there on Linux only.
+#[cfg(not(target_os = "linux"))]
+fn check_store(_session: &Session) -> Result<StoreCheck, Exit> {
+    Ok(StoreCheck::default())
+}
+
+fn check_json(check: &IndexCheck, store: &StoreCheck) -> String {
     let wrong: Vec<_> = check
         .wrong
         .iter()
         .map(|entry| json!({ "path": entry.path.to_string(), "problem": entry.what.words() }))
         .collect();
     let compared = json!({ "folders": check.folders, "files": check.files, "links": check.links });
-    let document = json!({ "schema": 1, "compared": compared, "not_known": check.unknown, "wrong": wrong });
+    let StoreCheck { blobs, bytes, unpacked, wrong: moved } = store;
+    let store = json!({ "blobs": blobs, "bytes": bytes, "unpacked": unpacked, "wrong": moved });
+    let document = json!({
+        "schema": 1,
+        "compared": compared,
+        "not_known": check.unknown,
+        "wrong": wrong,
+        "store": store,
+    });
     format!("{document:#}\n")
 }
 
-fn check_text(check: &IndexCheck) -> String {
+fn check_text(check: &IndexCheck, store: &StoreCheck) -> String {
     let IndexCheck { folders, files, links, unknown, wrong } = check;
     let mut text = String::new();
     for entry in wrong {
@@ -57,6 +81,17 @@ fn check_text(check: &IndexCheck) -> String {
     let _ = writeln!(
         text,
         "compared {folders} folders, {files} files, {links} links: {} wrong; {unknown} more are not known",
+        wrong.len()
+    );
+    for name in &store.wrong {
+        let _ =
+            writeln!(text, "{name} is not what it was: it is moved away, and made again when it is needed");
+    }
+    let StoreCheck { blobs, bytes, unpacked, wrong } = store;
+    let _ = writeln!(
+        text,
+        "compared {blobs} blobs ({}), {unpacked} unpacked layers: {} wrong",
+        size(*bytes),
         wrong.len()
     );
     text

@@ -35,11 +35,7 @@ const NAMES_BEHIND_LINKS: usize = 20_000_000;
 const HARMLESS_DEVICES: [(u32, u32); 8] = [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2)];
 
 /// The index of `layer`, read from its tar, which has `length` bytes, where that is known.
-pub(super) fn index_of(
-    tar: impl Read,
-    layer: DiffId,
-    length: Option<u64>,
-) -> Result<LayerIndex, LayerError> {
+pub(super) fn index_of(tar: impl Read, layer: DiffId, length: Option<u64>) -> Result<LayerIndex, LayerError> {
     let mut reader = TarReader::new(tar, layer, length);
     let mut builder = Builder::new();
     while let Some(entry) = reader.next()? {

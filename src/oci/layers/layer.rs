@@ -16,6 +16,7 @@ use super::error::LayerError;
 use super::index::LayerIndex;
 use super::index_builder::index_of;
 use crate::oci::blob_digest::DiffId;
+use crate::oci::temporary;
 
 /// How the file of an index begins, with the version of its form.
 const FIRST_WORDS: &str = "imgraph-layer-index 2 ";
@@ -167,8 +168,7 @@ fn saved(path: &Path, layer: DiffId) -> Option<LayerIndex> {
 /// It has a checksum, so it need not outlive a loss of power: it is not synced.
 fn save(folder: &Path, path: &Path, index: &LayerIndex, layer: DiffId) -> io::Result<()> {
     let body = postcard::to_stdvec(index).map_err(io::Error::other)?;
-    std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder)?;
+    let mut file = temporary::create(folder)?;
     file.write_all(first_line(layer, &body).as_bytes())?;
     file.write_all(&body)?;
     file.persist(path).map(drop).map_err(|error| error.error)

@@ -17,8 +17,8 @@ use tempfile::NamedTempFile;
 
 use super::error::StoreError;
 use super::places::Places;
-use super::temporary;
 use crate::oci::blob_digest::BlobDigest;
+use crate::oci::temporary;
 
 /// In bytes.
 const BUFFER: usize = 128 * 1024;

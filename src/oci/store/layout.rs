@@ -11,9 +11,9 @@ use std::thread;
 use super::blob_writer::{Blob, BlobWriter};
 use super::error::StoreError;
 use super::places::{Places, cannot_be_written, sync_folder};
-use super::temporary;
 use super::verified_reader::VerifiedReader;
 use crate::oci::blob_digest::BlobDigest;
+use crate::oci::temporary;
 
 const VERSION: &str = "1.0.0";
 /// The content of `oci-layout`.

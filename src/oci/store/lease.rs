@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 
 use super::error::StoreError;
 use super::layout::Store;
-use super::temporary;
+use crate::oci::temporary;
 
 /// A build that runs, until it is dropped or its process ends.
 #[derive(Debug)]

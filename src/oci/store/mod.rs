@@ -20,9 +20,7 @@
 //! dies; never by age and never by the number of a process.
 
 pub mod error;
-mod file_lock;
 mod places;
-mod temporary;
 mod blob_writer;
 mod verified_reader;
 mod layout;

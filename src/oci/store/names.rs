@@ -12,10 +12,10 @@ use std::io::{self, Write};
 use oci_spec::image::{Descriptor, ImageIndex, MediaType, Sha256Digest};
 
 use super::error::StoreError;
-use super::file_lock::FileLock;
 use super::layout::{Store, read_limited};
-use super::temporary;
 use crate::oci::blob_digest::BlobDigest;
+use crate::oci::file_lock::FileLock;
+use crate::oci::temporary;
 
 /// The annotation that names an image in a layout.
 pub const REFERENCE_NAME: &str = "org.opencontainers.image.ref.name";

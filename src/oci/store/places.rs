@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW};
 
 use super::error::StoreError;
-use super::file_lock::FileLock;
 use crate::oci::blob_digest::BlobDigest;
+use crate::oci::file_lock::{FileLock, is_at};
 
 /// The parts of a store.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl Places {
         let moved = || -> io::Result<()> {
             fs::create_dir_all(&folder)?;
             // Somebody may have put the right one there meanwhile.
-            if super::file_lock::is_at(file, &path)? { fs::rename(&path, &aside) } else { Ok(()) }
+            if is_at(file, &path)? { fs::rename(&path, &aside) } else { Ok(()) }
         };
         moved().map_err(|cause| StoreError::disk("move away the damaged", &path, cause))?;
         Ok(aside)

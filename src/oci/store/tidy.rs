@@ -5,9 +5,9 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use super::error::StoreError;
-use super::file_lock::FileLock;
 use super::layout::Store;
-use super::temporary::absent_is_fine;
+use crate::oci::file_lock::FileLock;
+use crate::oci::temporary::absent_is_fine;
 
 impl Store {
     /// Removes what is imgraph's own in the folder, when nobody else is using it: for layouts that are

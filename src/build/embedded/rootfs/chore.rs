@@ -4,7 +4,7 @@
 //! chore travels there with the names of the layers, and what it writes comes back as a stream. So the same
 //! few functions serve both, and nothing else of a build needs to know of namespaces.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -16,9 +16,10 @@ use serde::{Deserialize, Serialize};
 use super::copy::copy_root;
 use super::difference::{Written, write_difference};
 use super::error::RootfsError;
+use super::facts::UnpackedLayer;
 use super::ownership::Ownership;
-use super::sweep::sweep_unpacked;
-use super::unpack::{dress_root, unpack};
+use super::sweep::{sweep_unpacked, unpacked_layers};
+use super::unpack::{Unpacked, dress_root, set_aside_damaged, unpack};
 use super::unpacked_times::UnpackedTimes;
 use crate::oci::blob_digest::DiffId;
 use crate::oci::layers::layer::Layer;
@@ -67,6 +68,8 @@ pub enum Chore {
         upper: Option<PathBuf>,
         /// Layers whose files are to look later than they are.
         late: BTreeMap<DiffId, UnpackedTimes>,
+        /// Folders that were found to be whole by this run.
+        trusted: BTreeSet<PathBuf>,
     },
     /// Copy the whole root into a folder, which is empty.
     Copy {
@@ -95,27 +98,39 @@ pub enum Chore {
     },
     /// Remove what is left over of unpacked layers in this folder.
     Sweep(PathBuf),
+    /// Look whether what is unpacked in this folder is what it was, and set aside what is not.
+    Check(PathBuf),
+}
+
+/// What a chore has to tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChoreReport {
+    /// The folders that layers are unpacked in, the uppermost first; of a check, those that are whole.
+    pub folders: Vec<PathBuf>,
+    /// The folders that somebody had changed. They are set aside.
+    pub damaged: Vec<PathBuf>,
 }
 
 impl Chore {
-    /// Does it, for the root `view`. A layer is written to `output`. Says which folders the layers are in, the
-    /// uppermost first, where that was the question.
+    /// Does it, for the root `view`, which `chain` names. A layer is written to `output`.
     ///
     /// # Errors
     /// When a file cannot be read, written or given away.
     pub fn run(
         &self,
-        view: &RootView,
+        (view, chain): (&RootView, &Chain),
         ownership: Ownership,
         output: &mut dyn Write,
-    ) -> Result<Vec<PathBuf>, RootfsError> {
+    ) -> Result<ChoreReport, RootfsError> {
         match self {
-            Self::Unpack { unpacked, upper, late } => {
+            Self::Unpack { unpacked, upper, late, trusted } => {
                 if let Some(upper) = upper {
                     dress_root(view, upper, ownership)?;
                 }
-                return unpack_all(view.visible_layers(), unpacked, ownership, late);
+                let unpacked = Unpacked { folder: unpacked, ownership, trusted };
+                return unpack_all(view.visible_layers(), unpacked, late);
             }
+            Self::Check(unpacked) => return check_all(unpacked, ownership, chain),
             Self::Copy { folder, times } => copy_root(view, folder, ownership, *times)?,
             Self::Difference { folder, is_copy, time } => {
                 let written = if *is_copy { Written::Copy(folder) } else { Written::Upper(folder) };
@@ -126,22 +141,22 @@ impl Chore {
             Self::Give { folder, uid, gid } => give_folder(folder, *uid, *gid)?,
             Self::Sweep(unpacked) => sweep_unpacked(unpacked, ownership)?,
         }
-        Ok(Vec::new())
+        Ok(ChoreReport::default())
     }
 }
 
 /// The folders of `layers`, the uppermost first.
 fn unpack_all(
     layers: &[Arc<Layer>],
-    unpacked: &Path,
-    ownership: Ownership,
+    unpacked: Unpacked<'_>,
     late: &BTreeMap<DiffId, UnpackedTimes>,
-) -> Result<Vec<PathBuf>, RootfsError> {
+) -> Result<ChoreReport, RootfsError> {
     let mut below = RootView::default();
+    let mut damaged = Vec::new();
     let mut folders = Vec::with_capacity(layers.len());
     for layer in layers {
         let times = late.get(&layer.diff_id()).copied().unwrap_or(UnpackedTimes::OfTar);
-        folders.push(unpack(layer, &below, unpacked, ownership, times)?);
+        folders.push(unpack(layer, &below, unpacked, times, &mut damaged)?);
         below.apply(Arc::clone(layer));
     }
     folders.reverse();
@@ -149,7 +164,20 @@ fn unpack_all(
     // the upper one, too.
     let mut seen = HashSet::new();
     folders.retain(|folder: &PathBuf| seen.insert(folder.clone()));
-    Ok(folders)
+    Ok(ChoreReport { folders, damaged })
+}
+
+/// Looks at all folders of layers whose index is at hand; of others it is not known what should be in them.
+fn check_all(unpacked: &Path, ownership: Ownership, chain: &Chain) -> Result<ChoreReport, RootfsError> {
+    let mut report = ChoreReport::default();
+    for (place, diff_id) in unpacked_layers(unpacked, ownership)? {
+        let Some(layer) = Layer::load(&chain.indexes, &chain.tars.join(diff_id.0.hex()), diff_id) else {
+            continue;
+        };
+        let is_damaged = set_aside_damaged(&UnpackedLayer { place: &place, index: layer.index() })?;
+        if is_damaged { report.damaged.push(place) } else { report.folders.push(place) }
+    }
+    Ok(report)
 }
 
 /// A change of owner takes bits of the mode away.

@@ -6,9 +6,11 @@
 //! do not count. What an overlay notes for itself does not come into the layer; where such a note says that
 //! the folder is not whole by itself, that is an error.
 //!
-//! Of a copy, what was touched or differs from the layers below is written, as an overlay would have copied it up.
-//! What is told otherwise means the same: a folder that was removed and made again has a mark for each name that is
-//! gone in it; and a file of many names, which an overlay takes apart when it copies one of them up, stays one file.
+//! A folder that was removed and made again has a mark for each name that is gone in it, however an overlay notes it.
+//!
+//! Of a copy, what was touched or differs from the layers below is written, as an overlay would have copied it up: both
+//! give the same bytes. One thing differs for the command itself: a file of many names, which an overlay takes apart
+//! when it copies one of them up, stays one file in a copy, and so it does in the layer.
 //!
 //! It has to run where files are owned by whom the layer shall say: in the user namespace, when there is one.
 
@@ -84,10 +86,6 @@ pub fn write_difference<W: Write>(
             }
         }
         write_entry(&root, &entry, writer)?;
-        if upper.hides_below {
-            let mark = LayerEntry { kind: EntryKind::Opaque, path: entry.path, ..mark() };
-            writer.append(&mark, &mut io::empty())?;
-        }
     }
     Ok(is_anything)
 }
@@ -152,17 +150,15 @@ struct UpperEntry {
     entry: LayerEntry,
     /// Whether it is anything but a folder that was copied up and is as it was.
     is_changed: bool,
-    /// For a folder: hides what is below it.
-    hides_below: bool,
     /// Device and number of what has several names.
     inode: Option<(u64, u64)>,
 }
 
 /// A folder that is to be read.
-struct Inside<'r> {
+struct Inside {
     path: Vec<u8>,
-    /// The layers below, unless a folder on the way hides them.
-    below: Option<&'r RootView>,
+    /// Whether nothing of the layers below shows through: it is of a copy, or a folder on the way hides them.
+    is_whole: bool,
 }
 
 struct Reader<'r> {
@@ -176,30 +172,30 @@ struct Reader<'r> {
 
 impl<'r> Reader<'r> {
     fn read(&mut self) -> Result<(), RootfsError> {
-        let mut pending: Vec<_> =
-            self.add(self.root, b".", Vec::new(), Some(self.below)).map(Vec::from_iter)?;
-        while let Some(Inside { path, below }) = pending.pop() {
+        let is_copy = self.copied_at.is_some();
+        let mut pending: Vec<_> = self.add(self.root, b".", Vec::new(), is_copy).map(Vec::from_iter)?;
+        while let Some(Inside { path, is_whole }) = pending.pop() {
             let open = || {
                 let folder = self.root.folder(&path)?;
                 folder.names().map(|names| (folder, names))
             };
             let (folder, names) = open().map_err(|cause| RootfsError::system("read", &path, cause))?;
-            if self.copied_at.is_some() {
+            if is_whole {
                 self.mark_missing(&path, &names);
             }
             for name in names {
                 let path = if path.is_empty() { name.clone() } else { [&*path, b"/", &*name].concat() };
-                pending.extend(self.add(&folder, &name, path, below)?);
+                pending.extend(self.add(&folder, &name, path, is_whole)?);
             }
         }
         Ok(())
     }
 
-    /// Adds a mark for all that the layers below have in the folder `path` of a copy, and the copy has not.
+    /// Adds a mark for all that the layers below have in the folder `path`, which is whole, and the folder has not.
     fn mark_missing(&mut self, path: &[u8], names: &[Vec<u8>]) {
         for (name, below) in self.below.children(path) {
-            let was_left_out =
-                matches!(below.kind(), EntryKind::Device { .. }) && self.ownership != Ownership::Root;
+            let is_device = matches!(below.kind(), EntryKind::Device { .. });
+            let was_left_out = is_device && self.copied_at.is_some() && self.ownership != Ownership::Root;
             if was_left_out || names.binary_search_by(|other| (**other).cmp(&*name)).is_ok() {
                 continue;
             }
@@ -210,23 +206,23 @@ impl<'r> Reader<'r> {
 
     fn add_mark(&mut self, path: Vec<u8>) {
         let entry = LayerEntry { path: path.clone().into(), kind: EntryKind::Whiteout, ..mark() };
-        let entry = UpperEntry { entry, is_changed: true, hides_below: false, inode: None };
+        let entry = UpperEntry { entry, is_changed: true, inode: None };
         self.entries.insert(path, entry);
     }
 
-    /// Adds the entry `name` of `folder`, below which are the layers `below`; gives what to read next when it is
-    /// a folder.
+    /// Adds the entry `name` of `folder`, through which nothing of the layers below shows when it `is_whole`; gives what
+    /// to read next when it is a folder.
     fn add(
         &mut self,
         folder: &Handle,
         name: &[u8],
         path: Vec<u8>,
-        layers_below: Option<&'r RootView>,
-    ) -> Result<Option<Inside<'r>>, RootfsError> {
+        is_whole: bool,
+    ) -> Result<Option<Inside>, RootfsError> {
         let error = |cause| RootfsError::system("read", &path, cause);
         let stat = folder.facts(name).map_err(error)?;
         let Some(kind) = kind(folder, name, &stat).map_err(error)? else { return Ok(None) };
-        let below = layers_below.and_then(|layers| layers.lookup(&path));
+        let below = self.below.lookup(&path);
         let is_folder = kind == EntryKind::Folder;
         if kind == EntryKind::Whiteout {
             // What is not in the layers below was one of the places at which something is mounted.
@@ -245,17 +241,14 @@ impl<'r> Reader<'r> {
                 .map_err(|cause| RootfsError::system("read", &path, cause))?,
             _ => false,
         };
-        let below = below.filter(Found::is_folder);
-        let hides_below = is_opaque && below.as_ref().is_some_and(|below| !below.children().is_empty());
-        let is_same = |below: &Found<'_>| self.looks_same(&entry, below);
+        let is_same = |below: &Found<'_>| below.is_folder() && self.looks_same(&entry, below);
         let is_changed = match is_folder {
-            true => hides_below || !below.as_ref().is_some_and(is_same),
+            true => !below.as_ref().is_some_and(is_same),
             false => !is_as_copied,
         };
         let inode = (!is_folder && stat.st_nlink > 1).then_some((stat.st_dev, stat.st_ino));
-        self.entries.insert(path.clone(), UpperEntry { entry, is_changed, hides_below, inode });
-        let below = layers_below.filter(|_layers| !is_opaque);
-        Ok(is_folder.then_some(Inside { path, below }))
+        self.entries.insert(path.clone(), UpperEntry { entry, is_changed, inode });
+        Ok(is_folder.then_some(Inside { path, is_whole: is_whole || is_opaque }))
     }
 
     /// Whether owner, mode and attributes of an entry are those of `below`. Without root's privileges only some

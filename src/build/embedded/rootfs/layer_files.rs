@@ -68,7 +68,7 @@ impl LayerFiles<'_> {
         let receiver = Mutex::new(receiver);
         let help = || self.help(&receiver, &first_names);
         thread::scope(|scope| {
-            let helping: Vec<_> = (0..helpers).map(|_| scope.spawn(&help)).collect();
+            let helping: Vec<_> = (0..helpers).map(|_| scope.spawn(help)).collect();
             let made = self.make_folders(sender, &first_names);
             let helped = helping.into_iter().map(|it| it.join().unwrap_or_else(|panic| resume_unwind(panic)));
             helped.fold(made, Result::and)

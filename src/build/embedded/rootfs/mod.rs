@@ -9,6 +9,7 @@ mod handle;
 pub mod unpacked_times;
 mod surroundings;
 mod layer_files;
+mod facts;
 pub mod unpack;
 pub mod sweep;
 pub mod copy;

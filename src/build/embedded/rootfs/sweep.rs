@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use super::error::RootfsError;
 use super::ownership::Ownership;
 use super::unpack::{TEMPORARY_PREFIX, this_run};
+use crate::oci::blob_digest::DiffId;
 
 /// A folder that is being unpacked is locked right after it was made.
 const UNLOCKED_AT_FIRST: Duration = Duration::from_secs(60);
@@ -44,6 +45,26 @@ fn left_over(
     };
     let path = std::os::unix::ffi::OsStrExt::as_bytes(folder.as_os_str());
     look().map_err(|cause| RootfsError::system("clean", path, cause))
+}
+
+/// The folders of layers that were unpacked in this run of the system, with the layers.
+pub(super) fn unpacked_layers(
+    unpacked: &Path,
+    ownership: Ownership,
+) -> Result<Vec<(PathBuf, DiffId)>, RootfsError> {
+    let folder = unpacked.join(ownership.name());
+    let run = this_run()?;
+    let all = entries(&folder);
+    let all =
+        all.map_err(|cause| RootfsError::system("read", folder.as_os_str().as_encoded_bytes(), cause))?;
+    let layer = |path: PathBuf| {
+        let name = path.file_name()?.to_str()?;
+        let (hex, _rest) = name.split_once('.')?;
+        let diff_id = DiffId(format!("sha256:{hex}").parse().ok()?);
+        let is_of_run = name.rsplit('.').next() == Some(&run);
+        is_of_run.then_some((path, diff_id))
+    };
+    Ok(all.into_iter().filter_map(layer).collect())
 }
 
 /// Removes `folder` and all that is in it, whatever its modes. No link is followed. It may be gone already.

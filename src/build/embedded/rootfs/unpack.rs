@@ -9,14 +9,16 @@
 //!
 //! The folder is made under a temporary name and renamed. It is not synced, which would wait for all that other
 //! programs write: instead its name says in which run of the system it was made, and after the next start it
-//! is made again.
+//! is made again. A folder whose files somebody changed is set aside, and made again too (see `facts`).
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::RootfsError;
+use super::facts::UnpackedLayer;
 use super::handle::Handle;
 use super::layer_files::LayerFiles;
 use super::ownership::Ownership;
@@ -28,23 +30,37 @@ use crate::oci::layers::root_view::RootView;
 /// How the name of a folder begins that is not whole yet.
 pub(super) const TEMPORARY_PREFIX: &str = ".tmp-";
 
-/// The folder with what is in `layer`, which is above `below`: one of `unpacked`, made when it is not there.
-/// Several processes may do this at once.
-///
-/// `unpacked` has a folder for each ownership, which nobody but its owner may enter: what is in layers may be
-/// owned by root and let everybody become root.
+/// Where layers are unpacked.
+#[derive(Clone, Copy, Debug)]
+pub struct Unpacked<'u> {
+    /// It has a folder for each ownership, which nobody but its owner may enter: what is in layers may be owned by
+    /// root and let everybody become root.
+    pub folder: &'u Path,
+    /// Who can own what in it.
+    pub ownership: Ownership,
+    /// Folders of files that were found to be whole, and need not be looked at again.
+    pub trusted: &'u BTreeSet<PathBuf>,
+}
+
+/// The folder with what is in `layer`, which is above `below`: one of `unpacked`, made when it is not there, or is not
+/// what it was; then it is added to `damaged`. Several processes may do this at once.
 pub fn unpack(
     layer: &Arc<Layer>,
     below: &RootView,
-    unpacked: &Path,
-    ownership: Ownership,
+    unpacked: Unpacked<'_>,
     times: UnpackedTimes,
+    damaged: &mut Vec<PathBuf>,
 ) -> Result<PathBuf, RootfsError> {
+    let Unpacked { folder, ownership, trusted } = unpacked;
     let surroundings = Surroundings::of(layer.index(), below);
-    let parent = unpacked.join(ownership.name());
+    let parent = folder.join(ownership.name());
     let place = parent.join(format!("{}{}.{}", surroundings.name(layer), times.mark(), this_run()?));
+    let known = UnpackedLayer { place: &place, index: layer.index() };
     if place.is_dir() {
-        return Ok(place);
+        if trusted.contains(&known.files()) || !set_aside_damaged(&known)? {
+            return Ok(known.files());
+        }
+        damaged.push(place.clone());
     }
     make_private(&parent)?;
     let temporary = tempfile::Builder::new()
@@ -54,9 +70,11 @@ pub fn unpack(
     let folder = temporary.path();
     let lock = File::open(folder).and_then(|lock| lock.lock().map(|()| lock));
     let lock = lock.map_err(|cause| RootfsError::system("lock", path_bytes(folder), cause))?;
-    let root =
-        Handle::open(folder).map_err(|cause| RootfsError::system("open", path_bytes(folder), cause))?;
+    let made = UnpackedLayer { place: folder, index: layer.index() };
+    let root = fs::create_dir(made.files()).and_then(|()| Ok(Handle::open(&made.files())?));
+    let root = root.map_err(|cause| RootfsError::system("open", path_bytes(folder), cause))?;
     LayerFiles { layer, surroundings: &surroundings, root: &root, ownership, times }.write()?;
+    made.write_down().map_err(|cause| RootfsError::system("write down", path_bytes(folder), cause))?;
     let renamed = fs::rename(folder, &place);
     drop(lock);
     match renamed {
@@ -68,7 +86,29 @@ pub fn unpack(
         Err(_) if place.is_dir() => {}
         Err(cause) => return Err(RootfsError::system("make", path_bytes(&place), cause)),
     }
-    Ok(place)
+    Ok(known.files())
+}
+
+/// Whether an unpacked layer is not what it was. Then it is renamed, to be swept like what a process left that died:
+/// who uses it goes on with it.
+pub(super) fn set_aside_damaged(layer: &UnpackedLayer<'_>) -> Result<bool, RootfsError> {
+    if layer.is_whole() {
+        return Ok(false);
+    }
+    let place = layer.place;
+    let parent = place.parent().unwrap_or(place);
+    let move_away = || {
+        // Others find the same at the same time, and what one of them has unpacked again is to stay.
+        let lock = File::open(parent)?;
+        lock.lock()?;
+        if !place.is_dir() || layer.is_whole() {
+            return Ok(());
+        }
+        let aside = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempdir_in(parent)?.keep();
+        fs::rename(place, aside)
+    };
+    move_away().map_err(|cause| RootfsError::system("move away", path_bytes(place), cause))?;
+    Ok(true)
 }
 
 /// Gives the folder `upper` of an overlay the owner, mode and attributes of the root in `view`, and time 0: a mounted

@@ -2,6 +2,10 @@
 //!
 //! The capabilities are those that Docker gives to a container. They are a bound: a program of another user has
 //! none of them, as in a container. Where there are none to give (a user namespace) they count inside it only.
+//!
+//! Whoever is root need not be the machine's: in a user namespace that somebody else made (a rootless container,
+//! `unshare -Ur`) there are only the ids that are mapped into it, and no device can be made. Such a root makes a
+//! namespace of his own in it, to which he gives his ids; so can root of a container who may not mount.
 
 use std::fs;
 use std::io;
@@ -10,7 +14,7 @@ use std::process::Command;
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
-use nix::unistd::{Gid, Uid, getegid, geteuid, setgroups, setresgid, setresuid};
+use nix::unistd::{Gid, Uid, getegid, geteuid, getgroups, setgroups, setresgid, setresuid};
 
 use super::outcome::{Doing, Refusal};
 use super::spec::{Privileges, User};
@@ -42,6 +46,57 @@ const NO_USER_NAMESPACES: &str = "users other than root may make none: set the s
 pub(super) const NO_RANGES: &str = "install newuidmap and newgidmap (Debian: uidmap), and give the user ranges: \
     `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME`";
 
+/// How root in a user namespace gets more ids.
+pub(super) const FEW_IDS: &str = "give the user namespace 65536 ids: rootless Podman takes them from /etc/subuid and \
+    /etc/subgid of the user on the machine, `unshare` with --map-auto, Kubernetes with hostUsers: false";
+
+/// Images have owners up to 65534, `nobody`. With fewer ids many of them cannot be unpacked.
+const ENOUGH: u64 = 65_535;
+
+/// Whether this user namespace has all ids, as that of the machine has.
+pub(super) fn has_all_ids() -> bool {
+    const ALL: u64 = u32::MAX as u64;
+    id_maps().is_some_and(|maps| maps.iter().all(|ranges| *ranges == [(0, ALL)]))
+}
+
+/// How many ids from 0 on this root can give to a user namespace by himself; `None` for who is not root, or may not
+/// do so.
+pub(super) fn own_ids() -> Option<u64> {
+    let needed = [Capability::CAP_SETUID, Capability::CAP_SETGID, Capability::CAP_SETFCAP];
+    let has = |capability: &Capability| caps::has_cap(None, CapSet::Effective, *capability).unwrap_or(false);
+    if !geteuid().is_root() || !needed.iter().all(has) {
+        return None;
+    }
+    id_maps().map(|[uids, gids]| from_zero(&uids).min(from_zero(&gids)))
+}
+
+/// As [`own_ids`], when they are enough for the owners that images have.
+pub(super) fn enough_own_ids() -> Option<u64> {
+    own_ids().filter(|count| *count >= ENOUGH)
+}
+
+/// The ranges (first id, how many) of this user namespace, of users and of groups.
+fn id_maps() -> Option<[Vec<(u64, u64)>; 2]> {
+    let read = |file: &str| fs::read_to_string(file).ok().map(|text| ranges_of_map(&text));
+    Some([read("/proc/self/uid_map")?, read("/proc/self/gid_map")?])
+}
+
+fn ranges_of_map(text: &str) -> Vec<(u64, u64)> {
+    let range = |line: &str| {
+        let mut words = line.split_whitespace();
+        let (first, _outside, count) = (words.next()?, words.next()?, words.next()?);
+        Some((first.parse().ok()?, count.parse().ok()?))
+    };
+    let mut ranges: Vec<_> = text.lines().filter_map(range).collect();
+    ranges.sort_unstable();
+    ranges
+}
+
+/// How many ids there are from 0 on without a gap.
+fn from_zero(ranges: &[(u64, u64)]) -> u64 {
+    ranges.iter().fold(0, |end, (first, count)| if *first == end { end.saturating_add(*count) } else { end })
+}
+
 /// Goes into a user namespace of its own. Its ids are yet to be mapped.
 pub(super) fn leave_user_namespace() -> Result<(), Refusal> {
     match unshare(CloneFlags::CLONE_NEWUSER) {
@@ -54,6 +109,18 @@ pub(super) fn leave_user_namespace() -> Result<(), Refusal> {
     .map_err(|refusal| refusal.help(NO_USER_NAMESPACES))
 }
 
+/// Gives up the further groups of this process where it may: in a namespace with one id nobody may do it any more, and
+/// commands see them as groups of nobody. Only whoever is root of some kind may; `newgidmap` forbids it as the kernel
+/// does, unless ranges of ids are given.
+pub(super) fn give_up_groups(gid: Gid) {
+    let _ = setgroups(&[gid]);
+}
+
+/// Whether this process has groups besides its first.
+pub(super) fn has_further_groups() -> bool {
+    getgroups().is_ok_and(|groups| groups.iter().any(|group| *group != getegid()))
+}
+
 /// Maps root inside to `uid` and `gid`, and nobody else.
 pub(super) fn map_one(uid: Uid, gid: Gid) -> Result<(), Refusal> {
     let write = |file: &str, text: String| {
@@ -64,9 +131,16 @@ pub(super) fn map_one(uid: Uid, gid: Gid) -> Result<(), Refusal> {
     write("gid_map", format!("0 {gid} 1")).map_err(|refusal| refusal.help(NO_USER_NAMESPACES))
 }
 
-/// Maps root inside the namespace of process `pid` to this process's user, and the ids from 1 on to those that
-/// `/etc/subuid` and `/etc/subgid` give the user. It has to be done from outside.
+/// Maps the ids inside the namespace of process `pid`, which has to be done from outside. Root gives all that he has.
+/// For others root inside is this process's user, and the ids from 1 on are those that `/etc/subuid` and
+/// `/etc/subgid` give the user.
 pub(super) fn map_many(pid: u32) -> Result<(), Refusal> {
+    if let Some(count) = enough_own_ids() {
+        return ["uid_map", "gid_map"].iter().try_for_each(|file| {
+            let file = format!("/proc/{pid}/{file}");
+            fs::write(&file, format!("0 0 {count}")).doing(|| format!("write {file}"))
+        });
+    }
     let uid = geteuid();
     let name = nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.name);
     for (program, file, own) in
@@ -170,7 +244,8 @@ pub fn check_user(user: &User, privileges: Privileges) -> Result<(), Refusal> {
             "the command is to run as user {}:{}, but there is only one id here, which is root inside",
             user.uid, user.gid
         );
-        return Err(Refusal::new(message).help(NO_RANGES));
+        let is_root_inside = geteuid().is_root() && !has_all_ids();
+        return Err(Refusal::new(message).help(if is_root_inside { FEW_IDS } else { NO_RANGES }));
     }
     Ok(())
 }
@@ -178,6 +253,20 @@ pub fn check_user(user: &User, privileges: Privileges) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_of_a_namespace_are_counted_from_zero() {
+        let check =
+            |text: &str, expected: u64| assert_eq!(from_zero(&ranges_of_map(text)), expected, "{text}");
+        check("         0          0 4294967295\n", 4_294_967_295);
+        check("0 1000 1\n1 100000 65536\n", 65_537);
+        check("1 100000 65536\n0 1000 1\n", 65_537);
+        check("0 0 1\n", 1);
+        check("0 1000 1\n1000 1 64536\n", 1);
+        check("1 0 10\n", 0);
+        check("", 0);
+        check("nonsense\n0 0\n", 0);
+    }
 
     #[test]
     fn ranges_are_found_by_name_and_number() {

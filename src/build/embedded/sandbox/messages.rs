@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::given_mounts::PreparedMount;
 use super::outcome::{Outcome, Refusal};
 use super::spec::{Privileges, SandboxSpec};
-use crate::build::embedded::rootfs::chore::{Chain, Chore};
+use crate::build::embedded::rootfs::chore::{Chain, Chore, ChoreReport};
 
 /// The longest message: secrets travel in it, which are small.
 const LONGEST: usize = 256 << 20;
@@ -28,8 +28,8 @@ pub(super) enum Message {
     Remove(PathBuf, Privileges),
     /// Down, to the first stage: do something to folders, with the layers that they are of and these rights.
     Do(Box<Chore>, Chain, Privileges),
-    /// Up: the folder is gone, or the chore is done, with the folders that it names.
-    Done(Vec<PathBuf>),
+    /// Up: the folder is gone, or the chore is done, with what it has to tell.
+    Done(ChoreReport),
     /// Up, from the first stage: its user namespace waits for its ids.
     WaitsForIds,
     /// Down: the ids are mapped.

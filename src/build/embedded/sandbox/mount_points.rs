@@ -4,6 +4,10 @@
 //! This is what BuildKit does. A place that was made for a mount, and the folders above it that were made for
 //! it, are removed when they are empty, and the times of the folder above are put back. `/dev`, `/proc` and
 //! `/sys` stay where they were missing. A run that is killed removes nothing, but then nobody uses its files.
+//!
+//! An image may have links at all of these paths. They are followed inside the root, and what comes out has to be a
+//! place for a mount, else the command is not started. `/dev`, `/proc` and `/sys` may not be links at all: runc, which
+//! Docker has, refuses them as well.
 
 use std::fs::{self, DirBuilder, File, FileTimes};
 use std::io;
@@ -20,6 +24,47 @@ pub(super) enum PlaceKind {
     File,
     /// A folder.
     Folder,
+}
+
+/// The folders that the kernel's own file systems are mounted on. They stay when they were made.
+pub(super) const SYSTEM_FOLDERS: [&str; 3] = ["/dev", "/proc", "/sys"];
+
+/// Says why one of the [`SYSTEM_FOLDERS`] cannot be mounted on in the root at `root`.
+pub(super) fn problem_of_system(root: &Path) -> Option<String> {
+    SYSTEM_FOLDERS.iter().find_map(|folder| match fs::symlink_metadata(within(root, folder)) {
+        Ok(found) if found.is_dir() => None,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Ok(found) if found.is_symlink() => Some(format!("`{folder}` of the image is a link")),
+        Ok(_) => Some(format!("`{folder}` of the image is no folder")),
+        Err(error) => Some(format!("cannot look at `{folder}` of the image: {error}")),
+    })
+}
+
+/// Says why nothing can be mounted on `target` in the root at `root`, or below `outside` which may not be mounted on.
+pub(super) fn problem(root: &Path, target: &str, kind: PlaceKind, outside: &[&str]) -> Option<String> {
+    let resolved = match resolve(root, target) {
+        Ok(resolved) => resolved,
+        Err(error) => return Some(format!("`{target}` leads nowhere in the image: {error}")),
+    };
+    if resolved.place.components().eq(root.components()) {
+        return Some(format!("`{target}` leads to `/` in the image"));
+    }
+    if let Some(outside) = outside.iter().find(|folder| resolved.place.starts_with(within(root, folder))) {
+        return Some(format!("`{target}` leads into `{outside}` in the image"));
+    }
+    let is_folder = resolved.missing.is_none() && resolved.place.is_dir();
+    match kind {
+        PlaceKind::File if is_folder => Some(format!("`{target}` is a folder in the image")),
+        PlaceKind::Folder if resolved.missing.is_none() && !is_folder => {
+            Some(format!("`{target}` is no folder in the image"))
+        }
+        _ => None,
+    }
+}
+
+/// The place of a path of the root that has no links.
+pub(super) fn within(root: &Path, path: &str) -> PathBuf {
+    root.join(path.trim_start_matches('/'))
 }
 
 /// Finds the place of `target` in the root at `root`, and makes it where it is not there.

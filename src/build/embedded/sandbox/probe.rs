@@ -10,7 +10,7 @@ use nix::unistd::geteuid;
 
 use crate::types::cancellation::Cancellation;
 
-use super::identity::ranges_of;
+use super::identity::{self, ranges_of};
 use super::outcome::{Outcome, Refusal, SandboxError};
 use super::running::Sandbox;
 use super::running_folder::RunningFolder;
@@ -99,10 +99,12 @@ pub fn abilities(sandbox: &Sandbox, folder: &Path) -> Result<Abilities, SandboxE
     Ok(Abilities { privileges, sandbox: simple, overlay })
 }
 
-/// The most rights that commands of this process may have, without trying.
+/// The most rights that commands of this process may have, without trying. Root of a user namespace that somebody
+/// else made is not [`Privileges::Root`], whatever he may do there.
 pub fn best_privileges() -> Privileges {
     let may_mount = caps::has_cap(None, caps::CapSet::Effective, caps::Capability::CAP_SYS_ADMIN);
-    match geteuid().is_root() && may_mount.unwrap_or(false) {
+    let is_root = geteuid().is_root() && identity::has_all_ids();
+    match is_root && may_mount.unwrap_or(false) {
         true => Privileges::Root,
         false if ids().is_ok() => Privileges::Mapped,
         false => Privileges::Single,
@@ -112,6 +114,15 @@ pub fn best_privileges() -> Privileges {
 /// How many ids the user may map, or what is missing.
 fn ids() -> Result<u64, Refusal> {
     let uid = geteuid();
+    if let Some(count) = identity::enough_own_ids() {
+        return Ok(count);
+    }
+    if uid.is_root() && !identity::has_all_ids() {
+        // Those of /etc/subuid are ids of the namespace around this one, if they are any.
+        let count = identity::own_ids().unwrap_or(1);
+        let message = format!("root is in a user namespace that has too few ids ({count} from 0 on)");
+        return Err(Refusal::new(message).help(identity::FEW_IDS));
+    }
     let name = nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.name);
     let count = |file: &str| -> u64 {
         let ranges = ranges_of(file, name.as_deref(), uid).unwrap_or_default();
@@ -119,12 +130,13 @@ fn ids() -> Result<u64, Refusal> {
     };
     let least = count("/etc/subuid").min(count("/etc/subgid"));
     if least == 0 {
-        return Err(Refusal::new("/etc/subuid and /etc/subgid give this user no ids"));
+        let message = "/etc/subuid and /etc/subgid give this user no ids";
+        return Err(Refusal::new(message).help(identity::NO_RANGES));
     }
     let folders = ["/usr/bin", "/bin", "/usr/local/bin", "/run/wrappers/bin"];
     for program in ["newuidmap", "newgidmap"] {
         if !folders.iter().any(|folder| Path::new(folder).join(program).exists()) {
-            return Err(Refusal::new(format!("{program} is not installed")));
+            return Err(Refusal::new(format!("{program} is not installed")).help(identity::NO_RANGES));
         }
     }
     Ok(least)
@@ -184,7 +196,7 @@ fn kernel() -> Probe {
     let mut numbers = release.split(['.', '-']).map(|number| number.parse::<u32>().unwrap_or(0));
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     let detail = format!("Linux {release} on {}", std::env::consts::ARCH);
-    if version >= OVERLAY_FOR_USERS || geteuid().is_root() {
+    if version >= OVERLAY_FOR_USERS || best_privileges() == Privileges::Root {
         return Probe::good("kernel", detail);
     }
     let cure = "users other than root need Linux 5.11 for overlayfs; root does not".to_owned();
@@ -194,11 +206,16 @@ fn kernel() -> Probe {
 fn many_ids() -> Probe {
     match ids() {
         Ok(count) => Probe::good("ids", format!("{count} ids can be mapped")),
-        Err(refusal) => Probe::bad(
-            "ids",
-            format!("{}: USER and chown to others than root cannot work", refusal.message),
-            Some(super::identity::NO_RANGES.to_owned()),
-        ),
+        Err(refusal) => {
+            let groups = if identity::has_further_groups() && !geteuid().is_root() {
+                ", and commands see your further groups (`id`)"
+            } else {
+                ""
+            };
+            let message = refusal.message;
+            let detail = format!("{message}: USER and chown to others than root cannot work{groups}");
+            Probe::bad("ids", detail, refusal.help)
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::build::embedded::rootfs::chore::{Chain, Chore};
+use crate::build::embedded::rootfs::chore::{Chain, Chore, ChoreReport};
 use crate::types::cancellation::Cancellation;
 
 use super::identity;
@@ -107,7 +107,7 @@ impl Sandbox {
         privileges: Privileges,
         output: &mut dyn Write,
         cancellation: &Cancellation,
-    ) -> Result<Vec<PathBuf>, SandboxError> {
+    ) -> Result<ChoreReport, SandboxError> {
         let order = Message::Do(Box::new(chore), chain, privileges);
         let mut written = Ok(());
         let mut take = |stream: Stream, bytes: &[u8]| {
@@ -116,9 +116,9 @@ impl Sandbox {
             }
         };
         let running = Running::start(&self.program, &order, privileges)?;
-        let folders = running.done(&mut take, cancellation)?;
+        let report = running.done(&mut take, cancellation)?;
         written.doing(|| "keep what a sandbox wrote")?;
-        Ok(folders)
+        Ok(report)
     }
 }
 
@@ -177,14 +177,14 @@ impl Running {
         }
     }
 
-    /// Waits until it is done, and returns the folders that it names.
+    /// Waits until it is done, and returns what it has to tell.
     fn done(
         self,
         on_output: &mut dyn FnMut(Stream, &[u8]),
         cancellation: &Cancellation,
-    ) -> Result<Vec<PathBuf>, SandboxError> {
+    ) -> Result<ChoreReport, SandboxError> {
         match self.last_word(on_output, cancellation)? {
-            Some(Message::Done(folders)) => Ok(folders),
+            Some(Message::Done(report)) => Ok(report),
             Some(Message::Refused(refusal)) => Err(SandboxError::Refused(refusal)),
             _ => Err(SandboxError::Vanished),
         }

@@ -80,9 +80,9 @@ pub enum Network {
 /// How the sandbox gets the right to make namespaces and mounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Privileges {
-    /// It has it: the process is root and may mount.
+    /// It has it: the process is the machine's root and may mount.
     Root,
-    /// From a user namespace with many ids, which `newuidmap` and `newgidmap` map.
+    /// From a user namespace with many ids: root's own, or those that `newuidmap` and `newgidmap` map.
     Mapped,
     /// From a user namespace with one id: the user is root inside, and there is nobody else.
     Single,

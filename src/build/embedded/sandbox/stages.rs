@@ -6,8 +6,9 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Read};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -25,7 +26,10 @@ use super::filter;
 use super::given_mounts::{self, PreparedMount};
 use super::identity;
 use super::messages::{Line, Message};
-use super::mount_points::{MadePlaces, PlaceKind, ensure_keeping_times, make_folders};
+use super::mount_points::{
+    MadePlaces, PlaceKind, SYSTEM_FOLDERS, ensure_keeping_times, make_folders, problem, problem_of_system,
+    within,
+};
 use super::mounting;
 use super::network;
 use super::outcome::{Doing, Outcome, Refusal};
@@ -34,7 +38,7 @@ use super::root_folder::{WorkFolders, mount_root};
 use super::root_path::resolve;
 use super::spec::{MountSpec, Network, Privileges, SandboxSpec, SecretPlace};
 use super::system_files::mount_system;
-use crate::build::embedded::rootfs::chore::{Chain, Chore};
+use crate::build::embedded::rootfs::chore::{Chain, Chore, ChoreReport};
 
 /// The first argument of a process that is a stage of a sandbox.
 pub const FIRST_ARGUMENT: &str = "imgraph-sandbox";
@@ -42,8 +46,8 @@ pub const FIRST_ARGUMENT: &str = "imgraph-sandbox";
 /// As much as a pipe holds.
 const WRITTEN_AT_ONCE: usize = 64 << 10;
 
-/// The folders of the root that stay when they were made.
-const SYSTEM_FOLDERS: [&str; 3] = ["/dev", "/proc", "/sys"];
+/// The most bytes of `/etc/passwd` that are looked at, for the home of a user.
+const LARGEST_USERS: u64 = 1 << 20;
 
 /// Does the work of a stage when `arguments` (the program's name among them) are those of one. It has to be
 /// called before the process has a second thread. The stage that becomes the command does not return.
@@ -96,23 +100,23 @@ fn supervise(line: &mut Line) -> Result<Option<Message>, Refusal> {
                 return Ok(None);
             }
             fs::remove_dir_all(&folder).doing(|| format!("remove `{}`", folder.display()))?;
-            Ok(Some(Message::Done(Vec::new())))
+            Ok(Some(Message::Done(ChoreReport::default())))
         }
         Some(Message::Do(chore, chain, privileges)) => {
             if !enter(line, privileges)? {
                 return Ok(None);
             }
-            do_chore(&chore, &chain, privileges).map(|folders| Some(Message::Done(folders)))
+            do_chore(&chore, &chain, privileges).map(|report| Some(Message::Done(report)))
         }
         _ => Err(Refusal::new("the parent did not say what to do")),
     }
 }
 
 /// Does a chore; a layer goes to standard output.
-fn do_chore(chore: &Chore, chain: &Chain, privileges: Privileges) -> Result<Vec<PathBuf>, Refusal> {
+fn do_chore(chore: &Chore, chain: &Chain, privileges: Privileges) -> Result<ChoreReport, Refusal> {
     let output = io::stdout().as_fd().try_clone_to_owned().doing(|| "write to standard output")?;
     let mut output = BufWriter::with_capacity(WRITTEN_AT_ONCE, fs::File::from(output));
-    let done = chain.view().and_then(|view| chore.run(&view, privileges.ownership(), &mut output));
+    let done = chain.view().and_then(|view| chore.run((&view, chain), privileges.ownership(), &mut output));
     done.map_err(|error| Refusal { message: error.whole(), help: error.help().map(str::to_owned) })
 }
 
@@ -122,6 +126,9 @@ fn enter(line: &mut Line, privileges: Privileges) -> Result<bool, Refusal> {
         return Ok(true);
     }
     let (uid, gid) = (geteuid(), getegid());
+    if privileges == Privileges::Single {
+        identity::give_up_groups(gid);
+    }
     identity::leave_user_namespace()?;
     if privileges == Privileges::Single {
         identity::map_one(uid, gid)?;
@@ -171,6 +178,12 @@ fn contain(line: &mut Line) -> Result<Option<Message>, Refusal> {
     folders.make()?;
     mount_root(&spec.root, &folders, spec.privileges)?;
     let mounts = given_mounts::prepare(&spec, &folders)?;
+    if let Some(message) = problem_of_places(&folders.root, &mounts) {
+        folders.remove();
+        let help =
+            Some("it is to be mounted on, which container engines refuse, too; mend the image".to_owned());
+        return Ok(Some(Message::Ended(Outcome::NotStarted { message, help, exit_code: 126 })));
+    }
     let made = make_places(&folders.root, &mounts)?;
     // Last, as the kernel lets nobody make threads whose children are to be in another namespace.
     unshare(CloneFlags::CLONE_NEWPID).doing(|| "make a namespace for processes").map_err(needs_rights)?;
@@ -185,6 +198,22 @@ fn keep_mounts_private() -> Result<(), Refusal> {
         .doing(|| "keep mounts to this sandbox")
 }
 
+/// Says why one of the places of mounts in the root cannot be one. What lies in another mount is not known yet.
+fn problem_of_places(root: &Path, mounts: &[PreparedMount]) -> Option<String> {
+    let of_file = |file: &&str| problem(root, file, PlaceKind::File, &SYSTEM_FOLDERS);
+    let mut covered = ["/dev", "/sys"].map(|folder| within(root, folder)).to_vec();
+    let of_mount = |mount: &PreparedMount| {
+        let place = resolve(root, mount.target()).ok().map(|resolved| resolved.place);
+        let is_inside = |place: &PathBuf| covered.iter().any(|above| place.starts_with(above));
+        let is_covered = place.as_ref().is_some_and(is_inside);
+        covered.extend(place);
+        if is_covered { None } else { problem(root, mount.target(), mount.place_kind(), &["/proc"]) }
+    };
+    problem_of_system(root)
+        .or_else(|| network::NETWORK_FILES.iter().find_map(of_file))
+        .or_else(|| mounts.iter().find_map(of_mount))
+}
+
 /// Makes the places of mounts in the root. A place in another mount is made in that one, when it is there.
 fn make_places(root: &Path, mounts: &[PreparedMount]) -> Result<MadePlaces, Refusal> {
     for folder in SYSTEM_FOLDERS {
@@ -194,7 +223,7 @@ fn make_places(root: &Path, mounts: &[PreparedMount]) -> Result<MadePlaces, Refu
     for file in network::NETWORK_FILES {
         made.ensure(root, file, PlaceKind::File)?;
     }
-    let mut covered: Vec<_> = SYSTEM_FOLDERS.iter().map(|folder| root.join(&folder[1..])).collect();
+    let mut covered: Vec<_> = SYSTEM_FOLDERS.iter().map(|folder| within(root, folder)).collect();
     for mount in mounts {
         let place = resolve(root, mount.target()).doing(|| format!("look for `{}`", mount.target()))?.place;
         if !covered.iter().any(|above| place.starts_with(above)) {
@@ -214,7 +243,7 @@ fn launch(line: &mut Line) -> Result<Option<Message>, Refusal> {
     umask(Mode::empty());
     let folders = WorkFolders::of(&spec.work);
     let root = &folders.root;
-    mount_devices(&root.join("dev"), &folders, spec.privileges)?;
+    mount_devices(&within(root, "/dev"), &folders, spec.privileges)?;
     mount_system(root, spec.network, spec.privileges)?;
     network::mount_files(root, &folders, &spec)?;
     mounts.iter().try_for_each(|mount| mount.mount(root))?;
@@ -281,10 +310,21 @@ fn environment(spec: &SandboxSpec) -> Vec<String> {
         }
     }
     if !env.iter().any(|variable| variable.starts_with("HOME=")) {
-        let users = fs::read("/etc/passwd").unwrap_or_default();
-        env.push(format!("HOME={}", home_of(&String::from_utf8_lossy(&users), spec.user.uid)));
+        env.push(format!("HOME={}", home_of(&String::from_utf8_lossy(&users()), spec.user.uid)));
     }
     env
+}
+
+/// The users of the image, as far as they can be read: it may be a pipe, or without end.
+fn users() -> Vec<u8> {
+    let mut users = Vec::new();
+    let flags = nix::libc::O_NONBLOCK | nix::libc::O_CLOEXEC;
+    let file = fs::File::options().read(true).custom_flags(flags).open("/etc/passwd").ok();
+    if let Some(file) = file.filter(|file| file.metadata().is_ok_and(|found| found.is_file())) {
+        // What cannot be read names nobody.
+        let _ = file.take(LARGEST_USERS).read_to_end(&mut users);
+    }
+    users
 }
 
 /// The home folder of a user by number; `/` when the file does not know the user.

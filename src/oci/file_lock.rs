@@ -10,18 +10,18 @@ use std::path::Path;
 
 /// A lock, until it is dropped.
 #[derive(Debug)]
-pub(super) struct FileLock {
+pub(in crate::oci) struct FileLock {
     _file: File,
 }
 
 impl FileLock {
     /// Waits until nobody holds `path` alone.
-    pub(super) fn shared(path: &Path) -> io::Result<Self> {
+    pub(in crate::oci) fn shared(path: &Path) -> io::Result<Self> {
         Self::take(path, File::lock_shared)
     }
 
     /// Waits until nobody else holds `path`.
-    pub(super) fn alone(path: &Path) -> io::Result<Self> {
+    pub(in crate::oci) fn alone(path: &Path) -> io::Result<Self> {
         Self::take(path, File::lock)
     }
 
@@ -37,7 +37,7 @@ impl FileLock {
 }
 
 /// Tries again what a signal interrupted.
-pub(super) fn uninterrupted<Value>(mut call: impl FnMut() -> io::Result<Value>) -> io::Result<Value> {
+pub(in crate::oci) fn uninterrupted<Value>(mut call: impl FnMut() -> io::Result<Value>) -> io::Result<Value> {
     loop {
         match call() {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -47,7 +47,7 @@ pub(super) fn uninterrupted<Value>(mut call: impl FnMut() -> io::Result<Value>) 
 }
 
 /// Whether the name `path` leads to `file`.
-pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+pub(in crate::oci) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let opened = file.metadata()?;
     match fs::symlink_metadata(path) {
         Ok(named) => Ok(named.dev() == opened.dev() && named.ino() == opened.ino()),
