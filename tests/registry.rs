@@ -102,6 +102,10 @@ impl BlobSink for FolderSink {
         Ok(Some(bytes))
     }
 
+    fn room(&self) -> io::Result<u64> {
+        Ok(1 << 40)
+    }
+
     fn writer(&self) -> io::Result<Box<dyn BlobWriter + '_>> {
         Ok(Box::new(Blob(self, tempfile::NamedTempFile::new_in(&self.0)?)))
     }

@@ -6,13 +6,11 @@
 use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, ImageManifestBuilder, MediaType};
 
 use super::blob_digest::{BlobDigest, DiffId};
+use super::document::{self, LARGEST_DOCUMENT};
 use super::image_config::ImageConfig;
 use super::layers::compression::Compression;
 use super::store::{Store, StoreError, descriptor, digest_of};
 use crate::types::platform::Platform;
-
-/// The most bytes of a manifest, an index or a configuration: what registries take.
-pub const LARGEST_DOCUMENT: u64 = 4 * 1024 * 1024;
 
 /// How many indexes may lie in each other.
 const DEEPEST_INDEX: usize = 4;
@@ -62,7 +60,7 @@ pub fn read_image(
             Document::Manifest(manifest) => return of_manifest(store, digest, *manifest).map(Some),
             Document::Index(index) => {
                 digest = pick(&digest, &index, platform)?;
-                bytes = document(store, &digest)?;
+                bytes = bytes_of(store, &digest)?;
             }
         }
     }
@@ -120,18 +118,18 @@ fn parse(digest: &BlobDigest, bytes: &[u8]) -> Result<Document, StoreError> {
         manifests: Option<serde::de::IgnoredAny>,
     }
     let refused = |reason: String| StoreError::Document { digest: *digest, what: "image", reason };
-    let shape: Shape = serde_json::from_slice(bytes).map_err(|error| refused(error.to_string()))?;
+    let shape: Shape = document::read(bytes).map_err(|error| refused(error.to_string()))?;
     if shape.schema_version != oci_spec::image::SCHEMA_VERSION {
         return Err(refused(format!("its schema has version {}; only 2 is read", shape.schema_version)));
     }
     let parsed = match shape.manifests {
-        Some(_) => serde_json::from_slice(bytes).map(|index| Document::Index(Box::new(index))),
-        None => serde_json::from_slice(bytes).map(|manifest| Document::Manifest(Box::new(manifest))),
+        Some(_) => document::read(bytes).map(|index| Document::Index(Box::new(index))),
+        None => document::read(bytes).map(|manifest| Document::Manifest(Box::new(manifest))),
     };
     parsed.map_err(|error| refused(error.to_string()))
 }
 
-fn document(store: &Store, digest: &BlobDigest) -> Result<Vec<u8>, StoreError> {
+fn bytes_of(store: &Store, digest: &BlobDigest) -> Result<Vec<u8>, StoreError> {
     store.read(digest, LARGEST_DOCUMENT)?.ok_or(StoreError::Missing(*digest))
 }
 
@@ -143,7 +141,7 @@ fn of_manifest(
     let refused = |reason: String| StoreError::Document { digest: manifest_digest, what: "image", reason };
     let config_digest = digest_of(manifest.config()).map_err(refused)?;
     let config: ImageConfig =
-        serde_json::from_slice(&document(store, &config_digest)?).map_err(|error| StoreError::Document {
+        document::read(&bytes_of(store, &config_digest)?).map_err(|error| StoreError::Document {
             digest: config_digest,
             what: "configuration of an image",
             reason: error.to_string(),

@@ -10,6 +10,7 @@ pub mod blob_digest;
 pub mod layer_entry;
 mod file_lock;
 pub mod temporary;
+pub mod document;
 pub mod image_config;
 pub mod archive;
 pub mod layers;

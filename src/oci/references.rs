@@ -10,7 +10,7 @@ use std::io::{ErrorKind, Read};
 use serde::Deserialize;
 
 use super::blob_digest::BlobDigest;
-use super::image::LARGEST_DOCUMENT;
+use super::document::{self, LARGEST_DOCUMENT};
 use super::store::{Store, StoreError};
 
 /// The blobs of a store, each before those that it needs, and what each needs of those that are there.
@@ -99,7 +99,7 @@ fn document(store: &Store, digest: &BlobDigest) -> Result<Option<Document>, Stor
         return Ok(None);
     }
     file.take(LARGEST_DOCUMENT).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(serde_json::from_slice(&bytes).ok())
+    Ok(document::read(&bytes).ok())
 }
 
 /// Each before what it needs. There is no circle among digests; where damage makes one, it is cut.

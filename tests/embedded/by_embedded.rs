@@ -16,14 +16,13 @@ pub(crate) fn answer(case: &Case, cache: &Path, bases: &[Base]) -> Answer {
     let folder = tempfile::tempdir().unwrap();
     let workspace = folder.path().join("workspace");
     case.write(&workspace.join("context"));
-    fs::write(workspace.join("BUILD.toml"), build_file(case)).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_imgraph"));
-    command.current_dir(&workspace).env_clear().stdin(Stdio::null());
-    command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", folder.path());
-    command.envs(case.secrets.iter().map(|(id, value)| (format!("SECRET_{id}"), value)));
-    command.arg("--cache-dir").arg(cache).args(["--builder", "embedded"]);
-    command.args(["build", "--progress", "plain", "--format", "json", "//:case"]);
-    let output = command.output().unwrap();
+    fs::write(
+        workspace.join("BUILD.toml"),
+        format!("[workspace]\nname = \"corpus\"\n\n{}", image(case, &[])),
+    )
+    .unwrap();
+    let mut command = command(&workspace, cache, std::slice::from_ref(case));
+    let output = command.args(["--format", "json", "//:case"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     match output.status.code() {
         Some(0) => {
@@ -37,15 +36,33 @@ pub(crate) fn answer(case: &Case, cache: &Path, bases: &[Base]) -> Answer {
     }
 }
 
+/// A build by the embedded builder in a workspace of cases, all but its last words.
+pub(crate) fn command(workspace: &Path, cache: &Path, cases: &[Case]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_imgraph"));
+    command.current_dir(workspace).env_clear().stdin(Stdio::null());
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", workspace);
+    for case in cases {
+        command.envs(case.secrets.iter().map(|(id, value)| (secret_variable(case, id), value)));
+    }
+    command.arg("--cache-dir").arg(cache).args(["--builder", "embedded", "build", "--progress", "plain"]);
+    command
+}
+
+/// The variable that a secret of a case is in: two cases may have other values for one id.
+fn secret_variable(case: &Case, id: &str) -> String {
+    let name = format!("SECRET_{}_{id}", case.label());
+    name.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_").to_ascii_uppercase()
+}
+
 /// The line that says what is wrong.
 fn reason(said: &str) -> String {
     said.lines().find(|line| line.starts_with("error: ")).unwrap_or(said).to_owned()
 }
 
-/// The workspace: one image, whose context is the folder `context`.
-fn build_file(case: &Case) -> String {
+/// The image `case` of a package whose folder `context` is the case's context.
+pub(crate) fn image(case: &Case, tags: &[&str]) -> String {
     let text = |value: &str| toml::Value::String(value.replace('$', "$$")).to_string();
-    let mut lines = "[workspace]\nname = \"corpus\"\n\n[image.case]\n".to_owned();
+    let mut lines = "[image.case]\n".to_owned();
     lines.push_str("context = \"context\"\ndockerfile = \"context/Dockerfile\"\n");
     if let Some(target) = &case.target {
         writeln!(lines, "target = {}", text(target)).unwrap();
@@ -59,8 +76,9 @@ fn build_file(case: &Case) -> String {
         let folder = text(&format!("context/{folder}"));
         writeln!(lines, "contexts.{} = {{ dir = {folder} }}", text(name)).unwrap();
     }
-    let secret = |id: &String| format!("{{ id = {}, env = {} }}", text(id), text(&format!("SECRET_{id}")));
+    let secret = |id: &String| format!("{{ id = {}, env = {} }}", text(id), text(&secret_variable(case, id)));
     let secrets: Vec<String> = case.secrets.keys().map(secret).collect();
     writeln!(lines, "secrets = [{}]", secrets.join(", ")).unwrap();
+    writeln!(lines, "tags = {tags:?}").unwrap();
     lines
 }

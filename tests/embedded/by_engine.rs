@@ -17,12 +17,23 @@ pub(crate) fn answer(engine: &Engine, case: &Case, bases: &[Base]) -> Answer {
 
 fn image(engine: &Engine, case: &Case) -> Result<Image, String> {
     let folder = tempfile::tempdir().unwrap();
-    let context = folder.path().join("context");
     let archive = folder.path().join("image.tar");
+    let output = format!("--output=type=oci,compression=uncompressed,dest={}", archive.display());
+    build(engine, case, folder.path(), &[&output])?;
+    Ok(Image::of_archive(&archive))
+}
+
+/// Builds a case into the engine's own store, under a name.
+pub(crate) fn keep(engine: &Engine, case: &Case, name: &str) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    build(engine, case, folder.path(), &["--load", "--tag", name])
+}
+
+fn build(engine: &Engine, case: &Case, folder: &Path, output: &[&str]) -> Result<(), String> {
+    let context = folder.join("context");
     case.write(&context);
     let mut command = engine.docker();
-    command.args(["buildx", "build", "--progress", "plain", "--provenance=false", "--output"]);
-    command.arg(format!("type=oci,compression=uncompressed,dest={}", archive.display()));
+    command.args(["buildx", "build", "--progress", "plain", "--provenance=false"]).args(output);
     for (option, pairs) in [("--build-arg", &case.args), ("--label", &case.labels)] {
         for (name, value) in pairs {
             command.arg(option).arg(format!("{name}={value}"));
@@ -40,9 +51,9 @@ fn image(engine: &Engine, case: &Case) -> Result<Image, String> {
     }
     let output = command.arg(&context).output().unwrap();
     if output.status.success() {
-        return Ok(Image::of_archive(&archive));
+        return Ok(());
     }
-    let message = message(&String::from_utf8_lossy(&output.stderr), folder.path());
+    let message = message(&String::from_utf8_lossy(&output.stderr), folder);
     let lost =
         ["Cannot connect to the Docker daemon", "error reading from server", "OCI exporter is not supported"];
     assert!(

@@ -21,6 +21,8 @@ mod case;
 #[allow(dead_code, reason = "other tests use the rest")]
 mod engine;
 mod image;
+mod loaded;
+mod started;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -31,25 +33,40 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use answer::{Answer, Recorded};
 use case::Case;
 use engine::Engine;
+use loaded::Pair;
+use started::Probe;
 
 /// The subject whose flags the Engine does not know: its answers are written by hand.
 const BY_HAND: &str = "labs";
 
+/// How many cases are run in each engine, where nobody says.
+const RUNS: usize = 32;
+
+/// How many cases are in an engine's store at a time.
+const RUN_AT_ONCE: usize = 48;
+
 /// Calls for each case, several at a time.
-fn answers(cases: &[Case], make: impl Fn(&Case) -> Answer + Sync) -> BTreeMap<String, Recorded> {
-    let (next, found) = (AtomicUsize::new(0), Mutex::new(BTreeMap::<String, Recorded>::new()));
+fn each<Found: Send>(cases: &[Case], make: impl Fn(&Case) -> Found + Sync) -> Vec<(&Case, Found)> {
+    let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let answer = make(case);
-                    let mut found = found.lock().unwrap();
-                    found.entry(case.subject.clone()).or_default().insert(case.name.clone(), answer);
+                    let made = make(case);
+                    found.lock().unwrap().push((case, made));
                 }
             });
         }
     });
     found.into_inner().unwrap()
+}
+
+fn answers(cases: &[Case], make: impl Fn(&Case) -> Answer + Sync) -> BTreeMap<String, Recorded> {
+    let mut found = BTreeMap::<String, Recorded>::new();
+    for (case, answer) in each(cases, make) {
+        found.entry(case.subject.clone()).or_default().insert(case.name.clone(), answer);
+    }
+    found
 }
 
 fn wanted(label: &str) -> bool {
@@ -133,6 +150,70 @@ fn the_embedded_builder_answers_as_the_engine() {
     assert!(lines.is_empty(), "{} of {} cases differ ({summary}):\n{text}", lines.len(), cases.len());
 }
 
+#[test]
+fn images_run_as_those_of_the_engine() {
+    let cache = tempfile::tempdir().unwrap();
+    bases::write_layout(&cache.path().join("oci"));
+    let listed = meant_differences();
+    let is_listed = |case: &Case| listed.contains_key(&case.label());
+    let is_built = |case: &Case| recorded(&case.subject)[&case.name].fails.is_none();
+    let mut cases = wanted_cases();
+    cases.retain(|case| is_built(case) || is_listed(case));
+    let runs = std::env::var("IMGRAPH_RUNS").map_or(RUNS, |text| text.parse().unwrap());
+    let step = cases.len().div_ceil(runs.max(1)).max(1);
+    let (mut count, mut differing) = (0, Vec::new());
+    let of_classic = listed_in("classic.list");
+    for (number, engine) in [Engine::containerd(), Engine::classic()].iter().enumerate() {
+        let name = format!("corpus.test/{}", std::process::id());
+        let probe = Probe::new(engine, &name.replace('/', "-"));
+        let pair = Pair { engine, cache: cache.path(), name };
+        // Each engine has its own part of the cases.
+        let chosen = cases.iter().skip(number * step / 2).step_by(step).cloned();
+        let (apart, together): (Vec<Case>, Vec<Case>) = chosen.partition(is_listed);
+        // Those that the embedded builder may refuse are no part of a build of many.
+        let batches = together.chunks(RUN_AT_ONCE).chain(apart.chunks(1));
+        for found in batches.flat_map(|batch| compared(&pair, &probe, batch)) {
+            count += usize::from(found.has_run);
+            let label = found.case.label();
+            let is_meant = number == 1 && of_classic.contains_key(&label);
+            if !listed.contains_key(&label) && is_meant == found.lines.is_empty() {
+                differing.push(format!("{label}\n    {}", found.lines.join("\n    ")));
+                println!("{}: {}", engine.host, differing.last().unwrap());
+            }
+        }
+    }
+    println!("{count} images ran");
+    assert!(differing.is_empty(), "{} of {count} differ:\n{}", differing.len(), differing.join("\n"));
+}
+
+/// A case with what is otherwise in the image of the embedded builder.
+struct Compared<'c> {
+    case: &'c Case,
+    /// Whether both could be loaded and started.
+    has_run: bool,
+    lines: Vec<String>,
+}
+
+/// Loads the cases, all in one archive where the engine takes it, and compares each with the engine's own.
+fn compared<'c>(pair: &Pair<'_>, probe: &Probe<'_>, batch: &'c [Case]) -> Vec<Compared<'c>> {
+    let loaded = pair.load(batch);
+    if loaded.is_ok() {
+        let found = each(batch, |case| pair.differences(probe, case));
+        pair.forget(batch);
+        return found.into_iter().map(|(case, lines)| Compared { case, has_run: true, lines }).collect();
+    }
+    // An engine refuses an archive for one image in it.
+    let (first, second) = batch.split_at(batch.len() / 2);
+    if !first.is_empty() {
+        return [first, second].into_iter().flat_map(|half| compared(pair, probe, half)).collect();
+    }
+    // What the engine cannot have, however it is made, is equal.
+    let is_there = pair.keep(&batch[0]).is_ok();
+    pair.forget(batch);
+    let lines = loaded.err().filter(|_| is_there).into_iter().collect();
+    vec![Compared { case: &batch[0], has_run: false, lines }]
+}
+
 /// In how many cases each field differs: `history 3, mode 1`.
 fn summary<'a>(differences: impl Iterator<Item = &'a String>) -> String {
     let mut counts = BTreeMap::<&str, usize>::new();
@@ -152,7 +233,12 @@ fn summary<'a>(differences: impl Iterator<Item = &'a String>) -> String {
 
 /// Label → reason of the cases in which the builders differ on purpose.
 fn meant_differences() -> BTreeMap<String, String> {
-    let text = fs::read_to_string(case::folder().join("differences.list")).unwrap();
+    listed_in("differences.list")
+}
+
+/// Label → reason of a list.
+fn listed_in(list: &str) -> BTreeMap<String, String> {
+    let text = fs::read_to_string(case::folder().join(list)).unwrap();
     let line = |line: &str| {
         let (label, reason) = line.split_once(": ").unwrap_or_else(|| panic!("no reason: {line}"));
         (label.to_owned(), reason.to_owned())
@@ -161,9 +247,9 @@ fn meant_differences() -> BTreeMap<String, String> {
 }
 
 #[test]
-fn the_list_of_differences_names_cases() {
+fn the_lists_of_differences_name_cases() {
     let labels: Vec<String> = case::all().iter().map(Case::label).collect();
-    for label in meant_differences().keys() {
+    for label in meant_differences().keys().chain(listed_in("classic.list").keys()) {
         assert!(labels.contains(label), "no case is called {label}");
     }
 }

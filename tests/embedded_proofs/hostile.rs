@@ -14,14 +14,14 @@ use crate::peak;
 use crate::place::Place;
 
 /// In KiB.
-const MOST: u64 = 256 << 10;
+pub(crate) const MOST: u64 = 256 << 10;
 
 /// An entry of an archive: kind, name, target, and a name is written as it is said.
-type Line = (u8, &'static str, &'static str);
+pub(crate) type Line = (u8, &'static str, &'static str);
 
 /// What is in it, and the words with which it is refused as a layer and as an archive that is added; no words
 /// where it does no harm.
-const ARCHIVES: &[(&str, &[Line], &str, &str)] = &[
+pub(crate) const ARCHIVES: &[(&str, &[Line], &str, &str)] = &[
     ("above the root", &[(b'0', "../outside", "")], "leads out of the root", "leads out of the archive"),
     ("far above", &[(b'0', "a/../../../outside", "")], "leads out of the root", "leads out of the archive"),
     ("absolute", &[(b'0', "/outside", "")], "", ""),
@@ -76,7 +76,7 @@ const ARCHIVES: &[(&str, &[Line], &str, &str)] = &[
     ("a mark above", &[(b'0', ".wh...", "")], "mark of a removed path", "cannot be the path"),
 ];
 
-fn tar(lines: &[Line], place: &Path) -> Vec<u8> {
+pub(crate) fn tar(lines: &[Line], place: &Path) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for (kind, name, target) in lines {
         let mut header = tar::Header::new_gnu();
@@ -98,20 +98,21 @@ fn tar(lines: &[Line], place: &Path) -> Vec<u8> {
 }
 
 /// A trial: what it is, the commands one after the other, and with which words it is refused.
-struct Trial<'t> {
+pub(crate) struct Trial<'t> {
     place: &'t Place,
     before: BTreeMap<PathBuf, (u64, u32, i64)>,
 }
 
 impl<'t> Trial<'t> {
     /// Begins when all that is given is there.
-    fn new(place: &'t Place) -> Self {
+    pub(crate) fn new(place: &'t Place) -> Self {
         Self { place, before: surroundings(place) }
     }
 
-    /// Runs the commands up to the first that fails, and looks whether it is refused as it should.
-    fn check(&self, what: &str, commands: &[&[&str]], words: &str) {
-        let mut refused = None;
+    /// Runs the commands up to the first that fails, and looks whether it is refused as it should. With which exit
+    /// code it is.
+    pub(crate) fn check(&self, what: &str, commands: &[&[&str]], words: &str) -> Option<i32> {
+        let (mut refused, mut code) = (None, None);
         for command in commands {
             let (output, most) = peak::run(&mut self.place.imgraph(*command));
             assert!(most < MOST, "{what}: {most} KiB");
@@ -119,7 +120,7 @@ impl<'t> Trial<'t> {
             assert!(!said.contains("panicked"), "{what}: {said}");
             if !output.status.success() {
                 assert!(matches!(output.status.code(), Some(1..=3)), "{what}: {}: {said}", output.status);
-                refused = Some(said);
+                (refused, code) = (Some(said), output.status.code());
                 break;
             }
         }
@@ -128,6 +129,7 @@ impl<'t> Trial<'t> {
             None => assert!(words.is_empty(), "{what}: is not refused with {words:?}"),
         }
         assert_eq!(surroundings(self.place), self.before, "{what}: something outside of the cache changed");
+        code
     }
 }
 
@@ -151,7 +153,7 @@ fn surroundings(place: &Place) -> BTreeMap<PathBuf, (u64, u32, i64)> {
 }
 
 /// A place whose workspace builds over the base `hostile`, and adds the archive `hostile.tar`.
-fn place() -> Place {
+pub(crate) fn place() -> Place {
     let place = Place::new();
     place.write("../victim/file", "precious");
     place.write("context/hostile.tar", "");
@@ -200,9 +202,8 @@ fn hostile_entries_do_no_harm() {
     assert!(problems.is_empty(), "{problems:?}");
 }
 
-#[test]
-fn archives_without_end_are_refused() {
-    // Ten GiB of nothing: members of a gzip file one after another.
+/// Ten GiB of nothing: members of a gzip file one after another.
+pub(crate) fn zeros() -> Vec<u8> {
     let zeros = {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         gzip.write_all(&vec![0; 64 << 20]).unwrap();
@@ -215,7 +216,12 @@ fn archives_without_end_are_refused() {
     header.set_cksum();
     let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     bomb.write_all(header.as_bytes()).unwrap();
-    let bomb = [bomb.finish().unwrap(), zeros.repeat(160)].concat();
+    [bomb.finish().unwrap(), zeros.repeat(160)].concat()
+}
+
+#[test]
+fn archives_without_end_are_refused() {
+    let bomb = zeros();
     let place = place();
     place.write("context/hostile.tar", &bomb);
     Trial::new(&place).check("zeros, added", &[ADD], "times as large as it is");

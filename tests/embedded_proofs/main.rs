@@ -6,11 +6,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod attacker;
 #[path = "../support/base_layout.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod base_layout;
 mod chance;
+mod harms;
 mod hostile;
+mod hostile_registry;
 mod kills;
 mod layout;
 mod memory;
@@ -20,6 +23,7 @@ mod place;
 mod process_tree;
 mod reproducible;
 mod secrets;
+mod served;
 
 /// A number of the environment, or the usual one.
 fn count(name: &str, usual: u64) -> u64 {

@@ -99,7 +99,7 @@ type Parts = (Vec<u8>, Vec<u8>, Vec<LayerBlob>);
 
 fn as_stored(store: &Store, image: &Image) -> Result<Parts, StoreError> {
     let read = |digest: &BlobDigest| {
-        store.read(digest, crate::oci::image::LARGEST_DOCUMENT)?.ok_or(StoreError::Missing(*digest))
+        store.read(digest, crate::oci::document::LARGEST_DOCUMENT)?.ok_or(StoreError::Missing(*digest))
     };
     Ok((read(&image.config_digest)?, read(&image.manifest_digest)?, image.layers.clone()))
 }

@@ -12,7 +12,8 @@ use crate::oci::blob_digest::BlobDigest;
 
 use super::blob_sink::{BlobSink, BlobWriter};
 use super::error::RemoteError;
-use super::network::{Failure, broken};
+use super::incoming::Incoming;
+use super::network::Failure;
 use super::places::Places;
 use super::session::Session;
 
@@ -80,12 +81,14 @@ impl BlobFetch<'_> {
             Some(place) => place,
             None => begun.insert(Begun { writer: self.writer(what)?, written: 0 }),
         };
-        while let Some(chunk) = response.chunk().await.map_err(|error| broken(url, what, &error))? {
+        let mut incoming = Incoming::new(response, url, what, session.network.patience.silence);
+        while let Some(chunk) = incoming.next().await? {
+            let chunk = chunk.as_ref();
             let found = place.written + chunk.len() as u64;
             if found > self.size {
                 return Err(self.wrong_size(what, found).into());
             }
-            place.writer.write_all(&chunk).map_err(|error| self.local(what, error))?;
+            place.writer.write_all(chunk).map_err(|error| self.local(what, error))?;
             place.written = found;
             (self.tell)(i64::try_from(chunk.len()).unwrap_or(i64::MAX));
         }

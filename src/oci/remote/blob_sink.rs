@@ -20,6 +20,12 @@ pub trait BlobSink: Sync {
     /// It cannot be read, it is larger, or its bytes have another digest.
     fn read(&self, digest: &BlobDigest, limit: u64) -> io::Result<Option<Vec<u8>>>;
 
+    /// How many bytes it can take.
+    ///
+    /// # Errors
+    /// It cannot be found out.
+    fn room(&self) -> io::Result<u64>;
+
     /// A writer of a blob. Nothing is kept until it is finished.
     ///
     /// # Errors

@@ -15,7 +15,8 @@ use crate::types::cancellation::Cancellation;
 
 use super::endpoint::shown_host;
 use super::error::RemoteError;
-use super::network::{Failure, Network, broken};
+use super::incoming::Incoming;
+use super::network::{Failure, Network};
 use super::registry::Remote;
 
 /// The name of a file whose URL has none.
@@ -84,15 +85,17 @@ async fn attempt(
 ) -> Result<Downloaded, Failure> {
     let local = |error| Failure::Final(RemoteError::Local { what: what.to_owned(), error });
     into.set_len(0).and_then(|()| into.rewind()).map_err(local)?;
-    let mut response = network.send(network.client.get(url.clone()), url, what, &[]).await?;
+    let response = network.send(network.client.get(url.clone()), url, what, &[]).await?;
     let (total, mut size, mut hash) = (response.content_length(), 0, Sha256::new());
-    while let Some(chunk) = response.chunk().await.map_err(|error| broken(url, what, &error))? {
+    let mut incoming = Incoming::new(response, url, what, network.patience.silence);
+    while let Some(chunk) = incoming.next().await? {
+        let chunk = chunk.as_ref();
         size += chunk.len() as u64;
         if size > limit {
             return Err(RemoteError::TooLarge { what: what.to_owned(), limit }.into());
         }
-        hash.update(&chunk);
-        into.write_all(&chunk).map_err(local)?;
+        hash.update(chunk);
+        into.write_all(chunk).map_err(local)?;
         progress(size, total);
     }
     Ok(Downloaded { digest: BlobDigest::from_bytes(hash.finalize().into()), size })

@@ -64,6 +64,16 @@ pub enum RemoteError {
         /// The limit.
         limit: u64,
     },
+    /// There is no room for it.
+    #[error("the layers of {what} have {needed} bytes, and the disk of the store has room for {room}")]
+    NoRoom {
+        /// The image.
+        what: String,
+        /// What its manifest says of the layers that are missing.
+        needed: u64,
+        /// How much can be written.
+        room: u64,
+    },
     /// It is no image, or of a kind that is not taken.
     #[error("{what} cannot be used: {reason}")]
     Unfit {
@@ -140,6 +150,10 @@ impl RemoteError {
             Self::Digest { .. } | Self::Size { .. } => {
                 Some("a mirror or a proxy may have sent something else; ask the registry itself".to_owned())
             }
+            Self::NoRoom { .. } => Some(
+                "make room, with `imgraph cache gc` too, name another folder with --cache-dir, or ask for another image"
+                    .to_owned(),
+            ),
             Self::Credentials { .. } => {
                 Some("check `credsStore`, `credHelpers` and `auths` in Docker's config.json".to_owned())
             }

@@ -3,12 +3,15 @@
 //! Registries, layouts and tars differ in how a document is had, and in nothing else: the way from an index
 //! to the image of a platform is here, once.
 
+use std::cell::Cell;
+
 use crate::oci::blob_digest::{BlobDigest, DiffId};
+use crate::oci::document::{self, LARGEST_DOCUMENT};
 use crate::oci::image_config::ImageConfig;
 use crate::types::platform::Platform;
 
 use super::error::RemoteError;
-use super::manifest::{Descriptor, LARGEST_DOCUMENT, Manifest, PlatformNames};
+use super::manifest::{Descriptor, Manifest, PlatformNames};
 use super::platform_choice::{available, candidates, platform_of, rank};
 
 /// How many indexes may lie in one another.
@@ -71,6 +74,8 @@ pub(super) struct Search<'s> {
     /// What the image is called in errors.
     pub(super) what: &'s str,
     pub(super) platform: &'s Platform,
+    /// How many manifests that name no platform were looked into: indexes that lie in one another count together.
+    pub(super) unnamed: Cell<usize>,
 }
 
 impl Search<'_> {
@@ -85,13 +90,12 @@ impl Search<'_> {
 
     /// The image of an index, which need not be a document of its own.
     pub(super) fn of_index(&self, index: &[Descriptor], deeper: u32) -> Result<FoundImage, RemoteError> {
-        let mut unnamed = 0;
         for candidate in candidates(index, self.platform) {
             if candidate.platform.is_some() {
                 return self.of_descriptor(candidate, deeper)?.ok_or_else(|| self.none_of(index));
             }
-            unnamed += 1;
-            if unnamed > MOST_UNNAMED {
+            self.unnamed.set(self.unnamed.get() + 1);
+            if self.unnamed.get() > MOST_UNNAMED {
                 break;
             }
             if let Some(found) = self.of_descriptor(candidate, deeper)? {
@@ -188,7 +192,7 @@ impl Search<'_> {
 /// Reads the configuration of an image that has so many layers.
 pub(super) fn parse_config(bytes: &[u8], layers: usize) -> Result<ImageConfig, String> {
     let config: ImageConfig =
-        serde_json::from_slice(bytes).map_err(|error| format!("its configuration is not right: {error}"))?;
+        document::read(bytes).map_err(|error| format!("its configuration is not right: {error}"))?;
     let diff_ids = config.rootfs.diff_ids.len();
     if diff_ids != layers {
         return Err(format!("its manifest has {layers} layers and its configuration {diff_ids}"));

@@ -4,6 +4,7 @@
 //! `manifest.json` without digests: the digests are counted here, and a manifest of OCI is made, so that the
 //! image is like every other.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
@@ -13,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::oci::archive::compression::Compression;
 use crate::oci::blob_digest::BlobDigest;
+use crate::oci::document::{self, LARGEST_DOCUMENT};
 use crate::syntax::image_reference::ImageReference;
 use crate::types::cancellation::Cancellation;
 use crate::types::platform::Platform;
@@ -21,7 +23,7 @@ use super::blob_sink::{BlobSink, copy};
 use super::error::RemoteError;
 use super::image::{DocumentKind, DocumentSource, FoundImage, Image, ImageLayer, Search, parse_config};
 use super::layout_files::{LayoutFiles, Section};
-use super::manifest::{Descriptor, LARGEST_DOCUMENT, Manifest, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST};
+use super::manifest::{Descriptor, Manifest, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST};
 
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const IMAGE_NAME: &str = "io.containerd.image.name";
@@ -90,7 +92,7 @@ impl Layout {
     }
 
     fn find(&self, index: &[u8], name: Option<&str>, platform: &Platform) -> Result<FoundImage, RemoteError> {
-        let search = Search { source: self, what: &self.what, platform };
+        let search = Search { source: self, what: &self.what, platform, unnamed: Cell::default() };
         let Ok(Manifest::Index(entries)) = Manifest::parse(index) else {
             return Err(RemoteError::unfit(&self.what, "its index.json is no index"));
         };
@@ -177,7 +179,7 @@ impl Layout {
         sink: &dyn BlobSink,
         cancellation: &Cancellation,
     ) -> Result<Image, RemoteError> {
-        let images: Vec<SavedImage> = serde_json::from_slice(saved).map_err(|error| {
+        let images: Vec<SavedImage> = document::read(saved).map_err(|error| {
             RemoteError::unfit(&self.what, format!("its manifest.json is not right: {error}"))
         })?;
         let image = match (name, images.as_slice()) {

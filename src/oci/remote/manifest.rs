@@ -9,9 +9,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::oci::blob_digest::BlobDigest;
+use crate::oci::document;
 
-/// The largest manifest or configuration, in bytes: what registries take.
-pub const LARGEST_DOCUMENT: u64 = 4 * 1024 * 1024;
 /// The media type of a manifest of OCI.
 pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// The media type of a configuration of OCI.
@@ -114,7 +113,7 @@ impl Manifest {
     /// It is no manifest, or one that is not taken: the reason.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let document: Document =
-            serde_json::from_slice(bytes).map_err(|error| format!("its manifest is not right: {error}"))?;
+            document::read(bytes).map_err(|error| format!("its manifest is not right: {error}"))?;
         if document.schema_version == 1 || document.fs_layers.is_some() {
             return Err("it is an image of schema 1, which has no digests of its own; push it again with a \
                  program of today"

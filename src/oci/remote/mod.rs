@@ -24,6 +24,7 @@ pub mod credentials;
 pub mod challenge;
 mod endpoint;
 mod network;
+mod incoming;
 mod session;
 mod places;
 mod blob_fetch;

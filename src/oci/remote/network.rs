@@ -10,7 +10,7 @@ use std::sync::Once;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::redirect::{Attempt, Policy};
+use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Client, NoProxy, Proxy, RequestBuilder, Response, StatusCode, Url};
 use tokio::runtime::Runtime;
 
@@ -32,6 +32,8 @@ static CRYPTOGRAPHY: Once = Once::new();
 /// A client of HTTP and the thread that it works on.
 pub(super) struct Network {
     pub(super) client: Client,
+    /// A client that is sent on within a host alone, for requests that tell who asks.
+    pub(super) shy_client: Client,
     pub(super) patience: Patience,
     runtime: Runtime,
 }
@@ -60,32 +62,18 @@ impl Network {
             // Whoever installed another one before is right as well.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
-        let local = |what: &str, error: io::Error| RemoteError::Local { what: what.to_owned(), error };
-        let mut builder = Client::builder()
-            .user_agent(USER_AGENT)
-            .connect_timeout(patience.connect)
-            .read_timeout(patience.silence)
-            .redirect(Policy::custom(redirect))
-            .no_proxy();
-        let direct = proxies.none.as_deref().and_then(NoProxy::from_string);
-        for (proxy, is_safe) in [(&proxies.http, false), (&proxies.https, true)] {
-            let Some(proxy) = proxy.as_deref().filter(|proxy| !proxy.is_empty()) else { continue };
-            let address = if proxy.contains("://") { proxy.to_owned() } else { format!("http://{proxy}") };
-            let made = if is_safe { Proxy::https(address) } else { Proxy::http(address) };
-            // The error would show the address, and it may hold a password.
-            let made = made.or(Err(RemoteError::unfit("the proxy", "its address is not right")))?;
-            builder = builder.proxy(made.no_proxy(direct.clone()));
-        }
-        let client = builder
-            .build()
-            .map_err(|error| local("a client of HTTPS cannot be made", io::Error::other(causes(&error))))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("imgraph-network")
             .enable_all()
             .build()
             .map_err(|error| local("the network's thread cannot be started", error))?;
-        Ok(Self { client, patience, runtime })
+        Ok(Self {
+            client: client(proxies, &patience, redirect)?,
+            shy_client: client(proxies, &patience, redirect_within_a_host)?,
+            patience,
+            runtime,
+        })
     }
 
     /// Waits for `work`, and no longer than until somebody asks to stop. Never called from a task.
@@ -188,14 +176,58 @@ fn causes(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+/// A client of HTTP that goes through the proxies.
+fn client(
+    proxies: &Proxies,
+    patience: &Patience,
+    redirect: fn(Attempt<'_>) -> Action,
+) -> Result<Client, RemoteError> {
+    let mut builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .connect_timeout(patience.connect)
+        .read_timeout(patience.silence)
+        .redirect(Policy::custom(redirect))
+        // The place before it may have a secret in its query.
+        .referer(false)
+        .no_proxy();
+    let direct = proxies.none.as_deref().and_then(NoProxy::from_string);
+    for (proxy, is_safe) in [(&proxies.http, false), (&proxies.https, true)] {
+        let Some(proxy) = proxy.as_deref().filter(|proxy| !proxy.is_empty()) else { continue };
+        let address = if proxy.contains("://") { proxy.to_owned() } else { format!("http://{proxy}") };
+        let made = if is_safe { Proxy::https(address) } else { Proxy::http(address) };
+        // The error would show the address, and it may hold a password.
+        let made = made.or(Err(RemoteError::unfit("the proxy", "its address is not right")))?;
+        builder = builder.proxy(made.no_proxy(direct.clone()));
+    }
+    builder
+        .build()
+        .map_err(|error| local("a client of HTTPS cannot be made", io::Error::other(causes(&error))))
+}
+
+fn local(what: &str, error: io::Error) -> RemoteError {
+    RemoteError::Local { what: what.to_owned(), error }
+}
+
+fn redirect(attempt: Attempt<'_>) -> Action {
     let was_safe = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
     if attempt.previous().len() > MOST_REDIRECTS {
         attempt.error("it was sent on more than ten times")
+    } else if !matches!(attempt.url().scheme(), "http" | "https") {
+        attempt.error("it was sent on to a place that is neither of HTTP nor of HTTPS")
     } else if was_safe && attempt.url().scheme() != "https" {
         attempt.error("it was sent on from a place with TLS to one without")
     } else {
         attempt.follow()
+    }
+}
+
+/// A request with a body is sent again with that body, whoever it is sent on to.
+fn redirect_within_a_host(attempt: Attempt<'_>) -> Action {
+    let host = attempt.previous().last().and_then(|url| url.host_str());
+    if host == attempt.url().host_str() {
+        redirect(attempt)
+    } else {
+        attempt.error("it was sent on to another host, which is not told who asks")
     }
 }
 
@@ -230,21 +262,4 @@ fn message(body: &[u8]) -> String {
     };
     let said = printable(&said);
     if said.is_empty() { said } else { format!(": {said}") }
-}
-
-/// The whole body, where it is not larger than `limit` bytes.
-pub(super) async fn whole_body(
-    mut response: Response,
-    url: &Url,
-    what: &str,
-    limit: u64,
-) -> Result<Vec<u8>, Failure> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| broken(url, what, &error))? {
-        if (body.len() + chunk.len()) as u64 > limit {
-            return Err(RemoteError::TooLarge { what: what.to_owned(), limit }.into());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }

@@ -11,6 +11,7 @@ use std::sync::Mutex;
 use futures_util::StreamExt;
 
 use crate::oci::blob_digest::BlobDigest;
+use crate::oci::document::LARGEST_DOCUMENT;
 use crate::syntax::image_reference::ImageReference;
 use crate::types::cancellation::Cancellation;
 use crate::types::platform::Platform;
@@ -20,8 +21,9 @@ use super::blob_sink::{BlobSink, copy};
 use super::endpoint::Endpoint;
 use super::error::RemoteError;
 use super::image::{DocumentKind, DocumentSource, FoundImage, Image, Search};
-use super::manifest::{Descriptor, LARGEST_DOCUMENT};
-use super::network::{Network, whole_body};
+use super::incoming::{Incoming, whole_body};
+use super::manifest::Descriptor;
+use super::network::Network;
 use super::places::Places;
 use super::session::Session;
 use super::settings::RemoteSettings;
@@ -120,7 +122,7 @@ impl Remote {
 
 impl Repository<'_> {
     fn find(&self, image: &ImageReference, platform: &Platform) -> Result<FoundImage, RemoteError> {
-        let search = Search { source: self, what: &self.name, platform };
+        let search = Search { source: self, what: &self.name, platform, unnamed: Cell::default() };
         let bytes = match &image.digest {
             Some(digest) => {
                 let digest: BlobDigest = digest
@@ -158,7 +160,8 @@ impl Repository<'_> {
                     let url = session.endpoint.url(folder, name);
                     let bytes = session.network.persist(attempts, async || {
                         let response = session.get(&url, &what, 0).await?;
-                        whole_body(response, &url, &what, LARGEST_DOCUMENT).await
+                        let silence = session.network.patience.silence;
+                        whole_body(Incoming::new(response, &url, &what, silence), LARGEST_DOCUMENT).await
                     });
                     let bytes = bytes.await?;
                     match digest {
@@ -186,6 +189,10 @@ impl Repository<'_> {
             }
         }
         let total = missing.values().fold(0, |sum: u64, size| sum.saturating_add(*size));
+        let room = sink.room().map_err(|error| self.local(error))?;
+        if total > room {
+            return Err(RemoteError::NoRoom { what: self.name.clone(), needed: total, room });
+        }
         let came = Cell::new(0);
         let tell = |more: i64| {
             came.set(u64::saturating_add_signed(came.get(), more));

@@ -14,8 +14,9 @@ use super::credential::Credential;
 use super::credentials::find;
 use super::endpoint::{Endpoint, shown_host};
 use super::error::RemoteError;
+use super::incoming::{Incoming, whole_body};
 use super::manifest::ACCEPTED;
-use super::network::{Failure, Network, refusal, whole_body};
+use super::network::{Failure, Network, refusal};
 use super::settings::CredentialSettings;
 
 const LARGEST_TOKEN: u64 = 256 * 1024;
@@ -44,7 +45,9 @@ impl<'n> Session<'n> {
     /// One GET, and a second one where the registry wants to know who asks. `from` leaves bytes out at the
     /// beginning: the answer tells whether it was understood.
     pub(super) async fn get(&self, url: &Url, what: &str, from: u64) -> Result<Response, Failure> {
-        let wanted = [StatusCode::UNAUTHORIZED, StatusCode::RANGE_NOT_SATISFIABLE];
+        // A rest that is not there is another matter than bytes which nobody asked for a part of.
+        let no_rest = if from > 0 { &[StatusCode::RANGE_NOT_SATISFIABLE][..] } else { &[] };
+        let wanted = [&[StatusCode::UNAUTHORIZED], no_rest].concat();
         let response = self.network.send(self.request(url, from), url, what, &wanted).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
@@ -59,7 +62,7 @@ impl<'n> Session<'n> {
             return Err(refusal(url, what, response).await);
         };
         *self.authorization.lock().unwrap_or_else(PoisonError::into_inner) = Some(authorization);
-        self.network.send(self.request(url, from), url, what, &wanted[1..]).await
+        self.network.send(self.request(url, from), url, what, no_rest).await
     }
 
     fn request(&self, url: &Url, from: u64) -> RequestBuilder {
@@ -112,7 +115,9 @@ impl<'n> Session<'n> {
             ))),
             failure => failure,
         })?;
-        let body = whole_body(response, &realm, &what, LARGEST_TOKEN).await?;
+        let body =
+            whole_body(Incoming::new(response, &realm, &what, self.network.patience.silence), LARGEST_TOKEN)
+                .await?;
         // The error of the parser may quote the token.
         let token =
             serde_json::from_slice::<Token>(&body).ok().and_then(|token| token.token.or(token.access_token));
@@ -144,12 +149,12 @@ fn token_request(
             // The pairs are those of a form: they travel in the body.
             let form = query.query().unwrap_or_default().to_owned();
             let kind = "application/x-www-form-urlencoded";
-            network.client.post(realm.clone()).header(reqwest::header::CONTENT_TYPE, kind).body(form)
+            network.shy_client.post(realm.clone()).header(reqwest::header::CONTENT_TYPE, kind).body(form)
         }
         Some(Credential::Password { user, password }) => {
             asked.append_pair("account", &user);
             drop(asked);
-            network.client.get(query).basic_auth(user, Some(password))
+            network.shy_client.get(query).basic_auth(user, Some(password))
         }
         None => {
             drop(asked);

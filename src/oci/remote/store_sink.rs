@@ -20,6 +20,12 @@ impl BlobSink for StoreSink<'_> {
         self.0.read(digest, limit).map_err(io::Error::other)
     }
 
+    fn room(&self) -> io::Result<u64> {
+        let disk = rustix::fs::statvfs(self.0.folder())?;
+        // A file system that counts nothing has room until it says otherwise.
+        Ok(if disk.f_blocks == 0 { u64::MAX } else { disk.f_bavail.saturating_mul(disk.f_frsize) })
+    }
+
     fn writer(&self) -> io::Result<Box<dyn BlobWriter + '_>> {
         let writer = self.0.writer().map_err(io::Error::other)?;
         Ok(Box::new(StoreWriter(writer)))

@@ -78,6 +78,16 @@ fn a_file_that_was_moved_is_found() {
 }
 
 #[test]
+fn the_next_place_is_not_told_the_one_before() {
+    let next = Server::start(|_| Reply::new(200, "text"));
+    let place = format!("http://127.0.0.1:{}/", next.port);
+    let moved = move |_: &Request| Reply::new(302, "").with("Location", place.clone());
+    check(moved, None, "text", 1);
+    let told = format!("{:?}", next.requests());
+    assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[test]
 fn a_proxy_is_asked_but_for_some() {
     let proxy = Server::start(|request| Reply::new(200, format!("through the proxy: {}", request.path)));
     let direct = Server::start(|_| Reply::new(200, "direct"));

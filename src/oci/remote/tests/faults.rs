@@ -172,6 +172,36 @@ fn silence_ends_and_so_does_a_wait() {
 }
 
 #[test]
+fn a_trickle_ends() {
+    let trickle = |bytes: &[u8]| Reply { pause: Duration::from_millis(20), ..Reply::new(200, bytes) };
+    let slowly = "it comes too slowly, with less than 1024 bytes a second";
+    let message = format!("HOST could not be asked for the manifest of HOST/app: {slowly}");
+    check(move |served, _| Some(trickle(&served.manifest)), &message, 3);
+    let layer = move |served: &Served, request: &Request| {
+        is_layer(served, request)
+            .then(|| Reply { length: Some(served.layer.len()), ..trickle(&served.layer) })
+    };
+    let message = format!(
+        "HOST could not be asked for the layer {} of HOST/app: {slowly}",
+        Served::new().layer_digest()
+    );
+    check(layer, &message, 5);
+}
+
+#[test]
+fn there_is_room_for_what_is_fetched() {
+    let large = |served: &Served, request: &Request| {
+        request.path.contains("manifests").then(|| {
+            let manifest = String::from_utf8(served.manifest.clone()).unwrap();
+            Reply::new(200, manifest.replace(":800000", ":18446744073709551615"))
+        })
+    };
+    let message =
+        "the layers of HOST/app have 18446744073709551615 bytes, and the disk of the store has room for";
+    check(large, message, 2);
+}
+
+#[test]
 fn what_is_pinned_and_there_needs_no_registry() {
     let served = Served::new();
     let digest = served.digest();

@@ -25,6 +25,10 @@ impl BlobSink for FolderSink {
         if bytes.len() as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(Some(bytes)) }
     }
 
+    fn room(&self) -> io::Result<u64> {
+        Ok(1 << 40)
+    }
+
     fn writer(&self) -> io::Result<Box<dyn BlobWriter + '_>> {
         Ok(Box::new(Blob(self, Vec::new())))
     }

@@ -45,7 +45,11 @@ impl Served {
     }
 
     pub(super) fn layer_path(&self) -> String {
-        format!("/v2/app/blobs/{}", BlobDigest::of(&self.layer))
+        format!("/v2/app/blobs/{}", self.layer_digest())
+    }
+
+    pub(super) fn layer_digest(&self) -> BlobDigest {
+        BlobDigest::of(&self.layer)
     }
 
     /// What a registry answers.

@@ -36,6 +36,8 @@ pub(super) struct Reply {
     pub(super) length: Option<usize>,
     /// Before anything is sent.
     pub(super) delay: Duration,
+    /// Between two bytes of the body.
+    pub(super) pause: Duration,
 }
 
 impl Reply {
@@ -109,5 +111,10 @@ fn serve(connection: TcpStream, answer: &dyn Fn(&Request) -> Reply, log: &Mutex<
     let mut connection = reader.into_inner();
     // The client may be gone.
     let _ = connection.write_all(format!("{head}\r\n").as_bytes());
-    let _ = connection.write_all(&reply.body);
+    for piece in reply.body.chunks(if reply.pause.is_zero() { usize::MAX } else { 1 }) {
+        if connection.write_all(piece).is_err() {
+            break;
+        }
+        thread::sleep(reply.pause);
+    }
 }

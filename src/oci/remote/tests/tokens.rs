@@ -81,6 +81,21 @@ fn a_realm_of_strangers_is_told_nothing() {
 }
 
 #[test]
+fn a_realm_that_sends_on_is_not_followed_to_strangers() {
+    let stranger = Server::start(|_| Reply::new(200, r#"{"token":"secret-token"}"#));
+    let place = format!("http://localhost:{}/", stranger.port);
+    let realm = Server::start(move |_| Reply::new(307, "").with("Location", place.clone()));
+    let own = registry(format!("http://127.0.0.1:{}/token", realm.port));
+    let host = format!("127.0.0.1:{}", own.port);
+    for auth in [format!(r#"{{"auth":"{PASSWORD}"}}"#), r#"{"identitytoken":"hunter2"}"#.to_owned()] {
+        let (_folder, sink) = empty_sink();
+        let error = pull(settings(&host, &auth), &format!("{host}/app"), &sink).unwrap_err();
+        assert!(error.to_string().ends_with("to another host, which is not told who asks"), "{error}");
+    }
+    assert!(stranger.requests().is_empty(), "{:?}", stranger.requests());
+}
+
+#[test]
 fn a_wrong_password_is_said_without_it() {
     let realm = realm(|_| false);
     let own = registry(format!("http://127.0.0.1:{}/token", realm.port));
