@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::root::{Layers, Root};
-use super::rootfs::unpack::UnpackedTimes;
+use super::rootfs::unpacked_times::UnpackedTimes;
 use super::trouble;
 use crate::build::builder::BuildError;
 use crate::oci::blob_digest::DiffId;
