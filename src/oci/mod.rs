@@ -8,6 +8,7 @@
 
 pub mod blob_digest;
 pub mod layer_entry;
+pub mod disk_full;
 mod file_lock;
 pub mod temporary;
 pub mod document;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use super::build_time::build_time;
 use super::context_tree::ContextTree;
 use super::images::{Images, reference_of_name};
 use super::refusals;
@@ -259,6 +260,9 @@ impl Builder for EmbeddedBuilder {
         };
         let program = program(&parsed, &asked).map_err(|problems| refused(&problems))?;
         refusals::check(&parsed, &program, request, &self.platform, &self.workshop.rights)?;
+        let time = build_time(request.args, &program.globals);
+        let time =
+            time.map_err(|message| BuildError::Failed { message, line: None, log_tail: Vec::new() })?;
         let context = request.context.map(ContextTree::new);
         let folders: BTreeMap<&str, ContextTree<'_>> = request
             .contexts
@@ -276,7 +280,7 @@ impl Builder for EmbeddedBuilder {
             arguments: Arguments { given: request.args, globals: &program.globals },
             context: context.as_ref(),
             folders: &folders,
-            time: time(request, &program.globals),
+            time,
             events,
             cancellation,
         };
@@ -290,13 +294,6 @@ impl Builder for EmbeddedBuilder {
     fn tag(&self, digest: &OutputDigest, name: &str) -> Result<(), BuildError> {
         self.name(&BlobDigest::from(digest), std::iter::once(name))
     }
-}
-
-/// `SOURCE_DATE_EPOCH`, given or as the Dockerfile says before its first `FROM`; else 0.
-fn time(request: &BuildRequest<'_>, globals: &BTreeMap<String, String>) -> i64 {
-    const NAME: &str = "SOURCE_DATE_EPOCH";
-    let text = request.args.get(NAME).or_else(|| globals.get(NAME));
-    text.and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 fn refused(problems: &[Diagnostic]) -> BuildError {

@@ -23,15 +23,12 @@ use crate::oci::layers::index::LayerIndex;
 use crate::oci::layers::layer::Layer;
 use crate::oci::layers::read_ahead;
 use crate::oci::layers::root_view::{Found, RootView};
-use crate::oci::layers::writer::{LayerWriter, WriteError};
+use crate::oci::layers::writer::LayerWriter;
 use crate::oci::new_layer::NewLayer;
 use crate::oci::store::{BlobWriter, Store};
 
 /// As many bytes of a layer are written at once.
 const WRITTEN_AT_ONCE: usize = 1 << 18;
-
-/// What is done, for people.
-const WRITING: &str = "write a layer";
 
 /// A layer of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -219,9 +216,9 @@ impl Layers {
             let mut tar = LayerWriter::new(writer, time);
             for (entry, node) in pending.entries() {
                 let mut content = node.content.open()?;
-                tar.append(&entry, &mut content).map_err(write_error)?;
+                tar.append(&entry, &mut content).map_err(trouble::of_written)?;
             }
-            tar.finish().map(drop).map_err(|cause| trouble::of_disk(WRITING, &cause))
+            tar.finish().map(drop).map_err(|cause| trouble::of_disk(trouble::WRITING, &cause))
         })
     }
 
@@ -237,7 +234,7 @@ impl Layers {
         let layer = NewLayer::begin(&self.store, &self.compressed, form).map_err(trouble::of_store)?;
         let mut writer = BufWriter::with_capacity(WRITTEN_AT_ONCE, layer);
         write(&mut writer)?;
-        let layer = writer.into_inner().map_err(|cause| trouble::of_disk(WRITING, cause.error()))?;
+        let layer = writer.into_inner().map_err(|cause| trouble::of_disk(trouble::WRITING, cause.error()))?;
         layer.finish().map(|blob| DiffId(blob.digest)).map_err(trouble::of_store)
     }
 }
@@ -266,17 +263,6 @@ impl Write for Both {
 
     fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
-    }
-}
-
-/// What a content that changed says of itself stays what it is.
-fn write_error(error: WriteError) -> BuildError {
-    match error {
-        WriteError::Io(cause) => match cause.downcast::<BuildError>() {
-            Ok(error) => error,
-            Err(cause) => trouble::of_disk(WRITING, &cause),
-        },
-        other => BuildError::Failed { message: other.to_string(), line: None, log_tail: Vec::new() },
     }
 }
 

@@ -177,7 +177,8 @@ impl Stage<'_> {
             let listed: Option<&dyn Tree> = Some(view);
             let owner = owner::owner(&user, listed.filter(|_| !view.names(b"").is_empty()));
             let owner = owner.map_err(|error| failed(error.to_string()))?;
-            let copying = Copying { owner: Some(owner), ..Copying::default() };
+            // Where nobody is named, folders get their owner as the kernel gives it.
+            let copying = Copying { owner: Some(owner).filter(|_| !user.is_empty()), ..Copying::default() };
             copying.make_folders(&path, pending).map_err(|error| failed(error.to_string()))
         })
     }

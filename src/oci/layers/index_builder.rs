@@ -16,7 +16,7 @@ use super::index::{Content, LayerIndex, ROOT, Record, Text};
 use super::tar_reader::{TarEntry, TarReader};
 use super::writer::WHITEOUT_PREFIX;
 use crate::oci::blob_digest::DiffId;
-use crate::oci::layer_entry::Attribute;
+use crate::oci::layer_entry::{Attribute, EntryKind};
 
 /// How an entry's name begins that is about an aufs, a file system that Docker once used. Docker skips them.
 const AUFS_PREFIX: &[u8] = b".wh..wh.";
@@ -30,9 +30,6 @@ const LINKS_FOLLOWED: usize = 255;
 /// How many names may be looked up behind links for all entries of a layer. Honest layers have few entries below
 /// links; without a limit, links of links of links keep a reader busy for hours.
 const NAMES_BEHIND_LINKS: usize = 20_000_000;
-
-/// Character devices that root folders have always had: null, zero, full, random, urandom, tty, console, ptmx.
-const HARMLESS_DEVICES: [(u32, u32); 8] = [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2)];
 
 /// The index of `layer`, read from its tar, which has `length` bytes, where that is known.
 pub(super) fn index_of(tar: impl Read, layer: DiffId, length: Option<u64>) -> Result<LayerIndex, LayerError> {
@@ -387,7 +384,7 @@ fn check_name(name: &[u8]) -> Result<(), EntryProblem> {
 
 fn device(entry: &TarEntry) -> Result<Content, EntryProblem> {
     let (major, minor, is_character) = (entry.major, entry.minor, entry.kind == b'3');
-    if !is_character || !HARMLESS_DEVICES.contains(&(major, minor)) {
+    if (EntryKind::Device { is_character, major, minor }).is_dangerous_device() {
         return Err(EntryProblem::Device);
     }
     Ok(Content::Device { is_character, major, minor })

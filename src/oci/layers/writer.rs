@@ -14,6 +14,7 @@ use std::io::{self, Read, Write};
 use tar::{EntryType, Header};
 
 use super::error::printable;
+use crate::oci::disk_full;
 use crate::oci::layer_entry::{EntryKind, LayerEntry};
 
 /// How the name of an entry begins that says that a path is gone.
@@ -59,6 +60,22 @@ pub enum WriteError {
         /// What the entry says.
         expected: u64,
     },
+    /// A device node that no layer may have: whoever reads the layer would refuse it.
+    #[error("`/{0}` is a device node that no image needs")]
+    Device(String),
+}
+
+impl WriteError {
+    /// What helps, where something does.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Io(cause) => disk_full::help(cause),
+            Self::Device(_) => Some(
+                "remove it in the step that makes it: who runs an image gives it its devices (`docker run --device`)",
+            ),
+            Self::Order(_) | Self::NoParent(_) | Self::Path(_) | Self::Size { .. } => None,
+        }
+    }
 }
 
 /// Writes a layer's tar.
@@ -89,6 +106,9 @@ impl<W: Write> LayerWriter<W> {
         }
         if !self.is_next(entry) {
             return Err(WriteError::Order(shown()));
+        }
+        if entry.kind.is_dangerous_device() {
+            return Err(WriteError::Device(shown()));
         }
         let above = parent(&entry.path);
         if !above.is_empty() && !self.folders.contains(above) {

@@ -25,6 +25,7 @@ use super::devices::mount_devices;
 use super::filter;
 use super::given_mounts::{self, PreparedMount};
 use super::identity;
+use super::limits;
 use super::messages::{Line, Message};
 use super::mount_points::{
     MadePlaces, PlaceKind, SYSTEM_FOLDERS, ensure_keeping_times, make_place, problem, problem_of_system,
@@ -256,6 +257,7 @@ fn launch(line: &mut Line) -> Result<Option<Message>, Refusal> {
     change_root(root)?;
     let env = environment(&spec);
     let quiet = fs::File::open("/dev/null").doing(|| "open /dev/null")?;
+    limits::set()?;
     identity::become_user(&spec.user, spec.privileges)?;
     die_with_parent(line)?;
     if let Err(errno) = chdir(spec.cwd.as_str()) {
