@@ -19,6 +19,7 @@ pub mod store;
 pub mod store_check;
 pub mod image;
 pub mod compressed_layers;
+pub mod new_layer;
 mod references;
 mod derived;
 pub mod collect;

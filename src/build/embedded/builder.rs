@@ -63,7 +63,6 @@ pub const DERIVED: &str = "embedded";
 pub struct EmbeddedBuilder {
     workshop: Workshop,
     images: Images,
-    compressed: CompressedLayers,
     platform: Platform,
     family: &'static str,
     /// What a run has asked for or made stays until the run ends, also between two of its builds.
@@ -82,7 +81,7 @@ impl EmbeddedBuilder {
         let store = Store::open(&cache.join(STORE)).map_err(trouble::of_store)?;
         let derived = cache.join(DERIVED);
         let workshop = Workshop {
-            layers: Layers::new(store.clone(), derived.join("layers")),
+            layers: Layers::new(store.clone(), derived.join("layers"), &derived.join("compressed")),
             steps: Steps::new(CacheFolder::new(&cache), derived.join("locks")),
             rights: Rights::new(Sandbox::default(), derived.join("running"), derived.join("unpacked")),
             caches: derived.join("caches"),
@@ -97,7 +96,6 @@ impl EmbeddedBuilder {
         }
         Ok(Self {
             images: Images::new(store, settings.remote),
-            compressed: CompressedLayers::new(&compressed),
             platform: Platform::local(),
             family: FAMILIES[usize::from(best_privileges() != Privileges::Root)],
             lease: OnceLock::new(),
@@ -112,7 +110,7 @@ impl EmbeddedBuilder {
 
     /// The compressed forms of layers.
     pub fn compressed(&self) -> &CompressedLayers {
-        &self.compressed
+        self.workshop.layers.compressed()
     }
 
     /// Keeps everything that is used from now on from being removed while this builder is there.
@@ -131,7 +129,7 @@ impl EmbeddedBuilder {
         configuration.add_labels(site.request.labels);
         let mut image = configuration.image;
         image.created = Some(site.created());
-        let wanted = if site.request.is_product { Compression::Gzip } else { Compression::None };
+        let wanted = site.form();
         let mut layers = Vec::new();
         for layer in root.layers() {
             let stored = match layer.stored {
@@ -143,7 +141,7 @@ impl EmbeddedBuilder {
             layers.push(if is_ready {
                 stored
             } else {
-                self.compressed.in_form(self.store(), &stored, wanted).map_err(trouble::of_store)?
+                self.compressed().in_form(self.store(), &stored, wanted).map_err(trouble::of_store)?
             });
         }
         let digest = write_image(self.store(), &image, &layers).map_err(trouble::of_store)?;

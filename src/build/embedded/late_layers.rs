@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::root::{Layers, Root};
-use super::rootfs::unpack::UnpackedTimes;
+use super::rootfs::unpacked_times::UnpackedTimes;
 use super::trouble;
 use crate::build::builder::BuildError;
 use crate::oci::blob_digest::DiffId;

@@ -10,6 +10,7 @@ use super::root::Layers;
 use super::steps::Steps;
 use super::variables::Arguments;
 use crate::build::builder::{BuildError, BuildRequest};
+use crate::oci::layers::compression::Compression;
 use crate::syntax::dockerfile::Dockerfile;
 use crate::types::cancellation::Cancellation;
 use crate::types::diagnostic::Diagnostic;
@@ -58,6 +59,11 @@ impl Site<'_> {
     pub fn failed(&self, span: Span, message: impl Into<String>) -> BuildError {
         let line = self.dockerfile.source.line_column(span.start).line;
         BuildError::Failed { message: message.into(), line: Some(line), log_tail: Vec::new() }
+    }
+
+    /// How the layers are compressed that the image gets: those of an image for this machine alone are not.
+    pub fn form(&self) -> Compression {
+        if self.request.is_product { Compression::Gzip } else { Compression::None }
     }
 
     /// Says that the step `name` begins, or was done before.

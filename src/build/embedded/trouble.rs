@@ -8,6 +8,9 @@ use crate::oci::layers::error::LayerError;
 use crate::oci::layers::writer::WriteError;
 use crate::oci::store::StoreError;
 
+/// What is done while a layer is written, for people.
+pub const WRITING: &str = "write a layer";
+
 /// An error of the store.
 pub fn of_store(error: StoreError) -> BuildError {
     BuildError::Surroundings { message: error.to_string(), help: error.help().map(str::to_owned) }
@@ -37,7 +40,7 @@ pub fn of_written(error: WriteError) -> BuildError {
     match error {
         WriteError::Io(cause) => match cause.downcast::<BuildError>() {
             Ok(error) => error,
-            Err(cause) => of_disk("write a layer", &cause),
+            Err(cause) => of_disk(WRITING, &cause),
         },
         other => BuildError::Failed { message: format!("{other}{help}"), line: None, log_tail: Vec::new() },
     }

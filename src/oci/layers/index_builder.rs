@@ -9,7 +9,7 @@
 //! few that root folders have always had: a device node gives whoever opens it the machine's own device.
 
 use std::collections::HashMap;
-use std::io::{Read, Seek};
+use std::io::Read;
 
 use super::error::{ENTRIES_PER_LAYER, EntryProblem, LayerError, NAME_LENGTH, PATH_LENGTH, TEXT_PER_LAYER};
 use super::index::{Content, LayerIndex, ROOT, Record, Text};
@@ -31,9 +31,9 @@ const LINKS_FOLLOWED: usize = 255;
 /// links; without a limit, links of links of links keep a reader busy for hours.
 const NAMES_BEHIND_LINKS: usize = 20_000_000;
 
-/// The index of `layer`, read from its tar.
-pub(super) fn index_of(tar: impl Read + Seek, layer: DiffId) -> Result<LayerIndex, LayerError> {
-    let mut reader = TarReader::new(tar, layer)?;
+/// The index of `layer`, read from its tar, which has `length` bytes, where that is known.
+pub(super) fn index_of(tar: impl Read, layer: DiffId, length: Option<u64>) -> Result<LayerIndex, LayerError> {
+    let mut reader = TarReader::new(tar, layer, length);
     let mut builder = Builder::new();
     while let Some(entry) = reader.next()? {
         builder.add(&entry).map_err(|problem| reader.error(&entry.path, problem))?;
@@ -202,7 +202,7 @@ impl Builder {
 
     fn record(&mut self, entry: &TarEntry) -> Result<Record, EntryProblem> {
         let content = match entry.kind {
-            0 | b'0' | b'7' => Content::File { offset: entry.offset, size: entry.size, check: 0 },
+            0 | b'0' | b'7' => Content::File { offset: entry.offset, size: entry.size, check: entry.check },
             b'2' => Content::Link { target: self.target(&entry.link)? },
             b'3' | b'4' => device(entry)?,
             b'5' => Content::Folder,
