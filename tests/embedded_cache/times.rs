@@ -43,3 +43,23 @@ fn a_source_that_changed_within_a_second_was_taken_for_an_old_one() {
         check(&place, &format!("source {times}"), "same", &format!("source {times}"), times);
     }
 }
+
+#[test]
+fn a_source_that_was_hidden_was_taken_for_an_old_one() {
+    let place = Place::with_case("FROM tools\n");
+    place.write("one/a", "one");
+    place.write("two/a", "two");
+    let check = |copies: &str, out: &str| {
+        let command = format!("RUN --mount=type=cache,target=/c {MAKE}; cp /c/out /out");
+        place
+            .dockerfile("case", &format!("FROM tools\n{copies}{command}\nRUN [ \"$(cat /out)\" = {out} ]\n"));
+        let outcome = place.build("-v //:case");
+        assert_eq!(outcome.exit, 0, "{copies}: {}", outcome.said());
+    };
+    check("COPY one /src\nCOPY two /src\n", "two");
+    check("COPY one /src\n", "one");
+    check("COPY two /src\nCOPY one /src\n", "one");
+    check("COPY one /src\nCOPY two /src\n", "two");
+    check("COPY one /src\nCOPY two /src\nRUN rm /src/a; echo three >/src/a\n", "three");
+    check("COPY one /src\nCOPY two /src\n", "two");
+}

@@ -3,7 +3,8 @@
 //! All files of a layer that was made here have one time, so that layers are the same everywhere. But programs
 //! with a cache of their own (make, cargo) do again only what looks later than what they made from it, and would
 //! take a changed file for an old one. So beside each cache stands what layers its last command saw, and a layer
-//! that is not among them is unpacked with the time of that moment. What was there the last time looks as it did.
+//! that is not among them is unpacked with the time of that moment. What was there the last time looks as it did, but
+//! where a layer is gone that hid something of it.
 //!
 //! Some programs compare whole seconds (the `test` of some shells, old makes). So a command that sees something
 //! new waits, less than a second, when the last one with the same cache ended in the second that it is. Times a second ahead would do as
@@ -13,18 +14,21 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use super::root::{Layers, Root};
+use super::root::{ChainLayer, Layers, Root};
 use super::rootfs::unpacked_times::UnpackedTimes;
 use super::trouble;
 use crate::build::builder::BuildError;
 use crate::oci::blob_digest::DiffId;
+use crate::oci::layers::index::{LayerIndex, ROOT};
+use crate::oci::layers::layer::Layer;
 use crate::oci::temporary;
 
-/// Layers with the names of their folders.
-type Names = BTreeMap<DiffId, u64>;
+/// Layers with the names of their folders, lowest first.
+type Names = Vec<(DiffId, u64)>;
 
 /// How far the times that the kernel gives to files may be behind its clock: a tick of the slowest timer.
 const TICK: Duration = Duration::from_millis(10);
@@ -59,20 +63,25 @@ impl LateLayers {
         notes: Vec<PathBuf>,
         sees_new: bool,
     ) -> Result<Self, BuildError> {
-        let known: Vec<Note> = notes.iter().map(|note| Note::read(note)).collect();
-        let mut names: BTreeMap<DiffId, Option<u64>> = BTreeMap::new();
+        let mut seen: Vec<Arc<Layer>> = Vec::new();
         for layer in roots.iter().flat_map(|root| root.layers()) {
             let opened = layers.layer(layer)?;
             let index = opened.index();
-            if !(0..index.len() as u32).any(|record| index.changed_at(record).0 == made) {
-                continue;
+            let is_known = seen.iter().any(|other| other.diff_id() == layer.diff_id);
+            if !is_known && (0..index.len() as u32).any(|record| index.changed_at(record).0 == made) {
+                seen.push(opened);
             }
-            let mut before = known.iter().map(|note| note.names.get(&layer.diff_id));
-            let first = before.next().flatten();
-            let name = first.filter(|first| before.all(|other| other == Some(*first))).copied();
-            names.insert(layer.diff_id, name);
         }
-        if sees_new || names.values().any(Option::is_none) {
+        let read = |note: &PathBuf| Note::read(note).without_revealed(&seen, layers);
+        let known: Vec<Note> = notes.iter().map(read).collect();
+        let name = |layer: &Arc<Layer>| {
+            let mut before = known.iter().map(|note| note.name(&layer.diff_id()));
+            let first = before.next().flatten();
+            first.filter(|first| before.all(|other| other == Some(*first)))
+        };
+        let names: Vec<(DiffId, Option<u64>)> =
+            seen.iter().map(|layer| (layer.diff_id(), name(layer))).collect();
+        if sees_new || names.iter().any(|(_, name)| name.is_none()) {
             wait_for_later_second(known.iter().filter_map(|note| note.last_second).max());
         }
         // Two commands that begin in one moment are of two processes: the clock is finer than their start.
@@ -116,7 +125,7 @@ impl LateLayers {
 
     /// The times of files that are copied for this command alone.
     pub fn times_of_copy(&self) -> UnpackedTimes {
-        match self.names.values().next() {
+        match self.names.first().map(|(_, name)| name) {
             Some(name) => UnpackedTimes::Since { made: self.made, name: *name },
             None => UnpackedTimes::OfTar,
         }
@@ -143,7 +152,7 @@ impl Note {
                 }
                 [layer, name] => {
                     let layer = layer.parse().ok().map(DiffId);
-                    names.extend(layer.zip(name.parse::<u64>().ok()));
+                    names.extend(layer.zip(name.parse().ok()));
                 }
                 _ => {}
             }
@@ -153,6 +162,39 @@ impl Note {
         let last = if has_ended { ended.into_values().flatten().max() } else { None };
         Self { names, last_second: last.or_else(|| Some(now().as_secs())) }
     }
+
+    fn name(&self, layer: &DiffId) -> Option<u64> {
+        self.names.iter().find(|(other, _)| other == layer).map(|(_, name)| *name)
+    }
+
+    /// The note without those of the layers `seen` in which something can be seen that could not: a layer that hid it
+    /// is gone. Where that cannot be told, without any.
+    fn without_revealed(self, seen: &[Arc<Layer>], layers: &Layers) -> Self {
+        let is_seen = |diff_id: &DiffId| seen.iter().any(|layer| layer.diff_id() == *diff_id);
+        let (stay, gone): (Names, Names) = self.names.iter().partition(|(diff_id, _)| is_seen(diff_id));
+        let order = seen.iter().map(|layer| layer.diff_id()).filter(|layer| self.name(layer).is_some());
+        let is_same_order = order.eq(stay.iter().map(|(diff_id, _)| *diff_id));
+        let open =
+            |(diff_id, _): &(DiffId, u64)| layers.layer(&ChainLayer { diff_id: *diff_id, stored: None }).ok();
+        let gone: Option<Vec<Arc<Layer>>> = gone.iter().map(open).collect();
+        let Some(gone) = gone.filter(|_| is_same_order) else { return Self { names: Names::new(), ..self } };
+        let hid = |layer: &Arc<Layer>| gone.iter().any(|gone| hides(gone.index(), ROOT, layer.index(), ROOT));
+        let revealed: Vec<DiffId> =
+            seen.iter().filter(|layer| hid(layer)).map(|layer| layer.diff_id()).collect();
+        let names = stay.into_iter().filter(|(diff_id, _)| !revealed.contains(diff_id)).collect();
+        Self { names, ..self }
+    }
+}
+
+/// Whether a layer, lying above another one, hides something of it: both have the folder that the records are.
+fn hides(above: &LayerIndex, folder: u32, below: &LayerIndex, same: u32) -> bool {
+    above.is_opaque(folder)
+        || above.children(folder).any(|record| {
+            let other = below.child(same, above.name(record));
+            other.is_some_and(|other| {
+                !above.is_folder(record) || !below.is_folder(other) || hides(above, record, below, other)
+            })
+        })
 }
 
 /// Waits until it is later than the second `last`, but not for a clock that was set back.
