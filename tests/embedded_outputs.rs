@@ -166,3 +166,63 @@ fn what_cannot_be_built_is_refused_with_its_line() {
         "frontend",
     );
 }
+
+#[test]
+fn an_image_and_a_document_were_written_into_one_stream() {
+    let house = shop();
+    let check = |arguments: &[&str], words: &str| {
+        let said = house.fails(2, &[&["build", "--builder", "embedded", "//:shop"], arguments].concat());
+        assert!(said.contains(words) && said.contains("help: write"), "{said}");
+    };
+    check(&["--format", "json", "-o", "oci-tar:-"], "`--format json` and an `--output` to `-`");
+    check(&["-o", "docker-tar:-", "-o", "oci-tar:-"], "more than one `--output` to `-`");
+    house.ok(&[
+        "build",
+        "--builder",
+        "embedded",
+        "--format",
+        "json",
+        "-o",
+        "oci-tar:../image.tar",
+        "//:shop",
+    ]);
+}
+
+#[test]
+fn which_of_several_images_is_loaded_was_not_said() {
+    let house = House::new(&[
+        (
+            "BUILD.toml",
+            "[workspace]\nname = \"shop\"\n[image.one]\ntags = [\"one.test/one:1\"]\n\
+             [image.two]\ntags = [\"two.test/two:1\"]\n",
+        ),
+        ("Dockerfile", "FROM scratch\nCOPY a /a\n"),
+        ("a", "text\n"),
+    ]);
+    house.ok(&["build", "--builder", "embedded", "-o", "oci:../layout", "//..."]);
+    let layout = house.path("layout");
+    let load = ["cache", "load", layout.to_str().unwrap(), "--as", "base:1"];
+    let said = house.fails(3, &load);
+    assert!(said.contains("one.test/one:1, two.test/two:1") && said.contains("with `--image`"), "{said}");
+    house.ok(&[&load[..], &["--image", "two.test/two:1"]].concat());
+}
+
+#[test]
+fn a_time_that_is_none_was_taken_for_1970() {
+    let house = House::new(&[
+        (
+            "BUILD.toml",
+            "[workspace]\nname = \"shop\"\n[image.given]\ndockerfile = \"a.Dockerfile\"\n\
+             args = { SOURCE_DATE_EPOCH = \"1.5\" }\n[image.written]\ndockerfile = \"b.Dockerfile\"\n",
+        ),
+        ("a.Dockerfile", "FROM scratch\nCOPY a /a\n"),
+        ("b.Dockerfile", "ARG SOURCE_DATE_EPOCH=abc\nFROM scratch\nCOPY a /a\n"),
+        ("a", "text\n"),
+    ]);
+    for (label, words) in
+        [("//:given", "SOURCE_DATE_EPOCH is `1.5`"), ("//:written", "SOURCE_DATE_EPOCH is `abc`")]
+    {
+        let said = house.fails(1, &["build", "--builder", "embedded", label]);
+        assert!(said.contains(words) && said.contains("whole seconds"), "{said}");
+    }
+}

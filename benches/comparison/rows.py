@@ -192,13 +192,22 @@ def runners(shop):
 
 
 def affected(shop):
-    tree = shop.services(shop.asked.services, shop.asked.files, "changed", change_one)
+    return touched(shop, shop.asked.services, shop.asked.files)
+
+
+def affected_many(shop):
+    return touched(shop, shop.asked.many_services, shop.asked.few_files)
+
+
+def touched(shop, count, files):
+    """What a commit touches in a tree of `count` services."""
+    tree = shop.services(count, files, "changed", change_one)
     git = Peer("git diff-tree -r HEAD~1 HEAD", ["git", "diff-tree", "-r", "HEAD~1", "HEAD"], tree, needs="git")
     ours = shop.imgraph_peer("affected --base HEAD~1 --head HEAD", tree, "affected", "--base", "HEAD~1",
                              "--head", "HEAD", cache="unbuilt")
     checkout = shop.imgraph_peer("affected --base HEAD~1", tree, "affected", "--base", "HEAD~1", cache="unbuilt")
-    row = Row(f"one commit that changes one file, {size(shop)}", [git, ours, checkout])
-    beside(shop, row, ours, 0.4, askers(shop))
+    row = Row(f"one commit that changes one file, {count:,} services x {files} files", [git, ours, checkout])
+    beside(shop, row, ours, 0.4, askers(shop, count, files))
     row.notes.append("imgraph compares what is hashed of each target, the others the folders that files lie in; "
                      "each program has a tree of its own; servers and daemons are warm and not counted")
     return row
@@ -300,6 +309,7 @@ ROWS = {
     "bake": bake,
     "runners": runners,
     "affected": affected,
+    "affected-many": affected_many,
     "market": market,
     "embedded-copy": embedded_copy,
     "embedded-run": embedded_run,

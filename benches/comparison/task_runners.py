@@ -171,8 +171,8 @@ class BazelThatWatches(Bazel):
 
 # --- what a commit touches -----------------------------------------------------------------------------
 
-def askers(shop):
-    return [TurboAsked(shop), NxAsked(shop), MoonAsked(shop)]
+def askers(shop, services, files):
+    return [asked(shop, services, files) for asked in (TurboAsked, NxAsked, MoonAsked)]
 
 
 def change_one(tree):
@@ -188,15 +188,18 @@ class Asked(Runner):
 
     environment = {}
 
+    def __init__(self, shop, services, files):
+        super().__init__(shop)
+        self.services, self.files = services, files
+
     def prepare(self):
         self.find()
-        asked = self.shop.asked
-        self.tree = self.shop.services(asked.services, asked.files, f"changed-{self.program_name}", self.make)
+        self.tree = self.shop.services(self.services, self.files, f"changed-{self.program_name}", self.make)
         self.settle_in()
         name = f"{self.program_name} {version([self.program, '--version'])} {self.title}"
         self.peer = Peer(name, [self.program, *self.words()], self.tree, {**QUIET, **self.environment})
         say(f"the first run of {name}")
-        touched = services_of(self.tree)[asked.services // 2].name
+        touched = services_of(self.tree)[self.services // 2].name
         if touched not in self.peer.run_once():
             self.notes.append(f"{name} did not name the service that was changed")
 

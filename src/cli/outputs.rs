@@ -4,7 +4,7 @@
 
 use std::io::Write;
 
-use super::arguments::Build;
+use super::arguments::{Build, Format};
 use super::exit::Exit;
 use super::prepared::Prepared;
 use super::session::Session;
@@ -28,6 +28,26 @@ pub(crate) fn are_wanted(arguments: &Build) -> bool {
 /// Whether the standard output is for an image.
 pub(crate) fn take_standard_output(arguments: &Build) -> bool {
     arguments.output.iter().any(|spec| spec.place == OutputPlace::Standard)
+}
+
+/// Refuses several results for the one standard output.
+///
+/// # Errors
+/// The exit code; what is wrong was shown.
+pub(crate) fn check_standard_output(session: &Session, arguments: &Build) -> Result<(), Exit> {
+    let images = arguments.output.iter().filter(|spec| spec.place == OutputPlace::Standard).count();
+    let (what, help) = match (images, arguments.format) {
+        (0, _) | (1, Format::Text) => return Ok(()),
+        (_, Format::Json) => (
+            "`--format json` and an `--output` to `-` are both for the standard output",
+            "write the image into a file, such as `--output oci-tar:image.tar`, or leave `--format json` out",
+        ),
+        (_, Format::Text) => (
+            "more than one `--output` to `-` is for the standard output",
+            "write all of them but one into files, such as `--output oci-tar:image.tar`",
+        ),
+    };
+    Err(session.fail(&[Diagnostic::error(what).help(help)], Exit::Usage))
 }
 
 /// Refuses outputs of a builder that has none.

@@ -241,8 +241,8 @@ fn has_the_same_targets(comparison: &Comparison, loaded: &Loaded, differences: &
 fn has_its_places(comparison: &Comparison, loaded: &Loaded, differences: &Differences) -> bool {
     let Comparison { base, head, .. } = comparison;
     let builds = || loaded.targets.values().iter().filter_map(|target| target.build());
-    let dockerfiles: HashSet<&WorkspacePath> = builds().map(|build| &build.dockerfile.value).collect();
-    if differences.paths.iter().any(|path| dockerfiles.contains(path)) {
+    let differ: HashSet<&WorkspacePath> = differences.paths.iter().collect();
+    if builds().any(|build| differ.contains(&build.dockerfile.value)) {
         return false;
     }
     let folders: HashSet<&WorkspacePath> = builds().flat_map(named_folders).collect();

@@ -59,16 +59,12 @@ impl<'s> Dockerfiles<'s> {
         cell(&self.dockerfiles, path).get_or_init(|| self.parse(path)).clone()
     }
 
-    /// What the Dockerfile at `path` may read; `None` where it does not tell, or has mistakes. Where there are
-    /// bounds, nothing else of the file is kept: most of those who ask need no more.
+    /// What the Dockerfile at `path` may read; `None` where it does not tell, has mistakes, or cannot be read.
+    /// Nothing else of the file is kept: most of those who ask need no more.
     pub fn bounds(&self, path: &WorkspacePath) -> Option<Arc<Bounds>> {
         let of_file = || {
-            let parsed = self.parse(path);
-            let bounds = parsed.as_ref().ok().and_then(|parsed| Bounds::of(&parsed.dockerfile));
-            if bounds.is_none() {
-                cell(&self.dockerfiles, path).get_or_init(|| parsed);
-            }
-            bounds.map(Arc::new)
+            let bytes = self.snapshot.read(path).ok()?;
+            Bounds::of(&Arc::new(SourceText::of_bytes(path.clone(), &bytes))).map(Arc::new)
         };
         cell(&self.bounds, path).get_or_init(of_file).clone()
     }
@@ -99,6 +95,10 @@ impl<'s> Dockerfiles<'s> {
     }
 
     fn ignore_rules(&self, path: &WorkspacePath) -> Result<Option<Arc<IgnoreRules>>, Vec<Diagnostic>> {
+        // Most Dockerfiles have no file of their own: that is not worth a cell.
+        if self.snapshot.holds_no_links() && matches!(self.snapshot.entry(path), Ok(None)) {
+            return Ok(None);
+        }
         cell(&self.ignore_files, path).get_or_init(|| self.parse_ignore_file(path)).clone()
     }
 

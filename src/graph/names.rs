@@ -48,28 +48,31 @@ pub enum Meaning {
 }
 
 impl Names {
-    /// Adds a package; `whole` says whether its file could be read as a whole. Of the targets, each is one
-    /// that is broken until [`Self::identify`] says otherwise; of two with one name the first counts.
-    pub(super) fn add_package<'n>(
-        &mut self,
-        package: Arc<WorkspacePath>,
-        whole: bool,
-        targets: impl Iterator<Item = (&'n str, TargetKind)>,
-    ) {
-        let package = self.packages.entry(package).or_default();
-        package.whole = whole;
-        for (name, kind) in targets {
-            package.targets.entry(Arc::from(name)).or_insert(Declared { kind, target: None });
-        }
+    /// The names of packages, each with whether its file could be read as a whole, and with what it declares.
+    /// Of the targets, each is one that is broken until [`Self::identify`] says otherwise; of two with one
+    /// name the first counts.
+    pub(super) fn of_packages<'n, Targets: Iterator<Item = (&'n str, TargetKind)>>(
+        packages: impl Iterator<Item = (Arc<WorkspacePath>, bool, Targets)>,
+    ) -> Self {
+        let package = |(package, whole, declared): (_, _, Targets)| {
+            let mut targets = BTreeMap::new();
+            for (name, kind) in declared {
+                targets.entry(Arc::from(name)).or_insert(Declared { kind, target: None });
+            }
+            (package, Package { targets, whole })
+        };
+        Self { packages: packages.map(package).collect(), aliases: BTreeMap::new() }
     }
 
-    /// Says which target each label is, which was declared. Labels of one package stand together.
+    /// Says which target each label is, which was declared. The labels are sorted.
     pub(super) fn identify<'l>(&mut self, targets: impl Iterator<Item = (TargetId, &'l Label)>) {
         let mut targets = targets.peekable();
+        let mut packages = self.packages.iter_mut().peekable();
         while let Some((_, first)) = targets.peek().copied() {
-            let mut package = self.packages.get_mut(&first.package);
+            while packages.next_if(|(package, _)| **package < first.package).is_some() {}
+            let mut package = packages.next_if(|(package, _)| **package == first.package);
             while let Some((id, label)) = targets.next_if(|(_, label)| label.package == first.package) {
-                let declared = package.as_mut().and_then(|package| package.targets.get_mut(&label.name));
+                let declared = package.as_mut().and_then(|(_, package)| package.targets.get_mut(&label.name));
                 if let Some(declared) = declared {
                     declared.target = Some(id);
                 }

@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::target::{BuildDefinition, Definition, Target};
 use crate::syntax::image_reference::ImageReference;
 use crate::types::ids::{DenseMap, TargetId};
@@ -43,17 +45,13 @@ impl Published {
     /// The index of `targets`.
     pub fn new(targets: &DenseMap<TargetId, Arc<Target>>) -> Self {
         let mut published = Self::default();
-        for (id, target) in targets.iter() {
-            match &target.definition {
-                Definition::External(image) => published.declare(id, &image.value),
-                Definition::Built(build) => {
-                    let publishes = build.publishes.iter().map(|repository| repository.value.clone());
-                    let tags = build.tags.iter().map(|tag| tag.value.fill("source-key"));
-                    publishes.for_each(|text| published.claim(&text, |claims| &mut claims.publishers, id));
-                    tags.for_each(|text| published.claim(&text, |claims| &mut claims.taggers, id));
-                }
-                Definition::Group(_) => {}
+        let repositories: Vec<_> = targets.values().par_iter().map(|target| repositories(target)).collect();
+        for ((id, target), [publishes, tags]) in targets.iter().zip(repositories) {
+            if let Definition::External(image) = &target.definition {
+                published.declare(id, &image.value);
             }
+            publishes.into_iter().for_each(|name| published.claim(name, |claims| &mut claims.publishers, id));
+            tags.into_iter().for_each(|name| published.claim(name, |claims| &mut claims.taggers, id));
         }
         published
     }
@@ -72,12 +70,10 @@ impl Published {
         }
     }
 
-    fn claim(&mut self, text: &str, list: fn(&mut Claims) -> &mut Vec<TargetId>, id: TargetId) {
-        if let Ok(reference) = text.parse::<ImageReference>() {
-            let claims = list(self.repositories.entry(reference.repository()).or_default());
-            if !claims.contains(&id) {
-                claims.push(id);
-            }
+    fn claim(&mut self, repository: String, list: fn(&mut Claims) -> &mut Vec<TargetId>, id: TargetId) {
+        let claims = list(self.repositories.entry(repository).or_default());
+        if !claims.contains(&id) {
+            claims.push(id);
         }
     }
 
@@ -102,6 +98,15 @@ impl Published {
             Some(several) => Meaning::Ambiguous(several.iter().map(|(id, _)| *id).collect()),
         }
     }
+}
+
+/// The repositories that `target` publishes, and those that it tags, in their full form.
+fn repositories(target: &Target) -> [Vec<String>; 2] {
+    let Definition::Built(build) = &target.definition else { return Default::default() };
+    let repository = |text: &str| Some(text.parse::<ImageReference>().ok()?.repository());
+    let publishes = build.publishes.iter().filter_map(|publishes| repository(&publishes.value));
+    let tags = build.tags.iter().filter_map(|tag| repository(&tag.value.fill("source-key")));
+    [publishes.collect(), tags.collect()]
 }
 
 /// Where `build` says that it publishes, or tags, the repository that a Dockerfile calls `reference`.

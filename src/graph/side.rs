@@ -154,10 +154,14 @@ fn selected(loaded: &Loaded, asked: &Asked<'_>) -> (Vec<TargetId>, Vec<(String, 
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
     for pattern in asked.patterns {
         match loaded.select(&[pattern], asked.current) {
-            Ok(_) => known.push(pattern),
+            Ok(targets) => known.push((pattern, targets)),
             Err(problems) => unknown.push((pattern.clone(), problems)),
         }
     }
+    if known.len() == 1 {
+        return (known.remove(0).1, unknown);
+    }
     // Each of them names something.
+    let known: Vec<&String> = known.into_iter().map(|(pattern, _)| pattern).collect();
     (loaded.select(&known, asked.current).unwrap_or_default(), unknown)
 }

@@ -7,6 +7,9 @@
 //! **Invariant:** a target that is left out differs in nothing: neither do its views, nor does anything that
 //! it needs, however far away.
 
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
 use rayon::prelude::*;
 
 use super::expand::Materials;
@@ -34,7 +37,7 @@ pub(super) fn touched(
     differences: &Differences,
 ) -> Vec<TargetId> {
     let has_no_links = snapshot.holds_no_links();
-    let search = Search { materials, snapshot, differences, has_no_links };
+    let search = Search { materials, snapshot, differences, has_no_links, meanings: RwLock::default() };
     let count = materials.loaded.targets.len();
     let mut is_known = DenseMap::filled(count, false);
     let mut needed_by: DenseMap<TargetId, Vec<TargetId>> = DenseMap::filled(count, Vec::new());
@@ -72,6 +75,8 @@ struct Search<'s> {
     snapshot: &'s Snapshot,
     differences: &'s Differences,
     has_no_links: bool,
+    /// The names that were met, which are mostly the same few.
+    meanings: RwLock<HashMap<String, Option<Option<TargetId>>>>,
 }
 
 impl Search<'_> {
@@ -119,6 +124,15 @@ impl Search<'_> {
 
     /// The target that a name of an image stands for, if one does; `None` where that is not clear.
     fn meaning(&self, name: &str) -> Option<Option<TargetId>> {
+        if let Some(known) = self.meanings.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return *known;
+        }
+        let meaning = self.look_up(name);
+        self.meanings.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), meaning);
+        meaning
+    }
+
+    fn look_up(&self, name: &str) -> Option<Option<TargetId>> {
         match self.materials.published.meaning(&name.parse::<ImageReference>().ok()?) {
             Meaning::Target(id) | Meaning::Base(id) => Some(Some(id)),
             Meaning::Unknown => Some(None),

@@ -18,8 +18,9 @@ use super::temporary;
 /// In bytes: a digest has 71, and its checksum 64.
 const LARGEST_NOTE: u64 = 256;
 
-/// The key of the checksum.
-const CHECKSUM_KEY: &str = "imgraph compressed layer 1";
+/// The key of the checksum. Its number counts up when a compressor gives other bytes: what was compressed before
+/// would be another image on this machine than on others.
+const CHECKSUM_KEY: &str = "imgraph compressed layer 2";
 
 /// What is known of compressed forms.
 #[derive(Clone, Debug)]

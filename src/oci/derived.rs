@@ -9,10 +9,10 @@
 //! A name is the 64 digits of the layer's diff id, alone or with something after a dot. Whatever is called
 //! otherwise is left alone, but for files that were being written by a process that died.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, DirEntry, Metadata, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -39,11 +39,12 @@ pub(super) fn list(folder: &Path) -> io::Result<BTreeMap<DiffId, Vec<Made>>> {
     let mut folders: Vec<PathBuf> = OF_FILES.iter().map(|name| folder.join(name)).collect();
     folders.extend(entries(&folder.join(UNPACKED))?.into_iter().map(|(entry, _)| entry.path()));
     let mut found: BTreeMap<DiffId, Vec<Made>> = BTreeMap::new();
+    let mut counted = HashSet::new();
     for folder in folders {
         for (entry, metadata) in entries(&folder)? {
             let Some(diff_id) = entry.file_name().to_str().and_then(diff_id_of) else { continue };
             let path = entry.path();
-            let size = if metadata.is_dir() { size_of(&path)? } else { metadata.len() };
+            let size = if metadata.is_dir() { size_of(&path, &mut counted)? } else { metadata.len() };
             let made = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             found.entry(diff_id).or_default().push(Made { path, size, made });
         }
@@ -76,8 +77,9 @@ fn entries(folder: &Path) -> io::Result<Vec<(DirEntry, Metadata)>> {
     Ok(entries)
 }
 
-/// The bytes of all files below `folder`; of what cannot be looked into, none.
-fn size_of(folder: &Path) -> io::Result<u64> {
+/// The bytes of all files below `folder`; of what cannot be looked into, none. A file of many names counts once,
+/// where the first of them is met: `counted` has such files by device and number.
+fn size_of(folder: &Path, counted: &mut HashSet<(u64, u64)>) -> io::Result<u64> {
     let (mut size, mut folders) = (0, vec![folder.to_path_buf()]);
     while let Some(folder) = folders.pop() {
         let found = match entries(&folder) {
@@ -87,7 +89,7 @@ fn size_of(folder: &Path) -> io::Result<u64> {
         for (entry, metadata) in found {
             if metadata.is_dir() {
                 folders.push(entry.path());
-            } else {
+            } else if metadata.nlink() == 1 || counted.insert((metadata.dev(), metadata.ino())) {
                 size += metadata.len();
             }
         }

@@ -2,6 +2,9 @@
 //!
 //! Layers that are made here carry no times of their own: all entries get the one time of their build.
 
+/// Character devices that root folders have always had: null, zero, full, random, urandom, tty, console, ptmx.
+const HARMLESS_DEVICES: [(u32, u32); 8] = [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2)];
+
 /// What an entry is.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum EntryKind {
@@ -37,6 +40,18 @@ pub enum EntryKind {
     Whiteout,
     /// What the layers below have in this folder is gone. The path is the folder's.
     Opaque,
+}
+
+impl EntryKind {
+    /// Whether it is a device node that could give access to the machine. No layer may have one.
+    pub fn is_dangerous_device(&self) -> bool {
+        match self {
+            Self::Device { is_character, major, minor } => {
+                !is_character || !HARMLESS_DEVICES.contains(&(*major, *minor))
+            }
+            _ => false,
+        }
+    }
 }
 
 /// An extended attribute: its full name, such as `security.capability`, and its value.

@@ -8,6 +8,7 @@
 
 pub mod blob_digest;
 pub mod layer_entry;
+pub mod disk_full;
 mod file_lock;
 pub mod temporary;
 pub mod document;
@@ -18,6 +19,7 @@ pub mod store;
 pub mod store_check;
 pub mod image;
 pub mod compressed_layers;
+pub mod new_layer;
 mod references;
 mod derived;
 pub mod collect;

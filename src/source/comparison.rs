@@ -6,6 +6,7 @@
 //! **Invariant:** what these snapshots call the hash of a content is good for comparing the two, and for
 //! nothing else: no key that is made of it is ever kept or shown.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use super::git::command::GitError;
 use super::git::commit_files::{CommitFiles, Contents};
 use super::git::object_id::ObjectId;
 use super::git::repository::{Commit, Repository};
-use super::git::trees::Mode;
+use super::git::tree::Mode;
 use super::origin::Place;
 use super::read_error::ReadError;
 use super::snapshot::Snapshot;
@@ -134,13 +135,13 @@ impl Comparison {
         let mut pending = vec![WorkspacePath::root()];
         while let Some(folder) = pending.pop() {
             let (before, after) = (self.names(&self.base_files, &folder)?, self.names_after(&folder)?);
-            let names: BTreeSet<&Vec<u8>> = before.keys().chain(after.keys()).collect();
-            for name in names {
+            for (name, one, other) in beside(&before, &after) {
+                if matches!((one, other), (Some(Name::Commit(..)), Some(_))) && one == other {
+                    continue;
+                }
                 let path = folder.join_name(name);
-                let (one, other) = (before.get(name), after.get(name));
                 match (one, other) {
                     (None, Some(Name::Disk(EntryKind::Folder))) => found.folders.push(path),
-                    (Some(one), Some(other)) if one == other && one.is_folder() => {}
                     _ if [one, other].into_iter().flatten().all(Name::is_folder) => {
                         if one.is_some_and(Name::is_submodule) || other.is_some_and(Name::is_submodule) {
                             self.note(path.clone(), one, other, &mut found);
@@ -169,11 +170,11 @@ impl Comparison {
         }
     }
 
-    fn names_after(&self, folder: &WorkspacePath) -> Result<BTreeMap<Vec<u8>, Name>, ReadError> {
+    fn names_after(&self, folder: &WorkspacePath) -> Result<Vec<(Vec<u8>, Name)>, ReadError> {
         if let Some(files) = &self.head_files {
             return self.names(files, folder);
         }
-        let Some(folder) = self.head.folder(folder)? else { return Ok(BTreeMap::new()) };
+        let Some(folder) = self.head.folder(folder)? else { return Ok(Vec::new()) };
         let entries = folder.entries()?.into_iter().filter(|entry| {
             // Git has no entry for its own folder.
             entry.name() != b".git"
@@ -181,11 +182,7 @@ impl Comparison {
         Ok(entries.map(|entry| (entry.name().to_vec(), Name::Disk(entry.kind()))).collect())
     }
 
-    fn names(
-        &self,
-        files: &CommitFiles,
-        folder: &WorkspacePath,
-    ) -> Result<BTreeMap<Vec<u8>, Name>, ReadError> {
+    fn names(&self, files: &CommitFiles, folder: &WorkspacePath) -> Result<Vec<(Vec<u8>, Name)>, ReadError> {
         let names = files.names(folder)?;
         Ok(names.into_iter().map(|(name, mode, id)| (name, Name::Commit(mode, id))).collect())
     }
@@ -206,6 +203,26 @@ impl Comparison {
         };
         closed.filter(differs).collect()
     }
+}
+
+/// The names of two folders, sorted as they are in either, with what each stands for there.
+fn beside<'n>(
+    before: &'n [(Vec<u8>, Name)],
+    after: &'n [(Vec<u8>, Name)],
+) -> impl Iterator<Item = (&'n [u8], Option<&'n Name>, Option<&'n Name>)> {
+    let (mut before, mut after) = (before.iter().peekable(), after.iter().peekable());
+    std::iter::from_fn(move || {
+        let order = match (before.peek(), after.peek()) {
+            (None, None) => return None,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((one, _)), Some((other, _))) => one.cmp(other),
+        };
+        let one = before.next_if(|_| order != Ordering::Greater);
+        let other = after.next_if(|_| order != Ordering::Less);
+        let (name, _) = one.or(other)?;
+        Some((name.as_slice(), one.map(|(_, name)| name), other.map(|(_, name)| name)))
+    })
 }
 
 /// What a name stands for.

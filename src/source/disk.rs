@@ -182,7 +182,7 @@ impl Origin for Disk {
         let limit = if size == 0 { u64::MAX } else { size };
         (&opened.file).take(limit).read_to_end(&mut bytes).map_err(failed)?;
         let is_steady = opened.is_steady(bytes.len() as u64).map_err(|cause| failed(cause.into()))?;
-        Ok(Text { bytes, steady: is_steady.then_some(opened.facts) })
+        Ok(Text { bytes: bytes.into(), steady: is_steady.then_some(opened.facts) })
     }
 }
 

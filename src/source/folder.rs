@@ -31,9 +31,15 @@ pub(super) struct Listing {
     names: Names,
     /// Sorted by the bytes of their names.
     pub(super) nodes: Box<[Node]>,
+    /// The places of their names, in the same order; none where the nodes are few.
+    places: Box<[Range<u32>]>,
     /// The facts that the folder had while it was listed; `None` when it changed meanwhile.
     pub(super) steady: Option<Stat>,
 }
+
+/// In a folder with so many entries, a name is looked for among the places of names alone: the nodes are far
+/// from each other.
+const MANY: usize = 64;
 
 /// Where the names of a folder's entries lie.
 enum Names {
@@ -126,7 +132,7 @@ impl Folder {
             Node { name: index.name_range(entry), number: Some(entry), stat: OnceLock::new(), body }
         };
         let nodes = index.entries(number).map(node).collect();
-        Listing { names: Names::Indexed(Arc::clone(index)), nodes, steady: Some(facts) }
+        Listing::new(Names::Indexed(Arc::clone(index)), nodes, Some(facts))
     }
 
     /// The entries that the disk lists. What the index says of those that stayed is kept in sight.
@@ -143,7 +149,7 @@ impl Folder {
             Node { name, number, stat: OnceLock::new(), body }
         };
         let nodes = entries.iter().map(node).collect();
-        Listing { names: Names::Own(names.into_boxed_slice()), nodes, steady }
+        Listing::new(Names::Own(names.into_boxed_slice()), nodes, steady)
     }
 
     /// The folder of the index, when it has the same entries as `listing`, which was listed.
@@ -164,16 +170,29 @@ impl Folder {
 }
 
 impl Listing {
+    fn new(names: Names, nodes: Box<[Node]>, steady: Option<Stat>) -> Self {
+        let of_many = if nodes.len() < MANY { &[][..] } else { &nodes };
+        let places = of_many.iter().map(|node| node.name.clone()).collect();
+        Self { names, nodes, places, steady }
+    }
+
     pub(super) fn name(&self, node: &Node) -> &[u8] {
+        self.text(&node.name)
+    }
+
+    fn text(&self, place: &Range<u32>) -> &[u8] {
         match &self.names {
-            Names::Own(names) => &names[node.name.start as usize..node.name.end as usize],
-            Names::Indexed(index) => index.text(node.name.clone()),
+            Names::Own(names) => &names[place.start as usize..place.end as usize],
+            Names::Indexed(index) => index.text(place.clone()),
         }
     }
 
     /// Where the entry of that name stands.
     pub(super) fn find(&self, name: &[u8]) -> Option<&Node> {
-        let found = self.nodes.binary_search_by(|node| self.name(node).cmp(name));
+        let found = match self.places.is_empty() {
+            true => self.nodes.binary_search_by(|node| self.name(node).cmp(name)),
+            false => self.places.binary_search_by(|place| self.text(place).cmp(name)),
+        };
         found.ok().map(|index| &self.nodes[index])
     }
 }

@@ -65,7 +65,7 @@ impl GitExclude {
 }
 
 /// The bytes of `.git/info/exclude`.
-pub(super) fn git_exclude(origin: &dyn Origin) -> Option<Vec<u8>> {
+pub(super) fn git_exclude(origin: &dyn Origin) -> Option<Arc<[u8]>> {
     let folder = WorkspacePath::root().join_name(b".git").join_name(b"info");
     Some(origin.read(Place { folder: &folder, name: b"exclude" }).ok()?.bytes)
 }

@@ -4,6 +4,8 @@
 //! is called for a place that the origin itself listed, now or in an earlier run, so that no origin
 //! follows a link.
 
+use std::sync::Arc;
+
 use super::read_error::ReadError;
 use super::stat::{EntryKind, Stat, Timestamp};
 use crate::types::digest::ContentHash;
@@ -90,7 +92,7 @@ impl Hashed {
 /// The bytes of a file.
 #[derive(Clone, Debug)]
 pub(super) struct Text {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Arc<[u8]>,
     /// The facts of the very file that was read when it was opened; `None` when a change while it was read
     /// need not show in them, and there was one.
     pub(super) steady: Option<Stat>,

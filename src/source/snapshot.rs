@@ -260,7 +260,7 @@ impl Snapshot {
             return Ok(Arc::clone(text));
         }
         // Read outside the lock: a thousand files are read by all threads.
-        let text: Arc<[u8]> = entry.read()?.into();
+        let text = entry.read()?;
         Ok(Arc::clone(texts().entry(real).or_insert(text)))
     }
 
@@ -300,7 +300,7 @@ impl Snapshot {
     /// The bytes of `.git/info/exclude`; `None` when there is no such file that can be read. The folders
     /// on the way are not looked into: git changes what is in `.git` whenever somebody asks it something.
     pub fn git_exclude(&self) -> Option<Arc<[u8]>> {
-        let read = || Some(looks::git_exclude(&*self.0.lookout.origin)?.into());
+        let read = || looks::git_exclude(&*self.0.lookout.origin);
         self.0.git_exclude.get_or_init(read).clone()
     }
 

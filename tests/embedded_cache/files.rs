@@ -126,3 +126,53 @@ fn ends_in_time(place: &Place) {
 fn with_build(command: &mut Command) -> &mut Command {
     command.args(["build", "--progress", "plain", "//:case"])
 }
+
+/// A build that fails in the step with this line, and says all of this.
+fn check_refused(place: &Place, words: &[&str]) {
+    let outcome = place.build("//:case");
+    assert_eq!(outcome.exit, 1, "{}", outcome.said());
+    for words in words {
+        assert!(outcome.stderr.contains(words), "{words}: {}", outcome.said());
+    }
+}
+
+#[test]
+fn a_device_was_refused_where_the_next_step_read_it() {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_ustar();
+    header.set_entry_type(tar::EntryType::Block);
+    header.set_size(0);
+    header.set_mode(0o644);
+    header.set_device_major(7).unwrap();
+    header.set_device_minor(0).unwrap();
+    archive.append_data(&mut header, "dev/loop0", &b""[..]).unwrap();
+    let place = Place::with_case("FROM tools\nADD x.tar /dst/\n");
+    place.write("x.tar", archive.into_inner().unwrap());
+    check_refused(&place, &["`dst/dev/loop0`", "a device node that no image needs", "without it"]);
+    if rustix::process::geteuid().is_root() {
+        let place = Place::with_case("FROM tools\nRUN mkdir /d && mknod /d/tun c 10 200\nRUN true\n");
+        check_refused(&place, &["`/d/tun` is a device node", "remove it in the step", "case.Dockerfile:5"]);
+        check(&Place::with_case("FROM tools\nRUN mkdir /d && mknod /d/null c 1 3\nRUN [ -c /d/null ]\n"));
+    }
+}
+
+#[test]
+fn the_limits_of_whoever_builds_came_into_an_image() {
+    let place =
+        Place::with_case("FROM tools\nRUN for of in c d f l m n s t v; do ulimit -$of; done >/limits\n");
+    let build = |limits: &str| {
+        let command = place.command();
+        let words = command.get_args().map(|word| word.to_str().unwrap().to_owned());
+        let script =
+            format!("{limits}; exec \"$0\" \"$@\" build --no-cache --progress plain --format json //:case");
+        let mut shell = place.command_of("sh");
+        shell.args(["-c", &script]).arg(command.get_program()).args(words);
+        let output = shell.output().unwrap();
+        assert!(output.status.success(), "{limits}: {}", String::from_utf8_lossy(&output.stderr));
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        told["targets"].as_array().unwrap().last().unwrap()["digest"].clone()
+    };
+    let expected = build("true");
+    assert_eq!(build("ulimit -S -n 256 && ulimit -S -s 1024 && ulimit -S -c 0"), expected);
+    assert_eq!(build("ulimit -S -n $(ulimit -H -n) && ulimit -S -s 16384; ulimit -S -c unlimited"), expected);
+}

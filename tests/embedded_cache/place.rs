@@ -91,10 +91,16 @@ impl Place {
 
     /// The program, with the builder and the cache folder.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_imgraph"));
+        let mut command = self.command_of(env!("CARGO_BIN_EXE_imgraph"));
+        command.arg("--cache-dir").arg(self.cache()).args(["--builder", "embedded"]);
+        command
+    }
+
+    /// A program in the workspace, with as few variables as it needs.
+    pub(crate) fn command_of(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         command.current_dir(self.workspace()).env_clear().stdin(Stdio::null());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.folder.path());
-        command.arg("--cache-dir").arg(self.cache()).args(["--builder", "embedded"]);
         command
     }
 

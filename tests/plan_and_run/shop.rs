@@ -11,6 +11,7 @@ use imgraph::engine::lookup::{self, Known};
 use imgraph::engine::plan::{self, Plan, State};
 use imgraph::engine::report::{Blame, Ending, Report};
 use imgraph::engine::runner::{self, Run};
+use imgraph::engine::secrets::OptionalSecrets;
 use imgraph::graph::key::Keyed;
 use imgraph::graph::manifest::Reason;
 use imgraph::graph::node_views::NodeViews;
@@ -121,6 +122,9 @@ impl Shop {
             let variables =
                 asked.environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
             let environment: Environment = variables.collect();
+            let root = expanded.snapshot.root_on_disk();
+            let secrets = OptionalSecrets::look(known.graph, &environment, root);
+            let known = Known { absent_secrets: &secrets.absent, ..known };
             let report = runner::run(Run {
                 known,
                 builder: &self.builder,

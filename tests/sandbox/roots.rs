@@ -127,6 +127,24 @@ fn links_in_the_places_of_mounts_are_followed_in_the_root_or_refused() {
     check_link("/t", "/dev/shm", Ok(()));
 }
 
+/// A command that moves the folder of a place away and puts a link there removes nothing of the machine.
+#[test]
+fn places_are_removed_in_the_root_and_nowhere_else() {
+    let place = Place::new();
+    let outside = place.path("outside");
+    fs::create_dir_all(outside.join("deep/folder")).unwrap();
+    fs::write(outside.join("deep/secret"), "").unwrap();
+    let before = seen(&outside);
+    let link = format!("mv /a /z && ln -s {0} /a && mv /b /y && ln -s {0}/deep /b", outside.display());
+    let mut spec = place.spec(&link);
+    let tmpfs = |target: &str| MountSpec::Tmpfs { target: target.to_owned(), size: None };
+    spec.mounts = vec![secret("/a/deep/secret"), tmpfs("/b/folder")];
+    output(spec);
+    assert_eq!(seen(&outside), before);
+    let kept = ["a", "b", "y", "y/folder", "z", "z/deep", "z/deep/secret"];
+    assert_eq!(place.written(), kept);
+}
+
 #[test]
 fn layers_lie_over_each_other() {
     let place = Place::new();

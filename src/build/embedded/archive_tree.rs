@@ -15,8 +15,10 @@ use super::file_error::FileStepError;
 use super::pending::Pending;
 use super::selection::Selected;
 use super::tree::{Content, Node, Owner, Tree, join, parent, resolve};
+use super::trouble;
 use crate::build::builder::BuildError;
 use crate::oci::archive::reader::{Archive, ArchiveLimits, is_archive};
+use crate::oci::disk_full;
 use crate::oci::layer_entry::{EntryKind, LayerEntry};
 
 /// Unpacks `selected` of `source` if it is an archive, and says whether it is. Contents wait in a file in
@@ -48,7 +50,10 @@ pub fn unpack(
     while let Some(entry) = archive.next_entry().map_err(|error| failed(error.to_string()))? {
         let content = match &entry.kind {
             EntryKind::File { size } => {
-                contents.keep(&mut archive, *size).map_err(|error| failed(error.to_string()))?
+                contents.keep(&mut archive, *size).map_err(|error| match disk_full::help(&error) {
+                    Some(_) => trouble::of_disk(format!("write in `{}`", waiting.display()), &error).into(),
+                    None => failed(error.to_string()),
+                })?
             }
             _ => Content::Nothing,
         };
@@ -69,9 +74,16 @@ fn place(
 ) -> Result<(), FileStepError> {
     let path = join(destination, &entry.path);
     let around = resolve(layer, parent(&path), true)?;
-    Copying::default().make_folders(&around, layer)?;
+    // Folders that the archive does not have are root's, also in one that passes its group on.
+    let copying = Copying { owner: Some(Owner::default()), ..Copying::default() };
+    copying.make_folders(&around, layer)?;
     let path = join(&around, super::tree::last_name(&path));
     let LayerEntry { kind, mode, uid, gid, xattrs, .. } = entry;
+    if kind.is_dangerous_device() {
+        let name = String::from_utf8_lossy(&path).into_owned();
+        let reason = "it is a device node that no image needs; make the archive without it".to_owned();
+        return Err(FileStepError::Archive { name, reason });
+    }
     if let EntryKind::HardLink { target } = kind {
         let target = resolve(layer, &join(destination, &target), false)?;
         match layer.node(&target) {
@@ -101,10 +113,8 @@ struct Contents {
 
 impl Contents {
     fn new(folder: &Path) -> Result<Self, BuildError> {
-        let file = tempfile::tempfile_in(folder).map_err(|cause| BuildError::Surroundings {
-            message: format!("cannot write in `{}`: {cause}", folder.display()),
-            help: Some("make room, or name another folder with --cache-dir".to_owned()),
-        })?;
+        let file = tempfile::tempfile_in(folder)
+            .map_err(|cause| trouble::of_disk(format!("write in `{}`", folder.display()), &cause))?;
         Ok(Self { file: Arc::new(file), end: 0 })
     }
 

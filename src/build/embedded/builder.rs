@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use super::build_time::build_time;
 use super::context_tree::ContextTree;
 use super::images::{Images, reference_of_name};
 use super::refusals;
@@ -63,7 +64,6 @@ pub const DERIVED: &str = "embedded";
 pub struct EmbeddedBuilder {
     workshop: Workshop,
     images: Images,
-    compressed: CompressedLayers,
     platform: Platform,
     family: &'static str,
     /// What a run has asked for or made stays until the run ends, also between two of its builds.
@@ -82,7 +82,7 @@ impl EmbeddedBuilder {
         let store = Store::open(&cache.join(STORE)).map_err(trouble::of_store)?;
         let derived = cache.join(DERIVED);
         let workshop = Workshop {
-            layers: Layers::new(store.clone(), derived.join("layers")),
+            layers: Layers::new(store.clone(), derived.join("layers"), &derived.join("compressed")),
             steps: Steps::new(CacheFolder::new(&cache), derived.join("locks")),
             rights: Rights::new(Sandbox::default(), derived.join("running"), derived.join("unpacked")),
             caches: derived.join("caches"),
@@ -97,7 +97,6 @@ impl EmbeddedBuilder {
         }
         Ok(Self {
             images: Images::new(store, settings.remote),
-            compressed: CompressedLayers::new(&compressed),
             platform: Platform::local(),
             family: FAMILIES[usize::from(best_privileges() != Privileges::Root)],
             lease: OnceLock::new(),
@@ -112,7 +111,7 @@ impl EmbeddedBuilder {
 
     /// The compressed forms of layers.
     pub fn compressed(&self) -> &CompressedLayers {
-        &self.compressed
+        self.workshop.layers.compressed()
     }
 
     /// Keeps everything that is used from now on from being removed while this builder is there.
@@ -131,7 +130,7 @@ impl EmbeddedBuilder {
         configuration.add_labels(site.request.labels);
         let mut image = configuration.image;
         image.created = Some(site.created());
-        let wanted = if site.request.is_product { Compression::Gzip } else { Compression::None };
+        let wanted = site.form();
         let mut layers = Vec::new();
         for layer in root.layers() {
             let stored = match layer.stored {
@@ -143,7 +142,7 @@ impl EmbeddedBuilder {
             layers.push(if is_ready {
                 stored
             } else {
-                self.compressed.in_form(self.store(), &stored, wanted).map_err(trouble::of_store)?
+                self.compressed().in_form(self.store(), &stored, wanted).map_err(trouble::of_store)?
             });
         }
         let digest = write_image(self.store(), &image, &layers).map_err(trouble::of_store)?;
@@ -262,6 +261,9 @@ impl Builder for EmbeddedBuilder {
         };
         let program = program(&parsed, &asked).map_err(|problems| refused(&problems))?;
         refusals::check(&parsed, &program, request, &self.platform, &self.workshop.rights)?;
+        let time = build_time(request.args, &program.globals);
+        let time =
+            time.map_err(|message| BuildError::Failed { message, line: None, log_tail: Vec::new() })?;
         let context = request.context.map(ContextTree::new);
         let folders: BTreeMap<&str, ContextTree<'_>> = request
             .contexts
@@ -280,7 +282,7 @@ impl Builder for EmbeddedBuilder {
             allowance: Allowance::default(),
             context: context.as_ref(),
             folders: &folders,
-            time: time(request, &program.globals),
+            time,
             events,
             cancellation,
         };
@@ -294,13 +296,6 @@ impl Builder for EmbeddedBuilder {
     fn tag(&self, digest: &OutputDigest, name: &str) -> Result<(), BuildError> {
         self.name(&BlobDigest::from(digest), std::iter::once(name))
     }
-}
-
-/// `SOURCE_DATE_EPOCH`, given or as the Dockerfile says before its first `FROM`; else 0.
-fn time(request: &BuildRequest<'_>, globals: &BTreeMap<String, String>) -> i64 {
-    const NAME: &str = "SOURCE_DATE_EPOCH";
-    let text = request.args.get(NAME).or_else(|| globals.get(NAME));
-    text.and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 fn refused(problems: &[Diagnostic]) -> BuildError {

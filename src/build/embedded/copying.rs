@@ -15,7 +15,8 @@ use crate::syntax::path_patterns::{FolderMatches, PathPatterns, PatternError};
 /// How to copy.
 #[derive(Debug, Default)]
 pub struct Copying {
-    /// The owner of what is copied; `None` keeps that of the source.
+    /// The owner of what is copied; `None` keeps that of the source, and gives folders that are made to whom
+    /// [`Pending::make_folders`] says.
     pub owner: Option<Owner>,
     /// How modes are changed.
     pub mode: Option<ModeChange>,
@@ -98,7 +99,7 @@ impl Copying {
                 None => at = parent(at),
             }
         }
-        layer.make_folders(path, 0o755, self.owner.unwrap_or_default());
+        layer.make_folders(path, 0o755, self.owner);
         Ok(())
     }
 

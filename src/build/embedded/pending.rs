@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::tree::{Node, Owner, Tree, join, parent};
 use crate::oci::layer_entry::{EntryKind, LayerEntry};
 
+/// The bit of a folder's mode that says that what is made in it gets its group (`S_ISGID`).
+const SET_GROUP_ID: u32 = 0o2000;
+
 /// What was written over `base`.
 pub struct Pending<'b> {
     base: &'b dyn Tree,
@@ -64,13 +67,18 @@ impl<'b> Pending<'b> {
         }
     }
 
-    /// Makes the folder `path` and those around it where they are not there.
-    pub fn make_folders(&mut self, path: &[u8], mode: u32, owner: Owner) {
+    /// Makes the folder `path` and those around it where they are not there. `owner` gets them; else they are root's.
+    ///
+    /// As the kernel has it, a folder in one with the setgid bit gets the bit, and the group where nobody else gets it.
+    pub fn make_folders(&mut self, path: &[u8], mode: u32, owner: Option<Owner>) {
         let mut made: Box<[u8]> = Box::default();
         for name in path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
-            made = join(&made, name);
+            let path = join(&made, name);
+            let around = std::mem::replace(&mut made, path);
             if self.node(&made).is_none() {
-                self.put(&made, Node::folder(mode, owner));
+                let around = self.node(&around).filter(|around| around.mode & SET_GROUP_ID != 0);
+                let (bit, gid) = around.map_or((0, 0), |around| (SET_GROUP_ID, around.gid));
+                self.put(&made, Node::folder(mode | bit, owner.unwrap_or(Owner { uid: 0, gid })));
             }
         }
     }

@@ -5,9 +5,8 @@
 //! begin with the same layers.
 
 use std::collections::HashMap;
-use std::io;
-use std::io::BufWriter;
-use std::path::PathBuf;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::pending::Pending;
@@ -16,13 +15,20 @@ use super::tree::{Content, Node, Owner, Tree};
 use super::trouble;
 use crate::build::builder::BuildError;
 use crate::oci::blob_digest::DiffId;
+use crate::oci::compressed_layers::CompressedLayers;
 use crate::oci::image::LayerBlob;
-use crate::oci::layers::compression;
+use crate::oci::layers::coming_index::ComingIndex;
+use crate::oci::layers::compression::{self, Compression};
+use crate::oci::layers::index::LayerIndex;
 use crate::oci::layers::layer::Layer;
 use crate::oci::layers::read_ahead;
 use crate::oci::layers::root_view::{Found, RootView};
-use crate::oci::layers::writer::{LayerWriter, WriteError};
-use crate::oci::store::{Blob, Store};
+use crate::oci::layers::writer::LayerWriter;
+use crate::oci::new_layer::NewLayer;
+use crate::oci::store::{BlobWriter, Store};
+
+/// As many bytes of a layer are written at once.
+const WRITTEN_AT_ONCE: usize = 1 << 18;
 
 /// A layer of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,18 +104,25 @@ impl Root {
 pub struct Layers {
     store: Store,
     indexes: PathBuf,
+    compressed: CompressedLayers,
     open: Mutex<HashMap<DiffId, Arc<Layer>>>,
 }
 
 impl Layers {
-    /// The layers of `store`, whose indexes are kept in the folder `indexes`.
-    pub fn new(store: Store, indexes: PathBuf) -> Self {
-        Self { store, indexes, open: Mutex::default() }
+    /// The layers of `store`, whose indexes are kept in the folder `indexes`, and notes of their compressed forms in
+    /// the folder `compressed`.
+    pub fn new(store: Store, indexes: PathBuf, compressed: &Path) -> Self {
+        Self { store, indexes, compressed: CompressedLayers::new(compressed), open: Mutex::default() }
     }
 
     /// The store.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The compressed forms of layers.
+    pub fn compressed(&self) -> &CompressedLayers {
+        &self.compressed
     }
 
     /// Whether the tar of a layer is in the store.
@@ -140,13 +153,16 @@ impl Layers {
         if let Some(found) = open.get(&layer.diff_id) {
             return Ok(Arc::clone(found));
         }
-        self.unpack(layer)?;
+        let tar = self.unpack(layer)?;
         let path = self.tars().join(layer.diff_id.0.hex());
         let opened = match Layer::load(&self.indexes, &path, layer.diff_id) {
             Some(opened) => opened,
             None => {
-                self.verify(&layer.diff_id)?;
-                Layer::make(&self.indexes, &path, layer.diff_id).map_err(trouble::of_layer)?
+                let index = match tar {
+                    Tar::WasThere => self.verify(&layer.diff_id).map(|()| None)?,
+                    Tar::Unpacked(index) => index,
+                };
+                Layer::make(&self.indexes, &path, layer.diff_id, index).map_err(trouble::of_layer)?
             }
         };
         open.insert(layer.diff_id, Arc::clone(&opened));
@@ -168,9 +184,9 @@ impl Layers {
     }
 
     /// Makes sure that the tar of a layer is in the store.
-    fn unpack(&self, layer: &ChainLayer) -> Result<(), BuildError> {
+    fn unpack(&self, layer: &ChainLayer) -> Result<Tar, BuildError> {
         if self.has(&layer.diff_id) {
-            return Ok(());
+            return Ok(Tar::WasThere);
         }
         let gone = || BuildError::Surroundings {
             message: format!("the layer {} is no longer in the store", layer.diff_id),
@@ -178,43 +194,75 @@ impl Layers {
         };
         let stored = layer.stored.as_ref().ok_or_else(gone)?;
         let blob = self.store.verified_reader(&stored.digest).map_err(trouble::of_store)?.ok_or_else(gone)?;
-        let mut writer = self.store.writer().map_err(trouble::of_store)?;
+        let writer = self.store.writer().map_err(trouble::of_store)?;
+        let mut both = Both { writer, index: ComingIndex::begin(layer.diff_id).ok() };
         let copied =
-            compression::unpacked(blob).and_then(|(_, mut tar)| read_ahead::copy(&mut tar, &mut writer));
+            compression::unpacked(blob).and_then(|(_, mut tar)| read_ahead::copy(&mut tar, &mut both));
         copied.map_err(|cause| {
             let error = self.store.stream_error("unpack", &stored.digest, cause);
             let BuildError::Surroundings { message, help } = trouble::of_store(error) else { return gone() };
             BuildError::Surroundings { message: format!("cannot unpack a layer: {message}"), help }
         })?;
-        writer.finish_as(&layer.diff_id.0).map(drop).map_err(trouble::of_store)
+        both.writer.finish_as(&layer.diff_id.0).map_err(trouble::of_store)?;
+        Ok(Tar::Unpacked(both.index.and_then(ComingIndex::finish)))
     }
 
-    /// Writes `pending` as a layer into the store, all its times being `time`.
+    /// Writes `pending` as a layer into the store, all its times being `time`; also in the form `form`.
     ///
     /// # Errors
     /// When a content cannot be read, changed, or cannot be written.
-    pub fn write(&self, pending: Pending<'_>, time: i64) -> Result<Blob, BuildError> {
-        let writer = self.store.writer().map_err(trouble::of_store)?;
-        let mut tar = LayerWriter::new(BufWriter::with_capacity(1 << 18, writer), time);
-        for (entry, node) in pending.entries() {
-            let mut content = node.content.open()?;
-            tar.append(&entry, &mut content).map_err(write_error)?;
-        }
-        let doing = "write a layer";
-        let buffered = tar.finish().map_err(|cause| trouble::of_disk(doing, &cause))?;
-        let writer = buffered.into_inner().map_err(|cause| trouble::of_disk(doing, cause.error()))?;
-        writer.finish().map_err(trouble::of_store)
+    pub fn write(&self, pending: Pending<'_>, time: i64, form: Compression) -> Result<DiffId, BuildError> {
+        self.write_with(form, |writer| {
+            let mut tar = LayerWriter::new(writer, time);
+            for (entry, node) in pending.entries() {
+                let mut content = node.content.open()?;
+                tar.append(&entry, &mut content).map_err(trouble::of_written)?;
+            }
+            tar.finish().map(drop).map_err(|cause| trouble::of_disk(trouble::WRITING, &cause))
+        })
+    }
+
+    /// Puts the tar that `write` writes into the store as a layer; also in the form `form`.
+    ///
+    /// # Errors
+    /// Those of `write`, and when the disk does not take it.
+    pub fn write_with(
+        &self,
+        form: Compression,
+        write: impl FnOnce(&mut dyn Write) -> Result<(), BuildError>,
+    ) -> Result<DiffId, BuildError> {
+        let layer = NewLayer::begin(&self.store, &self.compressed, form).map_err(trouble::of_store)?;
+        let mut writer = BufWriter::with_capacity(WRITTEN_AT_ONCE, layer);
+        write(&mut writer)?;
+        let layer = writer.into_inner().map_err(|cause| trouble::of_disk(trouble::WRITING, cause.error()))?;
+        layer.finish().map(|blob| DiffId(blob.digest)).map_err(trouble::of_store)
     }
 }
 
-/// What a content that changed says of itself stays what it is.
-fn write_error(error: WriteError) -> BuildError {
-    match error {
-        WriteError::Io(cause) => match cause.downcast::<BuildError>() {
-            Ok(error) => error,
-            Err(cause) => trouble::of_disk("write a layer", &cause),
-        },
-        other => BuildError::Failed { message: other.to_string(), line: None, log_tail: Vec::new() },
+/// How a tar came to be in the store.
+enum Tar {
+    WasThere,
+    /// It was hashed on the way, and has this index, as far as one could be made.
+    Unpacked(Option<LayerIndex>),
+}
+
+/// A tar that goes into the store, and is looked into on the way.
+struct Both {
+    writer: BlobWriter,
+    index: Option<ComingIndex>,
+}
+
+impl Write for Both {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.writer.write(bytes)?;
+        if let Some(index) = &mut self.index {
+            index.write_all(&bytes[..written])?;
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
     }
 }
 

@@ -10,6 +10,7 @@ use super::root::Layers;
 use super::steps::Steps;
 use super::variables::Arguments;
 use crate::build::builder::{BuildError, BuildRequest};
+use crate::oci::layers::compression::Compression;
 use crate::syntax::dockerfile::Dockerfile;
 use crate::syntax::dockerfile::allowance::Allowance;
 use crate::types::cancellation::Cancellation;
@@ -69,6 +70,11 @@ impl Site<'_> {
     /// When they hold too much.
     pub fn hold(&self, span: Span, bytes: usize) -> Result<(), BuildError> {
         self.allowance.take(bytes).map_err(|error| self.failed(span, error.to_string()))
+    }
+
+    /// How the layers are compressed that the image gets: those of an image for this machine alone are not.
+    pub fn form(&self) -> Compression {
+        if self.request.is_product { Compression::Gzip } else { Compression::None }
     }
 
     /// Says that the step `name` begins, or was done before.

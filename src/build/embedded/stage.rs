@@ -16,6 +16,7 @@ use super::{history, owner};
 use crate::build::builder::BuildError;
 use crate::graph::slice::{ProgramStep, Source};
 use crate::oci::blob_digest::DiffId;
+use crate::oci::layers::compression::Compression;
 use crate::syntax::dockerfile::expansion::{Expanded, Lexer};
 use crate::syntax::dockerfile::keyword::Keyword;
 use crate::syntax::dockerfile::model::Pair;
@@ -54,6 +55,8 @@ pub struct Stage<'s> {
     pub name: &'s str,
     /// The arguments that the stage declared so far, in order.
     pub declared: Vec<String>,
+    /// How its layers are compressed in the image that is made.
+    pub form: Compression,
     /// The number of the step at hand, from 1, and of all steps.
     pub progress: (usize, usize),
 }
@@ -175,7 +178,8 @@ impl Stage<'_> {
             let listed: Option<&dyn Tree> = Some(view);
             let owner = owner::owner(&user, listed.filter(|_| !view.names(b"").is_empty()));
             let owner = owner.map_err(|error| failed(error.to_string()))?;
-            let copying = Copying { owner: Some(owner), ..Copying::default() };
+            // Where nobody is named, folders get their owner as the kernel gives it.
+            let copying = Copying { owner: Some(owner).filter(|_| !user.is_empty()), ..Copying::default() };
             copying.make_folders(&path, pending).map_err(|error| failed(error.to_string()))
         })
     }
@@ -220,8 +224,7 @@ impl Stage<'_> {
     /// # Errors
     /// When it cannot be kept.
     pub fn keep(&self, pending: Pending<'_>) -> Result<Option<DiffId>, BuildError> {
-        let blob = self.site.workshop.layers.write(pending, self.site.time)?;
-        Ok(Some(DiffId(blob.digest)))
+        self.site.workshop.layers.write(pending, self.site.time, self.form).map(Some)
     }
 
     /// Does a step, or takes what it gave before. `told` is its line of the history.

@@ -155,7 +155,7 @@ impl<'p> Prepared<'p> {
             &|mount, from, folder| begin_cache((stage, step, &workplace), from, mount, folder),
             stage.site.cancellation,
         )?;
-        let late = self.late_layers(stage, &caches)?;
+        let late = self.late_layers(stage, &caches, found.has_overlay)?;
         let (root, work) = (workplace.root(&stage.position.root, &late)?, workplace.folder("work")?);
         let mounts = self.mounts(stage, step, (&workplace, &late), &caches)?;
         let agent = self.mounts.iter().position(|(mount, _)| mount.kind == MountKind::Ssh);
@@ -176,15 +176,25 @@ impl<'p> Prepared<'p> {
             privileges: found.privileges,
             read_only_root: false,
         };
-        execute(stage, step, spec)?;
-        workplace.difference(&stage.position.root, root).map(Some)
+        let executed = execute(stage, step, spec);
+        late.end();
+        executed?;
+        let layer = workplace.difference(&stage.position.root, root);
+        layer.map(Some).map_err(|error| match error {
+            BuildError::Failed { message, line: None, .. } => stage.site.failed(step.span, message),
+            other => other,
+        })
     }
 
     /// The layers that look later than they are, because a program with a cache sees them.
-    fn late_layers(&self, stage: &Stage<'_>, caches: &Caches) -> Result<LateLayers, BuildError> {
+    fn late_layers(
+        &self,
+        stage: &Stage<'_>,
+        caches: &Caches,
+        has_overlay: bool,
+    ) -> Result<LateLayers, BuildError> {
         let notes: Vec<PathBuf> =
             caches.folders().map(|cache| cache.folder.with_extension("layers")).collect();
-        let notes: Vec<&Path> = notes.iter().map(PathBuf::as_path).collect();
         if notes.is_empty() {
             return Ok(LateLayers::default());
         }
@@ -193,8 +203,14 @@ impl<'p> Prepared<'p> {
             MountedFrom::Folder(_) | MountedFrom::Nothing => None,
         });
         let roots: Vec<&Root> = std::iter::once(&*stage.position.root).chain(mounted).collect();
-        let late = LateLayers::of(&roots, &stage.site.workshop.layers, stage.site.time, &notes)?;
-        late.keep(&notes)?;
+        // What is copied for this command alone, from layers or from a folder, always looks new.
+        let is_folder = |(mount, from): &(Mount, MountedFrom<'_>)| {
+            mount.kind == MountKind::Bind && matches!(from, MountedFrom::Folder(_))
+        };
+        let sees_new = !has_overlay || self.mounts.iter().any(is_folder);
+        let layers = &stage.site.workshop.layers;
+        let late = LateLayers::of(&roots, layers, stage.site.time, notes, sees_new)?;
+        late.keep()?;
         Ok(late)
     }
 

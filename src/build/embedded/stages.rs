@@ -1,6 +1,6 @@
 //! The stages of a build, side by side: each begins at once and waits only for what it reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::configuration::Configuration;
@@ -15,6 +15,7 @@ use super::variables::{DEFAULT_PATH, VariableList};
 use crate::build::builder::{BuildError, ContextSource};
 use crate::graph::slice::{Program, ProgramStage, ProgramStep, Source};
 use crate::oci::image_config::ImageConfig;
+use crate::oci::layers::compression::Compression;
 use crate::oci::layers::root_view::RootView;
 use crate::syntax::dockerfile::parse_trigger;
 use crate::types::platform::Platform;
@@ -25,6 +26,8 @@ type Results = BTreeMap<usize, Result<Position, BuildError>>;
 /// The stages at work.
 struct Stages<'s> {
     site: &'s Site<'s>,
+    /// Those whose layers the image gets.
+    kept: BTreeSet<usize>,
     results: Mutex<Results>,
     changed: Condvar,
 }
@@ -34,14 +37,14 @@ struct Stages<'s> {
 /// # Errors
 /// The first thing that failed, in the order of the file.
 pub fn run(site: &Site<'_>, program: &Program<'_>) -> Result<Position, BuildError> {
-    let stages = Stages { site, results: Mutex::default(), changed: Condvar::new() };
+    let stages = Stages { site, kept: kept(program), results: Mutex::default(), changed: Condvar::new() };
     std::thread::scope(|scope| {
         let (last, others) = program.stages.split_last().expect("a program has a stage");
         for (number, stage) in others.iter().enumerate() {
             let stages = &stages;
-            scope.spawn(move || stages.finish(number, stages.stage(stage)));
+            scope.spawn(move || stages.finish(number, stages.stage(number, stage)));
         }
-        stages.finish(others.len(), stages.stage(last));
+        stages.finish(others.len(), stages.stage(others.len(), last));
     });
     let mut results = stages.results.into_inner().unwrap_or_else(PoisonError::into_inner);
     let is_cause = |error: &BuildError| !matches!(error, BuildError::Cancelled);
@@ -50,6 +53,15 @@ pub fn run(site: &Site<'_>, program: &Program<'_>) -> Result<Position, BuildErro
         return Err(cause.clone());
     }
     results.remove(&program.wanted).unwrap_or(Err(BuildError::Cancelled))
+}
+
+/// The wanted stage, and those that it is based on.
+fn kept(program: &Program<'_>) -> BTreeSet<usize> {
+    let below = |number: &usize| match program.stages.get(*number)?.base {
+        Source::Stage(below) => Some(below),
+        Source::Scratch | Source::Image { .. } => None,
+    };
+    std::iter::successors(Some(program.wanted), below).collect()
 }
 
 impl Stages<'_> {
@@ -75,7 +87,7 @@ impl Stages<'_> {
         }
     }
 
-    fn stage(&self, stage: &ProgramStage<'_>) -> Result<Position, BuildError> {
+    fn stage(&self, number: usize, stage: &ProgramStage<'_>) -> Result<Position, BuildError> {
         let platform = stage.platform.as_ref().unwrap_or(&self.site.request.subject.platform);
         let (position, triggers) = self.begin(stage, platform)?;
         let steps: Vec<ProgramStep<'_>> = triggers.into_iter().chain(stage.steps.iter().cloned()).collect();
@@ -84,6 +96,7 @@ impl Stages<'_> {
             sources: self,
             position,
             name: &stage.name,
+            form: if self.kept.contains(&number) { self.site.form() } else { Compression::None },
             declared: Vec::new(),
             progress: (0, steps.len()),
         };
@@ -166,8 +179,7 @@ impl Stages<'_> {
         if pending.is_empty() {
             return Ok(Some(Root::empty()));
         }
-        let blob = self.site.workshop.layers.write(pending, self.site.time)?;
-        let diff_id = crate::oci::blob_digest::DiffId(blob.digest);
+        let diff_id = self.site.workshop.layers.write(pending, self.site.time, Compression::None)?;
         Ok(Some(Root::empty().with(super::root::ChainLayer { diff_id, stored: None })))
     }
 

@@ -26,7 +26,7 @@ pub struct StepKeyHasher(blake3::Hasher);
 impl StepKeyHasher {
     /// The key of a step of this kind.
     pub fn new(kind: &str) -> Self {
-        let mut hasher = Self(blake3::Hasher::new_derive_key("imgraph embedded step 1"));
+        let mut hasher = Self(blake3::Hasher::new_derive_key("imgraph embedded step 2"));
         hasher.field("kind", kind.as_bytes());
         hasher
     }

@@ -3,8 +3,13 @@
 use super::rootfs::error::RootfsError;
 use super::sandbox::SandboxError;
 use crate::build::builder::BuildError;
+use crate::oci::disk_full;
 use crate::oci::layers::error::LayerError;
+use crate::oci::layers::writer::WriteError;
 use crate::oci::store::StoreError;
+
+/// What is done while a layer is written, for people.
+pub const WRITING: &str = "write a layer";
 
 /// An error of the store.
 pub fn of_store(error: StoreError) -> BuildError {
@@ -23,7 +28,22 @@ pub fn of_layer(error: LayerError) -> BuildError {
 
 /// An error of unpacking layers, or of reading what a command wrote.
 pub fn of_rootfs(error: RootfsError) -> BuildError {
+    if let RootfsError::Write(error @ WriteError::Device(_)) = error {
+        return of_written(error);
+    }
     BuildError::Surroundings { message: error.whole(), help: error.help().map(str::to_owned) }
+}
+
+/// An error of a layer that is written. What a content that changed says of itself stays what it is.
+pub fn of_written(error: WriteError) -> BuildError {
+    let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
+    match error {
+        WriteError::Io(cause) => match cause.downcast::<BuildError>() {
+            Ok(error) => error,
+            Err(cause) => of_disk(WRITING, &cause),
+        },
+        other => BuildError::Failed { message: format!("{other}{help}"), line: None, log_tail: Vec::new() },
+    }
 }
 
 /// An error of a sandbox.
@@ -39,5 +59,6 @@ pub fn of_sandbox(error: SandboxError) -> BuildError {
 
 /// An error of the disk, while doing what `doing` says.
 pub fn of_disk(doing: impl std::fmt::Display, cause: &std::io::Error) -> BuildError {
-    BuildError::Surroundings { message: format!("cannot {doing}: {cause}"), help: None }
+    let help = disk_full::help(cause).map(str::to_owned);
+    BuildError::Surroundings { message: format!("cannot {doing}: {cause}"), help }
 }

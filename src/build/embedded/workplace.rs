@@ -4,7 +4,6 @@
 //! Both become the same layer.
 
 use std::fs;
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
@@ -18,14 +17,13 @@ use super::stage::Stage;
 use super::trouble;
 use crate::build::builder::BuildError;
 use crate::oci::blob_digest::DiffId;
-
-/// As many bytes of a layer are written at once.
-const WRITTEN_AT_ONCE: usize = 1 << 18;
+use crate::oci::layers::compression::Compression;
 
 /// The folders of one step. They go with the value.
 pub struct Workplace<'w> {
     site: &'w Site<'w>,
     found: Found,
+    form: Compression,
     folder: StepFolder<'w>,
 }
 
@@ -36,7 +34,7 @@ impl<'w> Workplace<'w> {
     /// When it cannot be made.
     pub fn new(stage: &Stage<'w>, found: Found) -> Result<Self, BuildError> {
         let folder = stage.site.workshop.rights.step_folder(found.privileges)?;
-        Ok(Self { site: stage.site, found, folder })
+        Ok(Self { site: stage.site, found, form: stage.form, folder })
     }
 
     /// The step's own folder.
@@ -110,21 +108,25 @@ impl<'w> Workplace<'w> {
         self.do_chore(chore, &Root::empty(), &mut std::io::sink()).map(drop)
     }
 
-    /// Writes what a command changed in `written`, which was `root` before, as a layer into the store.
+    /// Writes what a command changed in `written`, which was `root` before, as a layer into the store. The folders go
+    /// while the disk takes the layer.
     ///
     /// # Errors
     /// When it cannot be read, or not be kept.
-    pub fn difference(&self, root: &Root, written: sandbox::Root) -> Result<DiffId, BuildError> {
+    pub fn difference(self, root: &Root, written: sandbox::Root) -> Result<DiffId, BuildError> {
         let (folder, is_copy) = match written {
             sandbox::Root::Layers { upper, .. } => (upper, false),
             sandbox::Root::Folder(folder) => (folder, true),
         };
-        let writer = self.site.workshop.layers.store().writer().map_err(trouble::of_store)?;
-        let mut writer = BufWriter::with_capacity(WRITTEN_AT_ONCE, writer);
-        self.do_chore(Chore::Difference { folder, is_copy, time: self.site.time }, root, &mut writer)?;
-        let writer = writer.into_inner();
-        let writer = writer.map_err(|cause| trouble::of_disk("write a layer", cause.error()))?;
-        Ok(DiffId(writer.finish().map_err(trouble::of_store)?.digest))
+        let chore = Chore::Difference { folder, is_copy, time: self.site.time };
+        let layers = &self.site.workshop.layers;
+        std::thread::scope(|scope| {
+            layers.write_with(self.form, |writer| {
+                self.do_chore(chore, root, writer)?;
+                scope.spawn(|| drop(self.folder));
+                Ok(())
+            })
+        })
     }
 
     fn unpack(

@@ -28,6 +28,7 @@ use crate::types::ids::{DenseMap, NodeId};
 
 /// Runs the command.
 pub(crate) fn run(session: &Session, arguments: &arguments::Build) -> Result<Exit, Exit> {
+    outputs::check_standard_output(session, arguments)?;
     match &arguments.affected_by {
         Some(base) => run_affected(session, arguments, base),
         None => run_all(session, arguments),

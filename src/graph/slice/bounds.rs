@@ -8,13 +8,16 @@
 //! variable in a source or an `ONBUILD`, there are no bounds.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::model::Sources;
 use super::sources::Gathered;
 use crate::syntax::dockerfile::expansion::is_plain;
-use crate::syntax::dockerfile::model::{Command, Copy, Instruction, Run};
+use crate::syntax::dockerfile::frontend;
+use crate::syntax::dockerfile::model::Run;
 use crate::syntax::dockerfile::mount::{self, MountError, MountKind};
-use crate::syntax::dockerfile::{Dockerfile, declared_arguments, frontend};
+use crate::syntax::dockerfile::skim::{self, Met};
+use crate::types::span::SourceText;
 
 /// The arguments that change how a file is read, or what it reads, though no line of it uses them.
 const DECIDING: [&str; 2] = ["BUILDKIT_SYNTAX", "SOURCE_DATE_EPOCH"];
@@ -27,7 +30,7 @@ pub fn decides_what_is_read(argument: &str) -> bool {
 /// What a Dockerfile may read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// What it may read of its main context.
+    /// What it may read of its main context. The places say nothing.
     pub sources: Sources,
     /// What it may be based on, copy from or mount from, as it is written: names of images, of named
     /// contexts and of stages.
@@ -35,92 +38,61 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// The bounds of `dockerfile`; `None` where its text does not tell them.
-    pub fn of(dockerfile: &Dockerfile) -> Option<Self> {
-        let foreign = dockerfile.frontend.as_ref().is_some_and(|image| !frontend::is_known(&image.value));
-        let declares = |name: &str| declared_arguments(dockerfile).any(|found| found.name.value == name);
-        if foreign || DECIDING.into_iter().any(declares) {
-            return None;
-        }
-        let mut found =
-            Found { escape: dockerfile.escape, read: Gathered::default(), names: BTreeSet::new() };
-        for stage in &dockerfile.stages {
-            // Such a name says that the image leaves instructions of its own.
-            let base = found.plain(&stage.base.value).filter(|base| !base.contains("onbuild"))?;
-            found.names.insert(base.to_owned());
-            stage.instructions.iter().try_for_each(|instruction| found.instruction(instruction))?;
-        }
-        Some(Self { sources: found.read.finish(), names: found.names })
+    /// The bounds of the Dockerfile that `source` is; `None` where it has mistakes, or its text does not tell
+    /// them.
+    pub fn of(source: &Arc<SourceText>) -> Option<Self> {
+        let (mut read, mut names) = (Gathered::default(), BTreeSet::new());
+        let mut name = |name: &str| {
+            if !names.contains(name) {
+                names.insert(name.to_owned());
+            }
+        };
+        skim::skim(source, |met| {
+            match met {
+                Met::Frontend(image) => return frontend::is_known(image).then_some(()),
+                Met::Argument(argument) => return (!decides_what_is_read(argument)).then_some(()),
+                // Such a name says that the image leaves instructions of its own.
+                Met::Base(base) => name(plain(base).filter(|base| !base.contains("onbuild"))?),
+                Met::CopyFrom(from) => name(from),
+                Met::Source(source, span) => read.add(plain(source)?, span),
+                Met::Run(run) => mounts(run, &mut read, &mut name)?,
+                Met::Onbuild => return None,
+            }
+            Some(())
+        })?;
+        Some(Self { sources: read.finish(), names })
     }
 }
 
-/// What was found so far. Each step gives `None` where the text does not tell.
-struct Found {
-    escape: char,
-    read: Gathered,
-    names: BTreeSet<String>,
+/// The text, when it means itself with any variables.
+fn plain(text: &str) -> Option<&str> {
+    is_plain(text, skim::ESCAPE).then_some(text)
 }
 
-impl Found {
-    /// The text, when it means itself with any variables.
-    fn plain<'t>(&self, text: &'t str) -> Option<&'t str> {
-        is_plain(text, self.escape).then_some(text)
-    }
-
-    fn instruction(&mut self, instruction: &Instruction) -> Option<()> {
-        match &instruction.command {
-            Command::Onbuild(_) => None,
-            Command::Copy(copy) => self.copy(copy),
-            Command::Run(run) => self.run(run),
-            Command::From | Command::Arg(_) | Command::Pairs(_) | Command::Words(_) | Command::Other => {
-                Some(())
-            }
+/// What the mounts of `run` read; `None` where the text does not tell.
+fn mounts(run: &Run, read: &mut Gathered, name: &mut impl FnMut(&str)) -> Option<()> {
+    for raw in &run.mounts {
+        if !raw.from.is_empty() {
+            name(&raw.from);
+            continue;
+        }
+        let not_plain = || MountError { message: String::new(), help: None };
+        let value = |value: &str| plain(value).map(str::to_owned).ok_or_else(not_plain);
+        let mount = mount::read(&raw.text.value, value).ok()?;
+        if mount.kind == MountKind::Bind {
+            read.add(&mount.source, raw.text.span);
         }
     }
-
-    fn copy(&mut self, copy: &Copy) -> Option<()> {
-        if let Some(from) = &copy.from {
-            self.names.insert(from.value.clone());
-            return Some(());
-        }
-        for source in &copy.sources {
-            self.read.add(self.plain(&source.value)?, source.span);
-        }
-        Some(())
-    }
-
-    fn run(&mut self, run: &Run) -> Option<()> {
-        for raw in &run.mounts {
-            if !raw.from.is_empty() {
-                self.names.insert(raw.from.clone());
-                continue;
-            }
-            let not_plain = || MountError { message: String::new(), help: None };
-            let value = |value: &str| self.plain(value).map(str::to_owned).ok_or_else(not_plain);
-            let mount = mount::read(&raw.text.value, value).ok()?;
-            if mount.kind == MountKind::Bind {
-                self.read.add(&mount.source, raw.text.span);
-            }
-        }
-        Some(())
-    }
+    Some(())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::graph::slice::{self, SliceRequest};
     use crate::syntax::dockerfile;
     use crate::types::sorted_map::SortedMap;
-    use crate::types::span::SourceText;
     use crate::types::workspace_path::WorkspacePath;
-
-    fn parsed(text: &str) -> Dockerfile {
-        let path = WorkspacePath::root().join_name(b"Dockerfile");
-        dockerfile::parse(&Arc::new(SourceText { path, text: text.to_owned() })).unwrap()
-    }
 
     fn shown(sources: &Sources) -> String {
         match sources {
@@ -136,8 +108,9 @@ mod tests {
 
     /// The sources and the names of `text`, and that the slice of its last stage has no others.
     fn check(text: &str, expected: Option<(&str, &str)>) {
-        let dockerfile = parsed(text);
-        let bounds = Bounds::of(&dockerfile);
+        let path = WorkspacePath::root().join_name(b"Dockerfile");
+        let source = Arc::new(SourceText { path, text: text.to_owned() });
+        let bounds = Bounds::of(&source);
         let found = bounds.as_ref().map(|bounds| {
             (shown(&bounds.sources), Vec::from_iter(bounds.names.iter().map(String::as_str)).join(" "))
         });
@@ -153,7 +126,7 @@ mod tests {
             build_platform: &platform,
             contexts: &contexts,
         };
-        let slice = slice::slice(&dockerfile, &request).unwrap();
+        let slice = slice::slice(&dockerfile::parse(&source).unwrap(), &request).unwrap();
         assert!(slice.widened.is_none(), "{text}");
         for reference in &slice.references {
             assert!(bounds.names.contains(&reference.name), "{text}: {}", reference.name);
@@ -203,6 +176,8 @@ mod tests {
             "FROM a\nARG SOURCE_DATE_EPOCH=x",
             "ARG BUILDKIT_SYNTAX=x\nFROM a",
             "# syntax=acme/frontend\nFROM a",
+            "FROM a\nCOPY x",
+            "ARG A",
         ] {
             check(text, None);
         }

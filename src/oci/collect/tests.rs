@@ -177,6 +177,8 @@ fn what_was_made_of_a_layer_goes_with_it() {
         let folder = house.derived().join("unpacked/root").join(&hex);
         fs::create_dir_all(folder.join("deep/er")).unwrap();
         fs::write(folder.join("deep/er/file"), [0; 500]).unwrap();
+        // A file of several names takes its place once.
+        fs::hard_link(folder.join("deep/er/file"), folder.join("deep/other")).unwrap();
         fs::create_dir_all(house.derived().join("layers")).unwrap();
         let index = house.derived().join("layers").join(format!("{hex}.index"));
         fs::write(&index, [0; 100]).unwrap();

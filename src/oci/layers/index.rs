@@ -7,11 +7,7 @@
 //! What an index holds was checked when it was made: see `index_builder`. One that is read from its file has the
 //! checksum that it was written with.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,16 +15,6 @@ use crate::oci::layer_entry::{Attribute, EntryKind, LayerEntry};
 
 /// The record of a layer's root folder, which every index has.
 pub const ROOT: u32 = 0;
-
-/// Bytes of a file that are read at once.
-const READ_AT_ONCE: usize = 256 << 10;
-
-/// Enough of a hash to see damage. Who means harm is kept off by the digest of the whole.
-pub(super) fn check_of(hasher: &blake3::Hasher) -> u64 {
-    let mut bytes = [0; 8];
-    hasher.finalize_xof().fill(&mut bytes);
-    u64::from_le_bytes(bytes)
-}
 
 /// A piece of an index's text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -194,40 +180,12 @@ impl LayerIndex {
         }
     }
 
-    /// What [`Self::note_checks`] noted of the bytes of the file `record`.
+    /// What the bytes of the file `record` were when the index was made.
     pub(super) fn check(&self, record: u32) -> u64 {
         match self.records[record as usize].content {
             Content::File { check, .. } => check,
             _ => 0,
         }
-    }
-
-    /// Notes what the bytes of each file are, as they are in `tar`: so that whoever reads one later sees whether
-    /// they still are.
-    pub(super) fn note_checks(&mut self, tar: &File) -> io::Result<()> {
-        // Names of one file share their bytes.
-        let mut known: HashMap<u64, u64> = HashMap::new();
-        let mut buffer = vec![0; READ_AT_ONCE];
-        for record in &mut self.records {
-            let Content::File { offset, size, check } = &mut record.content else { continue };
-            *check = match known.get(offset) {
-                Some(check) => *check,
-                None => {
-                    let mut hasher = blake3::Hasher::new();
-                    let (mut at, end) = (*offset, *offset + *size);
-                    while at < end {
-                        let wanted = buffer.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
-                        tar.read_exact_at(&mut buffer[..wanted], at)?;
-                        hasher.update(&buffer[..wanted]);
-                        at += wanted as u64;
-                    }
-                    let check = check_of(&hasher);
-                    known.insert(*offset, check);
-                    check
-                }
-            };
-        }
-        Ok(())
     }
 
     /// When `record` was changed: seconds since 1970, and nanoseconds.

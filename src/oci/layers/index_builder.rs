@@ -9,14 +9,14 @@
 //! few that root folders have always had: a device node gives whoever opens it the machine's own device.
 
 use std::collections::HashMap;
-use std::io::{Read, Seek};
+use std::io::Read;
 
 use super::error::{ENTRIES_PER_LAYER, EntryProblem, LayerError, NAME_LENGTH, PATH_LENGTH, TEXT_PER_LAYER};
 use super::index::{Content, LayerIndex, ROOT, Record, Text};
 use super::tar_reader::{TarEntry, TarReader};
 use super::writer::WHITEOUT_PREFIX;
 use crate::oci::blob_digest::DiffId;
-use crate::oci::layer_entry::Attribute;
+use crate::oci::layer_entry::{Attribute, EntryKind};
 
 /// How an entry's name begins that is about an aufs, a file system that Docker once used. Docker skips them.
 const AUFS_PREFIX: &[u8] = b".wh..wh.";
@@ -31,12 +31,9 @@ const LINKS_FOLLOWED: usize = 255;
 /// links; without a limit, links of links of links keep a reader busy for hours.
 const NAMES_BEHIND_LINKS: usize = 20_000_000;
 
-/// Character devices that root folders have always had: null, zero, full, random, urandom, tty, console, ptmx.
-const HARMLESS_DEVICES: [(u32, u32); 8] = [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2)];
-
-/// The index of `layer`, read from its tar.
-pub(super) fn index_of(tar: impl Read + Seek, layer: DiffId) -> Result<LayerIndex, LayerError> {
-    let mut reader = TarReader::new(tar, layer)?;
+/// The index of `layer`, read from its tar, which has `length` bytes, where that is known.
+pub(super) fn index_of(tar: impl Read, layer: DiffId, length: Option<u64>) -> Result<LayerIndex, LayerError> {
+    let mut reader = TarReader::new(tar, layer, length);
     let mut builder = Builder::new();
     while let Some(entry) = reader.next()? {
         builder.add(&entry).map_err(|problem| reader.error(&entry.path, problem))?;
@@ -205,7 +202,7 @@ impl Builder {
 
     fn record(&mut self, entry: &TarEntry) -> Result<Record, EntryProblem> {
         let content = match entry.kind {
-            0 | b'0' | b'7' => Content::File { offset: entry.offset, size: entry.size, check: 0 },
+            0 | b'0' | b'7' => Content::File { offset: entry.offset, size: entry.size, check: entry.check },
             b'2' => Content::Link { target: self.target(&entry.link)? },
             b'3' | b'4' => device(entry)?,
             b'5' => Content::Folder,
@@ -387,7 +384,7 @@ fn check_name(name: &[u8]) -> Result<(), EntryProblem> {
 
 fn device(entry: &TarEntry) -> Result<Content, EntryProblem> {
     let (major, minor, is_character) = (entry.major, entry.minor, entry.kind == b'3');
-    if !is_character || !HARMLESS_DEVICES.contains(&(major, minor)) {
+    if (EntryKind::Device { is_character, major, minor }).is_dangerous_device() {
         return Err(EntryProblem::Device);
     }
     Ok(Content::Device { is_character, major, minor })

@@ -4,15 +4,16 @@
 //! a chain are only looked up in.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::check::Check;
 use super::error::LayerError;
-use super::index::{LayerIndex, check_of};
+use super::index::LayerIndex;
 use super::index_builder::index_of;
 use crate::oci::blob_digest::DiffId;
 use crate::oci::temporary;
@@ -40,14 +41,20 @@ impl Layer {
         Some(Arc::new(Self::of(diff_id, index, tar_path, OnceLock::new())))
     }
 
-    /// The layer whose tar is the file `tar_path`. Its index is made, and written to the folder `indexes`.
+    /// The layer whose tar is the file `tar_path`. Its index is `index`, or is made; it is written to the folder
+    /// `indexes`.
     ///
     /// The caller knows that the tar has the digest: it is not hashed. From then on each file of it that is read to
     /// its end is found to be what it was, or damaged.
-    pub fn make(indexes: &Path, tar_path: &Path, diff_id: DiffId) -> Result<Arc<Self>, LayerError> {
+    pub fn make(
+        indexes: &Path,
+        tar_path: &Path,
+        diff_id: DiffId,
+        index: Option<LayerIndex>,
+    ) -> Result<Arc<Self>, LayerError> {
         let files = |action| move |cause| LayerError::Files { action, layer: diff_id, cause };
         let tar = File::open(tar_path).map_err(files("open"))?;
-        let index = checked_index(&tar, diff_id)?;
+        let index = index.map_or_else(|| checked_index(&tar, diff_id), Ok)?;
         save(indexes, &indexes.join(diff_id.0.hex()), &index, diff_id)
             .map_err(files("write the index of"))?;
         Ok(Arc::new(Self::of(diff_id, index, tar_path, OnceLock::from(tar))))
@@ -102,15 +109,16 @@ impl Layer {
     /// As [`Self::open`], with the tar not opened before the first byte is asked for.
     pub fn bytes(self: &Arc<Self>, record: u32) -> FileBytes {
         let left = self.index.bytes_at(record).unwrap_or_default();
-        FileBytes { layer: Arc::clone(self), record, left, hasher: None }
+        FileBytes { layer: Arc::clone(self), record, left, check: None }
     }
 }
 
 fn checked_index(tar: &File, diff_id: DiffId) -> Result<LayerIndex, LayerError> {
-    let mut index = index_of(tar, diff_id)?;
-    let read = index.note_checks(tar);
-    read.map_err(|cause| LayerError::Files { action: "read", layer: diff_id, cause })?;
-    Ok(index)
+    let files = |cause| LayerError::Files { action: "read", layer: diff_id, cause };
+    let length = tar.metadata().map_err(files)?.len();
+    let mut from_start = tar;
+    from_start.rewind().map_err(files)?;
+    index_of(from_start, diff_id, Some(length))
 }
 
 /// Reads the bytes of a file at their place in a tar. Who reads them to their end is told there when they are not
@@ -120,7 +128,7 @@ pub struct FileBytes {
     layer: Arc<Layer>,
     record: u32,
     left: Range<u64>,
-    hasher: Option<Box<blake3::Hasher>>,
+    check: Option<Check>,
 }
 
 impl Read for FileBytes {
@@ -134,9 +142,9 @@ impl Read for FileBytes {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the layer's tar became shorter"));
         }
         self.left.start += read as u64;
-        let hasher = self.hasher.get_or_insert_default();
-        hasher.update(&buffer[..read]);
-        if self.left.is_empty() && check_of(hasher) != self.layer.index.check(self.record) {
+        let check = self.check.get_or_insert_default();
+        check.take(&buffer[..read]);
+        if self.left.is_empty() && check.value() != self.layer.index.check(self.record) {
             self.layer.is_damaged.store(true, Ordering::Relaxed);
             let message =
                 format!("the layer {} is damaged: its files are not what they were", self.layer.diff_id);

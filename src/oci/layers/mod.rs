@@ -11,6 +11,7 @@
 //! **Invariant:** equal entries give equal bytes: nothing of the machine, the user or the time enters a tar.
 
 pub mod error;
+mod check;
 mod gzip;
 pub mod compression;
 pub mod read_ahead;
@@ -18,6 +19,7 @@ pub mod writer;
 mod tar_reader;
 pub mod index;
 mod index_builder;
+pub mod coming_index;
 pub mod layer;
 pub mod root_view;
 pub mod root_paths;

@@ -1,14 +1,15 @@
 //! The reader of tars: one entry after another, with the place of its bytes.
 //!
 //! It reads what Docker reads (Go's `archive/tar`): headers of the seventh edition, ustar, GNU and POSIX, long
-//! names of both kinds, numbers in octal and in base 256, attributes. It never reads contents, so a layer of
-//! gigabytes takes as long as its headers. What a header claims is checked against the length of the tar
-//! before anything is set aside for it.
+//! names of both kinds, numbers in octal and in base 256, attributes. It reads all once, from the beginning to the
+//! end, and hashes contents on the way, so that a tar can be read while it comes. What a header claims is checked
+//! against the length of the tar, where that is known, before anything is set aside for it.
 
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
 use tar::Header;
 
+use super::check::Check;
 use super::error::{ATTRIBUTE_LENGTH, EntryProblem, HEADER_LENGTH, LayerError, printable};
 use super::writer::{ATTRIBUTE_PREFIX, OVERLAY_PREFIXES, is_attribute_name};
 use crate::oci::blob_digest::DiffId;
@@ -16,8 +17,8 @@ use crate::oci::layer_entry::Attribute;
 
 const BLOCK: u64 = 512;
 
-/// Headers of small files that stand side by side come with one read.
-const BUFFER: usize = 32 << 10;
+/// Bytes that are read at once.
+const BUFFER: usize = 256 << 10;
 
 /// An entry as its headers say, unchecked but for its numbers.
 #[derive(Debug, Default)]
@@ -32,6 +33,8 @@ pub(super) struct TarEntry {
     pub(super) size: u64,
     /// Where its content begins in the tar.
     pub(super) offset: u64,
+    /// Of its content.
+    pub(super) check: u64,
     pub(super) mode: u32,
     pub(super) uid: u32,
     pub(super) gid: u32,
@@ -63,12 +66,12 @@ struct Extended {
     records: Vec<KeyAndValue>,
 }
 
-impl<R: Read + Seek> TarReader<R> {
-    /// A reader of the tar of `layer`.
-    pub(super) fn new(mut tar: R, layer: DiffId) -> Result<Self, LayerError> {
-        let measured = tar.seek(SeekFrom::End(0)).and_then(|length| tar.rewind().map(|()| length));
-        let length = measured.map_err(|cause| LayerError::Files { action: "read", layer, cause })?;
-        Ok(Self { reader: BufReader::with_capacity(BUFFER, tar), layer, position: 0, length })
+impl<R: Read> TarReader<R> {
+    /// A reader of the tar of `layer`, which is at its beginning and has `length` bytes. Of one that still comes,
+    /// nobody knows how many it has.
+    pub(super) fn new(tar: R, layer: DiffId, length: Option<u64>) -> Self {
+        let length = length.unwrap_or(u64::MAX);
+        Self { reader: BufReader::with_capacity(BUFFER, tar), layer, position: 0, length }
     }
 
     /// The next entry; `None` at the end.
@@ -94,10 +97,12 @@ impl<R: Read + Seek> TarReader<R> {
     }
 
     fn header(&mut self) -> Result<Option<Header>, LayerError> {
-        if self.position >= self.length {
+        // One that still comes may end here.
+        if self.position >= self.length || (self.length == u64::MAX && self.at_end()?) {
             return Ok(None);
         }
-        let damaged = |reason| LayerError::NoTar { layer: self.layer, reason, position: self.position };
+        let (layer, position) = (self.layer, self.position);
+        let damaged = |reason| LayerError::NoTar { layer, reason, position };
         if self.length - self.position < BLOCK {
             return Err(damaged("it ends within a header"));
         }
@@ -127,7 +132,7 @@ impl<R: Read + Seek> TarReader<R> {
         // Go's reader, and with it Docker, takes the size of what cannot have content for zero.
         entry.size = if matches!(entry.kind, b'1'..=b'6') { 0 } else { size };
         entry.offset = self.position;
-        self.skip(entry.size, &entry.path)?;
+        entry.check = self.content(entry.size, &entry.path)?;
         // So did the seventh edition write folders.
         if entry.kind == 0 && entry.path.ends_with(b"/") {
             entry.kind = b'5';
@@ -162,24 +167,53 @@ impl<R: Read + Seek> TarReader<R> {
         Ok(content)
     }
 
-    fn skip(&mut self, size: u64, name: &[u8]) -> Result<(), LayerError> {
+    /// Passes over a content; its check.
+    fn content(&mut self, size: u64, name: &[u8]) -> Result<u64, LayerError> {
         if size > self.length - self.position {
             return Err(self.error(name, EntryProblem::Truncated));
         }
-        self.seek_by(size)?;
-        self.skip_padding(size)
+        let mut check = Check::default();
+        self.pass(size, |bytes| check.take(bytes))?;
+        self.skip_padding(size)?;
+        Ok(check.value())
     }
 
     /// The last entry's padding may be cut off.
     fn skip_padding(&mut self, size: u64) -> Result<(), LayerError> {
         let padding = (BLOCK - size % BLOCK) % BLOCK;
-        self.seek_by(padding.min(self.length - self.position))
+        if padding == 0 || (self.length == u64::MAX && self.at_end()?) {
+            return Ok(());
+        }
+        self.pass(padding.min(self.length - self.position), |_padding| {})
     }
 
-    fn seek_by(&mut self, bytes: u64) -> Result<(), LayerError> {
-        self.reader.seek_relative(bytes as i64).map_err(|cause| self.unreadable(cause))?;
+    /// Reads so many bytes.
+    fn pass(&mut self, bytes: u64, mut take: impl FnMut(&[u8])) -> Result<(), LayerError> {
+        let mut left = bytes;
+        while left > 0 {
+            let there = match self.reader.fill_buf() {
+                Ok([]) => return Err(self.unreadable(ErrorKind::UnexpectedEof.into())),
+                Ok(there) => there,
+                Err(cause) if cause.kind() == ErrorKind::Interrupted => continue,
+                Err(cause) => return Err(self.unreadable(cause)),
+            };
+            let count = there.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            take(&there[..count]);
+            self.reader.consume(count);
+            left -= count as u64;
+        }
         self.position += bytes;
         Ok(())
+    }
+
+    fn at_end(&mut self) -> Result<bool, LayerError> {
+        loop {
+            match self.reader.fill_buf() {
+                Ok(there) => return Ok(there.is_empty()),
+                Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+                Err(cause) => return Err(self.unreadable(cause)),
+            }
+        }
     }
 
     fn unreadable(&self, cause: io::Error) -> LayerError {

@@ -14,6 +14,7 @@ use std::io::{self, Read, Write};
 use tar::{EntryType, Header};
 
 use super::error::printable;
+use crate::oci::disk_full;
 use crate::oci::layer_entry::{EntryKind, LayerEntry};
 
 /// How the name of an entry begins that says that a path is gone.
@@ -29,6 +30,9 @@ pub(super) const ATTRIBUTE_PREFIX: &[u8] = b"SCHILY.xattr.";
 pub const OVERLAY_PREFIXES: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 
 const BLOCK: usize = 512;
+
+/// Bytes of a file that are copied at once.
+const COPIED_AT_ONCE: usize = 128 << 10;
 
 /// The name of an extended header. Readers do not look at it.
 const EXTENDED_NAME: &[u8] = b"PaxHeaders.0";
@@ -56,6 +60,22 @@ pub enum WriteError {
         /// What the entry says.
         expected: u64,
     },
+    /// A device node that no layer may have: whoever reads the layer would refuse it.
+    #[error("`/{0}` is a device node that no image needs")]
+    Device(String),
+}
+
+impl WriteError {
+    /// What helps, where something does.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Io(cause) => disk_full::help(cause),
+            Self::Device(_) => Some(
+                "remove it in the step that makes it: who runs an image gives it its devices (`docker run --device`)",
+            ),
+            Self::Order(_) | Self::NoParent(_) | Self::Path(_) | Self::Size { .. } => None,
+        }
+    }
 }
 
 /// Writes a layer's tar.
@@ -65,12 +85,13 @@ pub struct LayerWriter<W: Write> {
     time: i64,
     last: Option<LayerEntry>,
     folders: HashSet<Box<[u8]>>,
+    buffer: Vec<u8>,
 }
 
 impl<W: Write> LayerWriter<W> {
     /// A tar in `writer`, whose entries all get `time`, in seconds since 1970.
     pub fn new(writer: W, time: i64) -> Self {
-        Self { writer, time, last: None, folders: HashSet::new() }
+        Self { writer, time, last: None, folders: HashSet::new(), buffer: Vec::new() }
     }
 
     /// Appends `entry`; a file's bytes come from `content`, which has to have exactly as many as the entry
@@ -85,6 +106,9 @@ impl<W: Write> LayerWriter<W> {
         }
         if !self.is_next(entry) {
             return Err(WriteError::Order(shown()));
+        }
+        if entry.kind.is_dangerous_device() {
+            return Err(WriteError::Device(shown()));
         }
         let above = parent(&entry.path);
         if !above.is_empty() && !self.folders.contains(above) {
@@ -121,11 +145,24 @@ impl<W: Write> LayerWriter<W> {
         size: u64,
         content: &mut dyn Read,
     ) -> Result<(), WriteError> {
-        let copied = io::copy(&mut (&mut *content).take(size), &mut self.writer)?;
-        if copied != size || content.read(&mut [0])? != 0 {
-            return Err(WriteError::Size { path: printable(&entry.path), expected: size });
+        self.buffer.resize(COPIED_AT_ONCE, 0);
+        let mut left = size;
+        loop {
+            // At the end it shows whether there is more.
+            let wanted = usize::try_from(left).unwrap_or(COPIED_AT_ONCE).clamp(1, COPIED_AT_ONCE);
+            let read = match content.read(&mut self.buffer[..wanted]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
+            match (left, read) {
+                (0, 0) => return self.pad(size),
+                (0, _) | (_, 0) => {
+                    return Err(WriteError::Size { path: printable(&entry.path), expected: size });
+                }
+                _ => self.writer.write_all(&self.buffer[..read])?,
+            }
+            left -= read as u64;
         }
-        self.pad(size)
     }
 
     fn pad(&mut self, size: u64) -> Result<(), WriteError> {

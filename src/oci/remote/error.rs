@@ -82,6 +82,14 @@ pub enum RemoteError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file holds more than the one image that is asked for.
+    #[error("{what} cannot be used: it has several images, and which is not said: {names}")]
+    Several {
+        /// The file.
+        what: String,
+        /// The names of some of the images.
+        names: String,
+    },
     /// The image is not there for the platform.
     #[error("{what} is not there for {platform}{}", list(.available))]
     NoPlatform {
@@ -154,6 +162,9 @@ impl RemoteError {
                 "make room, with `imgraph cache gc` too, name another folder with --cache-dir, or ask for another image"
                     .to_owned(),
             ),
+            Self::Several { .. } => {
+                Some("name one of them with `--image`, by its name, tag or digest".to_owned())
+            }
             Self::Credentials { .. } => {
                 Some("check `credsStore`, `credHelpers` and `auths` in Docker's config.json".to_owned())
             }

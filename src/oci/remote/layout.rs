@@ -123,7 +123,7 @@ impl Layout {
     fn several(&self, names: &BTreeSet<&str>) -> RemoteError {
         let names = names.iter().take(10).map(|name| super::error::printable(name));
         let names = names.collect::<Vec<_>>().join(", ");
-        RemoteError::unfit(&self.what, format!("it has several images, and which is not said: {names}"))
+        RemoteError::Several { what: self.what.clone(), names }
     }
 
     fn import_found(

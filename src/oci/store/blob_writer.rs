@@ -177,11 +177,17 @@ impl WrittenBlob {
 }
 
 impl Write for BlobWriter {
+    /// An error says where: who writes a stream does not know.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        self.file.write(bytes).map_err(|cause| in_folder(&self.places, &cause))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.file.flush().map_err(|cause| in_folder(&self.places, &cause))
     }
+}
+
+fn in_folder(places: &Places, cause: &io::Error) -> io::Error {
+    let folder = places.temporary();
+    io::Error::new(cause.kind(), format!("cannot write into `{}`: {cause}", folder.display()))
 }

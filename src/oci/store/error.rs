@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::oci::blob_digest::BlobDigest;
+use crate::oci::disk_full;
 
 /// What is wrong.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +92,7 @@ impl StoreError {
     /// How to put it right, where that can be said.
     pub fn help(&self) -> Option<&'static str> {
         match self {
-            Self::Disk { .. } => None,
+            Self::Disk { cause, .. } => disk_full::help(cause),
             Self::Version { .. } => Some("name another folder, or use the program that made this one"),
             Self::File { .. } => {
                 Some("delete the file: images lose their names, and are named again when they are built")

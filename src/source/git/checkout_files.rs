@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::command::GitError;
 use super::commit_files::{CommitFiles, facts, lies_in, unreadable};
 use super::object_id::ObjectId;
-use super::trees::Mode;
+use super::tree::Mode;
 use crate::source::disk::Disk;
 use crate::source::origin::{Hashed, Listed, Origin, Place, StatResult, Text};
 use crate::source::read_error::ReadError;

@@ -48,6 +48,11 @@ impl Git {
         Self { folder: folder.to_path_buf() }
     }
 
+    /// The folder in which it answers.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The command with these arguments. It takes no lock, asks nobody, and speaks plain English.
     pub(in crate::source) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");

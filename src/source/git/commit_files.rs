@@ -16,7 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use super::command::{Git, GitError};
 use super::object_id::ObjectId;
 use super::objects::ObjectKind;
-use super::trees::{Mode, Tree, TreeEntry, Trees};
+use super::tree::{Mode, Tree, TreeEntry};
+use super::trees::Trees;
 use crate::source::origin::{Content, Hashed, Listed, Origin, Place, StatResult, Text};
 use crate::source::read_error::ReadError;
 use crate::source::stat::{Stat, Timestamp};
@@ -247,15 +248,18 @@ impl Origin for CommitFiles {
     }
 
     fn read(&self, file: Place<'_>) -> Result<Text, ReadError> {
-        Ok(Text { bytes: self.bytes(file)?.to_vec(), steady: None })
+        Ok(Text { bytes: self.bytes(file)?, steady: None })
     }
 }
 
 /// Whether a file of this name is likely to be parsed. Nothing depends on it but how fast it comes.
 fn is_parsed(name: &[u8]) -> bool {
-    let name = name.to_ascii_lowercase();
-    let holds = |word: &[u8]| name.windows(word.len()).any(|letters| letters == word);
-    name == b"build.toml" || name == b".gitignore" || holds(b"dockerfile") || name.ends_with(b".dockerignore")
+    let is = |letters: &[u8], word: &[u8]| letters.eq_ignore_ascii_case(word);
+    let (build_file, dockerfile, ignore_file) = (b"build.toml", b"dockerfile", b".dockerignore");
+    is(name, build_file)
+        || is(name, b".gitignore")
+        || name.windows(dockerfile.len()).any(|letters| is(letters, dockerfile))
+        || name.len().checked_sub(ignore_file.len()).is_some_and(|start| is(&name[start..], ignore_file))
 }
 
 /// Whether `place` or a folder above it is one of `places`.

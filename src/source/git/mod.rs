@@ -1,7 +1,8 @@
 //! The files of a commit, read from git's own objects: no checkout, and nothing is written.
 //!
 //! The `git` command answers, one long-lived process for objects and one that lists a tree: what
-//! worktrees, partial clones, alternates, packs and hashes of either length need is its business.
+//! worktrees, partial clones, alternates, packs and hashes of either length need is its business. What the
+//! index of a checkout tells of trees need not be asked for.
 //!
 //! **Invariant:** a blob is read only when its bytes are parsed, followed or asked for. Files are told
 //! apart by the ids of their blobs.
@@ -9,6 +10,8 @@
 pub mod command;
 pub mod object_id;
 mod objects;
+pub(super) mod tree;
+mod index_trees;
 pub(super) mod trees;
 mod checkout_changes;
 pub mod repository;

@@ -1,7 +1,8 @@
 //! The name that git gives an object: the hash of its bytes, of 20 (SHA-1) or 32 (SHA-256) bytes.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 /// The longest hash that git has.
 const LONGEST: usize = 32;
@@ -47,6 +48,14 @@ impl ObjectId {
         &self.bytes[..usize::from(self.length)]
     }
 
+    /// Adds the letters that write it to `text`.
+    pub(super) fn write(&self, text: &mut String) {
+        for byte in self.as_bytes() {
+            text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            text.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+    }
+
     /// Its first letters, for people.
     pub fn short(&self) -> String {
         self.to_string()[..SHORT].to_owned()
@@ -61,14 +70,56 @@ impl Hash for ObjectId {
     }
 }
 
+/// What is known by the ids of objects.
+pub(super) type IdMap<Value> = HashMap<ObjectId, Value, IdState>;
+
+/// Some objects.
+pub(super) type IdSet = HashSet<ObjectId, IdState>;
+
+/// Hashes ids, which are hashes: what is left to do is that nobody can choose ids that are alike in a map.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct IdState(u64);
+
+impl Default for IdState {
+    fn default() -> Self {
+        Self(RandomState::new().hash_one(0))
+    }
+}
+
+impl BuildHasher for IdState {
+    type Hasher = IdHasher;
+
+    fn build_hasher(&self) -> IdHasher {
+        IdHasher(self.0)
+    }
+}
+
+/// The hasher of [`IdState`]: the secret number, and what was written mixed with it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The golden ratio: the product's upper half depends on all bits of both.
+        const FACTOR: u128 = 0x9E37_79B9_7F4A_7C15;
+        let product = u128::from(number ^ self.0) * FACTOR;
+        self.0 = (product as u64) ^ ((product >> 64) as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 impl fmt::Display for ObjectId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut letters = [0; 2 * LONGEST];
-        for (byte, pair) in self.as_bytes().iter().zip(letters.chunks_exact_mut(2)) {
-            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-        }
-        let letters = &letters[..2 * self.as_bytes().len()];
-        formatter.write_str(std::str::from_utf8(letters).expect("digits are ASCII"))
+        let mut letters = String::with_capacity(2 * LONGEST);
+        self.write(&mut letters);
+        formatter.write_str(&letters)
     }
 }
 

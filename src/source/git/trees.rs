@@ -1,153 +1,32 @@
 //! The trees of a repository, each read once, whoever has it: two commits share most of theirs.
 //!
 //! A tree is read by its id when somebody looks into it. Who is going to look into all of them has them
-//! read before, one level while the one above it is looked at.
+//! read before: those that the checkout's index tells of from there, the others one level while the one above
+//! it is looked at.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, Once, PoisonError, RwLock};
 
 use super::command::{Git, GitError, failed};
-use super::object_id::ObjectId;
+use super::index_trees;
+use super::object_id::{IdMap, IdSet, ObjectId};
 use super::objects::{Object, ObjectKind, Objects};
-use crate::source::stat::EntryKind;
+use super::tree::{Mode, Tree};
 
 /// The file that makes its folder a package.
 const BUILD_FILE: &[u8] = b"BUILD.toml";
-
-/// What a name in a tree stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::source) enum Mode {
-    Folder,
-    File,
-    Executable,
-    Link,
-    /// A commit of another repository.
-    Submodule,
-}
-
-impl Mode {
-    /// The mode that these octal digits write.
-    fn of(digits: &[u8]) -> Option<Self> {
-        let mode = u32::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()?;
-        match mode & 0o170_000 {
-            0o040_000 => Some(Self::Folder),
-            // Old repositories have files that a group may write; git reads them as others.
-            0o100_000 if mode & 0o100 != 0 => Some(Self::Executable),
-            0o100_000 => Some(Self::File),
-            0o120_000 => Some(Self::Link),
-            0o160_000 => Some(Self::Submodule),
-            _ => None,
-        }
-    }
-}
-
-impl Mode {
-    /// As git writes it.
-    pub(in crate::source) fn as_str(self) -> &'static str {
-        match self {
-            Self::Folder => "040000",
-            Self::File => "100644",
-            Self::Executable => "100755",
-            Self::Link => "120000",
-            Self::Submodule => "160000",
-        }
-    }
-
-    /// What a checkout has in its place.
-    pub(in crate::source) fn kind(self) -> EntryKind {
-        match self {
-            Self::Folder | Self::Submodule => EntryKind::Folder,
-            Self::File | Self::Executable => EntryKind::File,
-            Self::Link => EntryKind::Link,
-        }
-    }
-}
-
-/// What a tree object holds: all names in one text.
-#[derive(Debug, Default)]
-pub(in crate::source) struct Tree {
-    names: Vec<u8>,
-    /// Sorted by the bytes of their names, which is not git's own order.
-    entries: Vec<TreeEntry>,
-}
-
-/// A name in a tree.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::source) struct TreeEntry {
-    start: u32,
-    length: u32,
-    pub(in crate::source) mode: Mode,
-    pub(in crate::source) id: ObjectId,
-}
-
-impl TreeEntry {
-    /// Whether what lies there is told by something else than the trees of this repository.
-    fn leads_elsewhere(&self) -> bool {
-        matches!(self.mode, Mode::Link | Mode::Submodule)
-    }
-}
-
-impl Tree {
-    pub(in crate::source) fn entries(&self) -> &[TreeEntry] {
-        &self.entries
-    }
-
-    pub(in crate::source) fn name(&self, entry: &TreeEntry) -> &[u8] {
-        &self.names[entry.start as usize..(entry.start + entry.length) as usize]
-    }
-
-    /// Whether it holds no tree, neither of this repository nor of another one.
-    fn is_flat(&self) -> bool {
-        self.entries.iter().all(|entry| !matches!(entry.mode, Mode::Folder | Mode::Submodule))
-    }
-
-    pub(in crate::source) fn find(&self, name: &[u8]) -> Option<&TreeEntry> {
-        let found = self.entries.binary_search_by(|entry| self.name(entry).cmp(name));
-        found.ok().map(|place| &self.entries[place])
-    }
-
-    fn push(&mut self, name: &[u8], mode: Mode, id: ObjectId) {
-        // A tree with names of four gigabytes is beyond git.
-        let start = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
-        self.names.extend_from_slice(name);
-        self.entries.push(TreeEntry { start, length: name.len() as u32, mode, id });
-    }
-
-    fn sorted(mut self) -> Self {
-        let Self { names, entries } = &mut self;
-        let name = |entry: &TreeEntry| &names[entry.start as usize..(entry.start + entry.length) as usize];
-        entries.sort_unstable_by(|one, other| name(one).cmp(name(other)));
-        self
-    }
-
-    /// A tree object: `MODE NAME`, a zero, and the bytes of an id, for each entry.
-    fn of_object(bytes: &[u8], id_length: usize) -> Option<Self> {
-        // A mode, two separators and a short name stand beside each id.
-        let count = bytes.len() / (id_length + 12) + 1;
-        let (names, entries) = (Vec::with_capacity(8 * count), Vec::with_capacity(count));
-        let mut tree = Self { names, entries };
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let space = rest.iter().position(|byte| *byte == b' ')?;
-            let zero = rest.iter().position(|byte| *byte == 0).filter(|zero| *zero > space)?;
-            let id = rest.get(zero + 1..zero + 1 + id_length)?;
-            tree.push(&rest[space + 1..zero], Mode::of(&rest[..space])?, ObjectId::of_bytes(id)?);
-            rest = &rest[zero + 1 + id_length..];
-        }
-        Some(tree.sorted())
-    }
-}
 
 /// The trees and texts of a repository.
 pub(in crate::source) struct Trees {
     git: Git,
     objects: Objects,
-    known: RwLock<HashMap<ObjectId, Arc<Tree>>>,
-    blobs: Mutex<HashMap<ObjectId, Arc<[u8]>>>,
+    known: RwLock<IdMap<Arc<Tree>>>,
+    /// Whether the index of the checkout was looked at.
+    has_index: Once,
+    blobs: Mutex<IdMap<Arc<[u8]>>>,
     /// Of the trees that were read with all that is in them, those that hold others and no package.
-    without_packages: RwLock<HashSet<ObjectId>>,
+    without_packages: RwLock<IdSet>,
     /// Of the trees that were read with all that is in them, those in which no link and no submodule lies.
-    without_links: RwLock<HashSet<ObjectId>>,
+    without_links: RwLock<IdSet>,
 }
 
 impl Trees {
@@ -158,6 +37,7 @@ impl Trees {
             git,
             objects,
             known: RwLock::default(),
+            has_index: Once::new(),
             blobs: Mutex::default(),
             without_packages: RwLock::default(),
             without_links: RwLock::default(),
@@ -205,21 +85,25 @@ impl Trees {
         id: ObjectId,
         wanted: impl Fn(&[u8]) -> bool + Sync,
     ) -> Result<(), GitError> {
-        let mut gathered = Gathered::default();
-        let mut level = vec![id];
+        self.take_index(id.as_bytes().len());
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let asked = IdSet::with_capacity_and_hasher(known.len(), Default::default());
+        let mut gathered = Gathered { asked, ..Gathered::default() };
+        let mut level = gathered.unknown(&known, vec![id], &wanted);
         while (1..WORTH_TWO).contains(&level.len()) {
             let mut next = Vec::new();
             self.objects.find_each(names(&level), |object| {
                 next.extend(gathered.take(object, &wanted));
                 Vec::new()
             })?;
-            level = next;
+            level = gathered.unknown(&known, next, &wanted);
         }
+        drop(known);
         let (one, other) = level.split_at(level.len() / 2);
         let more = Objects::new(self.git.clone());
-        let ways =
-            [(&self.objects, one), (&more, other)].map(|(objects, ids)| (objects, ids, gathered.apart()));
-        let way = |(objects, ids, mut own): (&Objects, &[ObjectId], Gathered)| {
+        let ways = [(&self.objects, one), (&more, other)];
+        let way = |(objects, ids): (&Objects, &[ObjectId])| {
+            let mut own = Gathered::default();
             let take = |object| names(&own.take(object, &wanted));
             objects.find_each(names(ids), take).map(|()| own)
         };
@@ -234,16 +118,27 @@ impl Trees {
         self.keep_all(id, gathered)
     }
 
+    /// Knows the trees of the checkout's index, once.
+    fn take_index(&self, id_length: usize) {
+        self.has_index.call_once(|| {
+            let found = index_trees::around(self.git.folder(), id_length);
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            known.reserve(found.len());
+            known.extend(found.into_iter().map(|(id, tree)| (id, Arc::new(tree))));
+        });
+    }
+
     fn keep_all(&self, root: ObjectId, gathered: Gathered) -> Result<(), GitError> {
         let Gathered { trees, blobs, problem, may_hold_links, .. } = gathered;
-        let mut holds = HashMap::new();
-        holds_packages(root, &trees, &mut holds);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        join(&mut known, trees);
+        let mut holds = IdMap::default();
+        holds_packages(root, &known, &mut holds);
         let without = holds.into_iter().filter(|(_, holds)| !holds).map(|(id, _)| id);
         self.without_packages.write().unwrap_or_else(PoisonError::into_inner).extend(without);
         if !may_hold_links {
             self.without_links.write().unwrap_or_else(PoisonError::into_inner).insert(root);
         }
-        join(&mut self.known.write().unwrap_or_else(PoisonError::into_inner), trees);
         join(&mut self.lock_blobs(), blobs);
         problem.map_or(Ok(()), Err)
     }
@@ -272,7 +167,7 @@ impl Trees {
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(id, tree);
     }
 
-    fn lock_blobs(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectId, Arc<[u8]>>> {
+    fn lock_blobs(&self) -> std::sync::MutexGuard<'_, IdMap<Arc<[u8]>>> {
         self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -281,27 +176,27 @@ impl Trees {
 const WORTH_TWO: usize = 64;
 
 fn names(ids: &[ObjectId]) -> Vec<String> {
-    ids.iter().map(ToString::to_string).collect()
+    let name = |id: &ObjectId| {
+        let mut name = String::with_capacity(2 * id.as_bytes().len());
+        id.write(&mut name);
+        name
+    };
+    ids.iter().map(name).collect()
 }
 
 /// Objects that were read, and which more were found to be wanted.
 #[derive(Default)]
 struct Gathered {
     /// Equal folders are one tree: each is asked for once.
-    asked: HashSet<ObjectId>,
-    trees: HashMap<ObjectId, Arc<Tree>>,
-    blobs: HashMap<ObjectId, Arc<[u8]>>,
+    asked: IdSet,
+    trees: IdMap<Arc<Tree>>,
+    blobs: IdMap<Arc<[u8]>>,
     problem: Option<GitError>,
     /// Whether a link or a submodule was met, or something was not there.
     may_hold_links: bool,
 }
 
 impl Gathered {
-    /// Nothing yet, with the same being asked for.
-    fn apart(&self) -> Self {
-        Self { asked: self.asked.clone(), ..Self::default() }
-    }
-
     fn add(&mut self, other: Self) {
         join(&mut self.trees, other.trees);
         join(&mut self.blobs, other.blobs);
@@ -309,21 +204,47 @@ impl Gathered {
         self.problem = self.problem.take().or(other.problem);
     }
 
+    /// Looks into those of `ids` that are `known` trees, and into the known ones in these; gives what is left
+    /// to be asked for.
+    fn unknown(
+        &mut self,
+        known: &IdMap<Arc<Tree>>,
+        ids: Vec<ObjectId>,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Vec<ObjectId> {
+        let (mut pending, mut unknown) = (ids, Vec::new());
+        while let Some(id) = pending.pop() {
+            match known.get(&id) {
+                Some(tree) => self.look_into(tree, &wanted, &mut pending),
+                None => unknown.push(id),
+            }
+        }
+        unknown
+    }
+
+    /// Adds to `found` what is in a tree and is to be asked for.
+    fn look_into(&mut self, tree: &Tree, wanted: impl Fn(&[u8]) -> bool, found: &mut Vec<ObjectId>) {
+        for entry in tree.entries() {
+            let is_wanted = match entry.mode {
+                Mode::Folder => true,
+                Mode::File | Mode::Executable => wanted(tree.name(entry)),
+                Mode::Link | Mode::Submodule => false,
+            };
+            self.may_hold_links |= entry.leads_elsewhere();
+            if is_wanted && self.asked.insert(entry.id) {
+                found.push(entry.id);
+            }
+        }
+    }
+
     /// Keeps an object; gives what is in it and is to be asked for.
     fn take(&mut self, object: Option<Object>, wanted: impl Fn(&[u8]) -> bool) -> Vec<ObjectId> {
+        let mut found = Vec::new();
         match object {
             Some(Object { id, kind: ObjectKind::Tree, bytes }) => match parsed(id, &bytes) {
                 Ok(tree) => {
-                    let is_wanted = |entry: &&TreeEntry| match entry.mode {
-                        Mode::Folder => true,
-                        Mode::File | Mode::Executable => wanted(tree.name(entry)),
-                        Mode::Link | Mode::Submodule => false,
-                    };
-                    let found = tree.entries.iter().filter(is_wanted).map(|entry| entry.id);
-                    let found = found.filter(|id| self.asked.insert(*id)).collect();
-                    self.may_hold_links |= tree.entries.iter().any(TreeEntry::leads_elsewhere);
+                    self.look_into(&tree, wanted, &mut found);
                     self.trees.insert(id, Arc::new(tree));
-                    return found;
                 }
                 Err(error) => self.problem = Some(error),
             },
@@ -331,12 +252,12 @@ impl Gathered {
             // What is missing is missed by whoever looks for it.
             _ => self.may_hold_links = true,
         }
-        Vec::new()
+        found
     }
 }
 
 /// Adds `more` to what is there; the fewer are moved.
-fn join<Value>(all: &mut HashMap<ObjectId, Value>, mut more: HashMap<ObjectId, Value>) {
+fn join<Value>(all: &mut IdMap<Value>, mut more: IdMap<Value>) {
     if all.len() < more.len() {
         std::mem::swap(all, &mut more);
     }
@@ -346,11 +267,7 @@ fn join<Value>(all: &mut HashMap<ObjectId, Value>, mut more: HashMap<ObjectId, V
 
 /// Whether a package may lie in the tree `id` or below it; noted in `known` for each tree that was looked at and
 /// holds others.
-fn holds_packages(
-    id: ObjectId,
-    trees: &HashMap<ObjectId, Arc<Tree>>,
-    known: &mut HashMap<ObjectId, bool>,
-) -> bool {
+fn holds_packages(id: ObjectId, trees: &IdMap<Arc<Tree>>, known: &mut IdMap<bool>) -> bool {
     // What could not be read may hold anything.
     let Some(tree) = trees.get(&id) else { return true };
     if tree.is_flat() {
@@ -360,7 +277,7 @@ fn holds_packages(
         return *holds;
     }
     let mut holds = tree.find(BUILD_FILE).is_some();
-    for entry in &tree.entries {
+    for entry in tree.entries() {
         holds |= match entry.mode {
             Mode::Folder => holds_packages(entry.id, trees, known),
             Mode::Submodule => true,
@@ -374,33 +291,4 @@ fn holds_packages(
 fn parsed(id: ObjectId, bytes: &[u8]) -> Result<Tree, GitError> {
     let tree = Tree::of_object(bytes, id.as_bytes().len());
     tree.ok_or_else(|| failed(&["cat-file"], format!("the tree {id} is malformed")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(tree: &Tree) -> String {
-        let name = |entry| String::from_utf8_lossy(tree.name(entry)).into_owned();
-        tree.entries().iter().map(name).collect::<Vec<_>>().join(" ")
-    }
-
-    #[test]
-    fn a_tree_object_is_sorted_by_bytes() {
-        let mut bytes = Vec::new();
-        for (mode, name) in
-            [("100644", "a.b"), ("40000", "a"), ("100755", "b"), ("120000", "c"), ("160000", "d")]
-        {
-            bytes.extend(format!("{mode} {name}\0").bytes());
-            bytes.extend([7; 20]);
-        }
-        let tree = Tree::of_object(&bytes, 20).unwrap();
-        assert_eq!(names(&tree), "a a.b b c d");
-        let modes: Vec<Mode> = tree.entries().iter().map(|entry| entry.mode).collect();
-        assert_eq!(modes, [Mode::Folder, Mode::File, Mode::Executable, Mode::Link, Mode::Submodule]);
-        assert!(tree.find(b"a.b").is_some() && tree.find(b"x").is_none());
-        for cut in [1, 7, 15, bytes.len() - 1] {
-            assert!(Tree::of_object(&bytes[..cut], 20).is_none(), "{cut}");
-        }
-    }
 }

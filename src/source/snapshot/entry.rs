@@ -1,5 +1,7 @@
 //! An entry of a snapshot: its facts, its bytes, where it points; each asked for at most once.
 
+use std::sync::Arc;
+
 use super::FolderRef;
 use crate::source::folder::{Body, Listing, Node, Target};
 use crate::source::lookout::Lookout;
@@ -102,7 +104,7 @@ impl<'s> EntryRef<'s> {
     }
 
     /// The bytes of a file. What was read is known from here on as if it had been hashed.
-    pub(super) fn read(&self) -> Result<Vec<u8>, ReadError> {
+    pub(super) fn read(&self) -> Result<Arc<[u8]>, ReadError> {
         let read = self.lookout().origin.read(self.place());
         if !read.as_ref().is_ok_and(|text| text.steady.is_some()) {
             self.lookout().lean_on_the_unsaid();

@@ -250,7 +250,7 @@ fn check_device(text: &str) -> Result<(), MountError> {
         |message: String| MountError { message, help: Some("write `name=…` and `required`".to_owned()) };
     let mut is_named = false;
     for field in mount::fields(text)? {
-        let (key, value) = field.split_once('=').map_or((field.as_str(), None), |(k, v)| (k, Some(v)));
+        let (key, value) = field.split_once('=').map_or((&*field, None), |(k, v)| (k, Some(v)));
         match (key.to_lowercase().as_str(), value) {
             ("required", None) => {}
             ("required", Some(value)) if go_numbers::truth(value).is_some() => {}

@@ -5,6 +5,7 @@
 //! continuation lines; leading space is dropped from the first line alone; a line ends a
 //! continuation unless its last character, white space aside, is one unescaped escape character.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::types::span::Span;
@@ -12,12 +13,14 @@ use crate::types::span::Span;
 /// The longest physical line that BuildKit reads, with its line end (`bufio.MaxScanTokenSize`).
 pub(super) const LONGEST_LINE: usize = 64 * 1024;
 
-/// A line as the parser sees it.
+/// A line as the parser sees it. Most are one line of the file, and copy nothing of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct LogicalLine {
+pub(super) struct LogicalLine<'t> {
     /// The joined text.
-    pub text: String,
-    /// For each physical line that is part of it: where it begins in `text` and in the file.
+    pub text: Cow<'t, str>,
+    /// Where it begins in the file.
+    in_file: usize,
+    /// For each physical line that continues it: where it begins in `text` and in the file.
     pieces: Vec<Piece>,
 }
 
@@ -27,7 +30,7 @@ struct Piece {
     in_file: usize,
 }
 
-impl LogicalLine {
+impl LogicalLine<'_> {
     /// The bytes of the file that the bytes `range` of the text come from.
     pub(super) fn span(&self, range: Range<usize>) -> Span {
         let start = self.in_file(range.start);
@@ -44,12 +47,12 @@ impl LogicalLine {
 
     fn in_file(&self, offset: usize) -> usize {
         let piece = self.pieces.iter().rev().find(|piece| piece.in_text <= offset);
-        piece.map_or(0, |piece| piece.in_file + (offset - piece.in_text))
+        piece.map_or(self.in_file + offset, |piece| piece.in_file + (offset - piece.in_text))
     }
 
     fn push(&mut self, text: &str, in_file: usize) {
         self.pieces.push(Piece { in_text: self.text.len(), in_file });
-        self.text.push_str(text);
+        self.text.to_mut().push_str(text);
     }
 }
 
@@ -101,7 +104,7 @@ impl<'t> Lines<'t> {
         if rest.is_empty() {
             return None;
         }
-        let length = rest.find('\n').map_or(rest.len(), |at| at + 1);
+        let length = rest.bytes().position(|byte| byte == b'\n').map_or(rest.len(), |at| at + 1);
         let line = PhysicalLine { start: self.at, text: &rest[..length] };
         self.at += length;
         self.end_of_last = line.start + line.content().len();
@@ -109,20 +112,21 @@ impl<'t> Lines<'t> {
     }
 
     /// The next instruction's line, without its heredocs.
-    pub(super) fn logical(&mut self, escape: char) -> Option<LogicalLine> {
+    pub(super) fn logical(&mut self, escape: char) -> Option<LogicalLine<'t>> {
         loop {
             let line = self.physical()?;
             let content = line.content();
             let kept = content.trim_start();
-            if is_comment(kept) || kept.is_empty() {
+            if kept.starts_with('#') || kept.is_empty() {
                 continue;
             }
-            let mut logical = LogicalLine { text: String::new(), pieces: Vec::new() };
-            let (kept_text, mut continues) = without_continuation(kept, escape);
-            logical.push(kept_text, line.start + content.len() - kept.len());
+            let (text, mut continues) = without_continuation(kept, escape);
+            let (text, in_file) = (Cow::Borrowed(text), line.start + content.len() - kept.len());
+            let mut logical = LogicalLine { text, in_file, pieces: Vec::new() };
             while continues && let Some(line) = self.physical() {
                 let content = line.content();
-                if is_comment(content) || content.trim_start().is_empty() {
+                let kept = content.trim_start();
+                if kept.starts_with('#') || kept.is_empty() {
                     continue;
                 }
                 let (kept, more) = without_continuation(content, escape);
@@ -132,10 +136,6 @@ impl<'t> Lines<'t> {
             return Some(logical);
         }
     }
-}
-
-fn is_comment(line: &str) -> bool {
-    line.trim_start().starts_with('#')
 }
 
 /// The line without the escape character that continues it, and whether there was one.

@@ -3,6 +3,8 @@
 //! A mount is read twice. With the file, only `from` is: it decides edges, and it takes no variables.
 //! With the arguments of a build, everything is, each value expanded.
 
+use std::borrow::Cow;
+
 use super::go_numbers;
 use crate::types::diagnostic::nearest;
 
@@ -151,7 +153,7 @@ pub fn with_from(text: &str, from: Option<&str>) -> Result<String, MountError> {
     let quoted = fields(text)?.into_iter().map(|field| {
         let field = match (field.split_once('='), from) {
             (Some((key, _)), Some(from)) if key.to_lowercase() == "from" => format!("from={from}"),
-            _ => field,
+            _ => field.into_owned(),
         };
         let needs_quotes = field.is_empty() || field.contains([',', '"']);
         if needs_quotes { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
@@ -333,7 +335,7 @@ fn suggest(error: MountError, word: &str, known: &[&str]) -> MountError {
 ///
 /// # Errors
 /// When the text is empty or its quotes are wrong.
-pub(super) fn fields(text: &str) -> Result<Vec<String>, MountError> {
+pub(super) fn fields(text: &str) -> Result<Vec<Cow<'_, str>>, MountError> {
     let text = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
     if text.is_empty() {
         return Err(MountError::new("the value is empty")
@@ -344,14 +346,17 @@ pub(super) fn fields(text: &str) -> Result<Vec<String>, MountError> {
     let mut rest = text;
     loop {
         let (field, after) = match rest.strip_prefix('"') {
-            Some(inner) => quoted_field(inner).ok_or_else(wrong)?,
+            Some(inner) => {
+                let (field, after) = quoted_field(inner).ok_or_else(wrong)?;
+                (Cow::Owned(field), after)
+            }
             None => {
                 let length = rest.find(',').unwrap_or(rest.len());
                 let (field, after) = rest.split_at(length);
                 if field.contains('"') {
                     return Err(wrong());
                 }
-                (field.to_owned(), after)
+                (Cow::Borrowed(field), after)
             }
         };
         fields.push(field);

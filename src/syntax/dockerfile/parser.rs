@@ -82,12 +82,12 @@ struct File<'f> {
 }
 
 /// The name, the base and the platform of a `FROM`.
-type StageHead = (Option<Spanned<String>>, Spanned<String>, Option<Spanned<String>>);
+pub(super) type StageHead = (Option<Spanned<String>>, Spanned<String>, Option<Spanned<String>>);
 
 /// An instruction, and what a `FROM` says.
-struct Read {
-    instruction: Instruction,
-    stage: Option<StageHead>,
+pub(super) struct Read {
+    pub(super) instruction: Instruction,
+    pub(super) stage: Option<StageHead>,
 }
 
 impl File<'_> {
@@ -181,15 +181,15 @@ fn parts(text: &str, range: Range<usize>, escape: char) -> Parts {
     Parts { keyword, flags, arguments: words::trimmed(text, at..range.end) }
 }
 
-fn keyword_of(line: &LogicalLine) -> Option<Keyword> {
+fn keyword_of(line: &LogicalLine<'_>) -> Option<Keyword> {
     let range = words::trimmed(&line.text, 0..line.text.len());
     Keyword::parse(&line.text[words::split_first(&line.text, range).0])
 }
 
 /// Reads one instruction and takes its heredocs from `lines`.
-fn read_instruction(
+pub(super) fn read_instruction(
     source: &Arc<SourceText>,
-    line: &LogicalLine,
+    line: &LogicalLine<'_>,
     lines: &mut Lines<'_>,
     escape: char,
     diagnostics: &mut Vec<Diagnostic>,
@@ -343,7 +343,7 @@ fn from(draft: Draft<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<StageHead
 }
 
 /// `^[a-z][a-z0-9-_.]*$`.
-fn is_stage_name(name: &str) -> bool {
+pub(super) fn is_stage_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c))
 }

@@ -14,7 +14,7 @@ pub(super) struct Site<'s> {
     /// The file.
     pub(super) source: &'s Arc<SourceText>,
     /// The line.
-    pub(super) line: &'s LogicalLine,
+    pub(super) line: &'s LogicalLine<'s>,
 }
 
 impl Site<'_> {

@@ -19,7 +19,8 @@ use super::error::RootfsError;
 use super::facts::UnpackedLayer;
 use super::ownership::Ownership;
 use super::sweep::{sweep_unpacked, unpacked_layers};
-use super::unpack::{Unpacked, UnpackedTimes, dress_root, set_aside_damaged, unpack};
+use super::unpack::{Unpacked, dress_root, set_aside_damaged, unpack};
+use super::unpacked_times::UnpackedTimes;
 use crate::oci::blob_digest::DiffId;
 use crate::oci::layers::layer::Layer;
 use crate::oci::layers::root_view::RootView;
@@ -48,7 +49,7 @@ impl Chain {
             // Whoever gives the chain has made the indexes of its layers, and looked whether their tars are whole.
             let opened = match Layer::load(&self.indexes, &tar, *layer) {
                 Some(opened) => opened,
-                None => Layer::make(&self.indexes, &tar, *layer)?,
+                None => Layer::make(&self.indexes, &tar, *layer, None)?,
             };
             view.apply(opened);
         }

@@ -16,7 +16,8 @@ use rustix::fs::FileType;
 use super::error::RootfsError;
 use super::handle::Handle;
 use super::ownership::Ownership;
-use super::unpack::{UnpackedTimes, dress_root, give};
+use super::unpack::dress_root;
+use super::unpacked_times::UnpackedTimes;
 use crate::oci::blob_digest::DiffId;
 use crate::oci::layer_entry::EntryKind;
 use crate::oci::layers::root_view::{Found, RootView};
@@ -117,7 +118,7 @@ fn dress(
 ) -> io::Result<()> {
     let (mode, uid, gid) = found.owner();
     let (seconds, nanoseconds) = times.of(found.changed_at());
-    give(folder, name, (uid, gid), found.xattrs(), ownership)?;
+    folder.give(name, (uid, gid), found.xattrs(), ownership)?;
     folder.set_time(name, seconds, nanoseconds)?;
     if found.link_target().is_none() {
         folder.set_mode(name, mode)?;

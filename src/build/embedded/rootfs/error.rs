@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::oci::disk_full;
 use crate::oci::layers::error::LayerError;
 use crate::oci::layers::writer::WriteError;
 
@@ -46,6 +47,9 @@ impl RootfsError {
     pub fn whole(&self) -> String {
         match self {
             Self::System { cause, .. } => format!("{self}: {cause}"),
+            Self::Write(WriteError::Io(cause)) => {
+                format!("cannot keep what a command changed as a layer: {cause}")
+            }
             other => other.to_string(),
         }
     }
@@ -54,11 +58,7 @@ impl RootfsError {
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::Layer(error) => error.help(),
-            Self::System { cause, .. }
-                if cause.raw_os_error() == Some(rustix::io::Errno::NOSPC.raw_os_error()) =>
-            {
-                Some("make room on the disk of the cache: `imgraph cache gc`")
-            }
+            Self::System { cause, .. } if disk_full::help(cause).is_some() => disk_full::help(cause),
             Self::System { action: "change" | "give away" | "copy", cause, .. }
                 if cause.raw_os_error() == Some(rustix::io::Errno::INVAL.raw_os_error()) =>
             {
@@ -67,7 +67,25 @@ impl RootfsError {
                      /etc/subgid, up to the largest in the image",
                 )
             }
-            Self::System { .. } | Self::Write(_) | Self::Overlay { .. } => None,
+            Self::Write(error) => error.help(),
+            Self::System { .. } | Self::Overlay { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_with_the_way_out() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let write = RootfsError::Write(WriteError::Io(full()));
+        assert!(write.whole().contains("cannot keep what a command changed"), "{}", write.whole());
+        let read = RootfsError::system("write", b"usr/a", full());
+        assert!(read.whole().contains("`usr/a`"), "{}", read.whole());
+        for error in [write, read] {
+            assert!(error.help().is_some_and(|help| help.contains("cache gc")), "{error:?}");
         }
     }
 }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+use super::ownership::Ownership;
 use crate::oci::layer_entry::Attribute;
 
 /// The most bytes of an attribute, and of the list of their names: `XATTR_SIZE_MAX` and `XATTR_LIST_MAX`.
@@ -83,6 +84,30 @@ impl Handle {
     pub(super) fn set_owner(&self, name: &[u8], uid: u32, gid: u32) -> Result<(), Errno> {
         let (uid, gid) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
         rustix::fs::chownat(&self.0, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    /// Gives `name` its owner and attributes; links are not followed. The mode comes after it: a change of owner takes
+    /// bits of it and attributes away, and a mode may shut this process out.
+    pub(super) fn give(
+        &self,
+        name: &[u8],
+        (uid, gid): (u32, u32),
+        attributes: &[Attribute],
+        ownership: Ownership,
+    ) -> Result<(), Errno> {
+        if ownership.gives_away() {
+            self.set_owner(name, uid, gid)?;
+        }
+        for (attribute, value) in attributes {
+            match self.set_attribute(name, attribute, value) {
+                // A file system may have no such attributes, and without root's privileges many are not to be had.
+                // Docker goes on without them too.
+                Err(Errno::NOTSUP) => {}
+                Err(Errno::PERM | Errno::INVAL) if ownership != Ownership::Root => {}
+                set => set?,
+            }
+        }
+        Ok(())
     }
 
     /// Gives `name`, which is no link, a mode.

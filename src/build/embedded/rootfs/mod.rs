@@ -6,6 +6,9 @@
 pub mod error;
 pub mod ownership;
 mod handle;
+pub mod unpacked_times;
+mod surroundings;
+mod layer_files;
 mod facts;
 pub mod unpack;
 pub mod sweep;

@@ -20,7 +20,7 @@
 //!
 //! Namespaces, Docker's default capabilities, mounts on which device nodes do not work, Docker's filter of system
 //! calls, and `no_new_privs`: a set-uid program gains nothing, so `sudo` in an image does not work, which BuildKit
-//! lets it. There is no control group of its own (limits are those of imgraph) and no AppArmor profile. With the
+//! lets it. There is no control group of its own (of memory and processors a command has what imgraph has) and no AppArmor profile. With the
 //! machine's network a command reaches the machine's loopback interface and its abstract sockets.
 //!
 //! **Invariant:** a stage has one thread when it changes what it is, and no descriptors but 0, 1 and 2 and what it opened itself.
@@ -38,6 +38,7 @@ mod given_mounts;
 mod network;
 mod identity;
 mod filter;
+mod limits;
 mod messages;
 mod program;
 mod stages;

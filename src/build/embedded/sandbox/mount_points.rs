@@ -8,14 +8,24 @@
 //! An image may have links at all of these paths. They are followed inside the root, and what comes out has to be a
 //! place for a mount, else the command is not started. `/dev`, `/proc` and `/sys` may not be links at all: runc, which
 //! Docker has, refuses them as well.
+//!
+//! **Invariant:** what is made and removed lies in the root. A command may put a link where a folder was, and others may
+//! write into a cache that is shared: so every folder is opened from the root on, and a link on the way is an error.
 
-use std::fs::{self, DirBuilder, File, FileTimes};
+use std::fs::{self, File, FileTimes};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, statat, unlinkat,
+};
+use rustix::io::Errno;
 
 use super::outcome::{Doing, Refusal};
 use super::root_path::{Resolved, resolve};
+
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// What a place has to be, so that something can be mounted on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +81,7 @@ pub(super) fn within(root: &Path, path: &str) -> PathBuf {
 pub(super) fn ensure(root: &Path, target: &str, kind: PlaceKind) -> Result<Resolved, Refusal> {
     let make = || {
         let resolved = resolve(root, target)?;
-        if resolved.missing.is_some() {
-            make_place(&resolved.place, kind)?;
-        }
+        make_place(root, &resolved, kind, None)?;
         Ok::<_, io::Error>(resolved)
     };
     make().doing(|| format!("make `{target}` in the root, where something is to be mounted"))
@@ -88,26 +96,53 @@ pub(super) fn ensure_keeping_times(
 ) -> Result<Option<(PathBuf, PathBuf)>, Refusal> {
     let before = resolve(root, target).doing(|| format!("look for `{target}` in the root"))?;
     let Some(missing) = before.missing else { return Ok(None) };
-    keeping_times(&missing, || ensure(root, target, kind))?;
+    keeping_times(root, &missing, |_folder| ensure(root, target, kind))?;
     Ok(Some((missing, before.place)))
 }
 
-/// Makes `folder` and what it lies in, for everybody to look into.
-pub(super) fn make_folders(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o755).create(folder)
-}
-
-fn make_place(place: &Path, kind: PlaceKind) -> io::Result<()> {
-    match kind {
-        PlaceKind::Folder => make_folders(place),
-        PlaceKind::File => {
-            place.parent().map_or(Ok(()), make_folders)?;
-            File::options().write(true).create_new(true).mode(0o755).open(place).map(drop)
+/// Makes what is not there of a resolved path in the root at `root`, for everybody to look into. Folders are given to
+/// `owner`.
+pub(super) fn make_place(
+    root: &Path,
+    resolved: &Resolved,
+    kind: PlaceKind,
+    owner: Option<(u32, u32)>,
+) -> io::Result<()> {
+    let Some(missing) = &resolved.missing else { return Ok(()) };
+    let mut folder = folder_in(root, missing.parent().unwrap_or(root))?;
+    let below = resolved.place.strip_prefix(missing).unwrap_or(Path::new(""));
+    let mut names = missing.file_name().into_iter().chain(below.iter()).peekable();
+    let mode = Mode::from_raw_mode(0o755);
+    while let Some(name) = names.next() {
+        if names.peek().is_none() && kind == PlaceKind::File {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            openat(&folder, name, flags, mode)?;
+            return Ok(());
+        }
+        match mkdirat(&folder, name, mode) {
+            // Another command with the same cache was faster.
+            Err(Errno::EXIST) => {}
+            made => made?,
+        }
+        folder = openat(&folder, name, FOLDER, Mode::empty())?;
+        if let Some((uid, gid)) = owner {
+            std::os::unix::fs::fchown(&folder, Some(uid), Some(gid))?;
         }
     }
+    Ok(())
 }
 
-/// Places that were made, to be removed again.
+/// The folder at `path`, which lies in the root at `root`.
+fn folder_in(root: &Path, path: &Path) -> io::Result<OwnedFd> {
+    let outside = || io::Error::from(Errno::XDEV);
+    let path = path.strip_prefix(root).map_err(|_elsewhere| outside())?;
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let root = openat(CWD, root, FOLDER, Mode::empty())?;
+    let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    Ok(openat2(&root, path, FOLDER, Mode::empty(), inside)?)
+}
+
+/// Places that were made, to be removed again: the uppermost part of each, and the place.
 #[derive(Debug, Default)]
 pub(super) struct MadePlaces(Vec<(PathBuf, PathBuf)>);
 
@@ -120,10 +155,10 @@ impl MadePlaces {
 
     /// Removes what is still empty. What cannot be removed stays: the command may have put something else
     /// there.
-    pub(super) fn remove(&self) {
+    pub(super) fn remove(&self, root: &Path) {
         for (uppermost, place) in self.0.iter().rev() {
             for here in place.ancestors() {
-                keeping_times(here, || remove_if_empty(here));
+                keeping_times(root, here, |folder| folder.map(|folder| remove_if_empty(folder, here)));
                 if here == uppermost {
                     break;
                 }
@@ -132,24 +167,29 @@ impl MadePlaces {
     }
 }
 
-fn keeping_times<Value>(place: &Path, work: impl FnOnce() -> Value) -> Value {
-    let above = place.parent().unwrap_or(place);
-    let before = fs::metadata(above).and_then(|found| Ok((found.accessed()?, found.modified()?)));
-    let value = work();
-    if let Ok((accessed, modified)) = before {
-        let times = FileTimes::new().set_accessed(accessed).set_modified(modified);
-        // A folder that is gone or may not be opened keeps its times as they are: they are clamped in layers.
-        let _ = File::open(above).and_then(|folder| folder.set_times(times));
+/// Does `work` with the folder that `place` is in, when it can be opened, and puts its times back.
+fn keeping_times<Value>(root: &Path, place: &Path, work: impl FnOnce(Option<&File>) -> Value) -> Value {
+    let above = folder_in(root, place.parent().unwrap_or(place)).ok().map(File::from);
+    let times = |above: &File| {
+        let found = above.metadata()?;
+        Ok::<_, io::Error>(FileTimes::new().set_accessed(found.accessed()?).set_modified(found.modified()?))
+    };
+    let before = above.as_ref().and_then(|above| times(above).ok());
+    let value = work(above.as_ref());
+    if let (Some(above), Some(before)) = (above, before) {
+        // A folder that may not be changed keeps its times as they are: they are clamped in layers.
+        let _ = above.set_times(before);
     }
     value
 }
 
-fn remove_if_empty(place: &Path) {
-    let Ok(found) = fs::symlink_metadata(place) else { return };
+fn remove_if_empty(folder: &File, place: &Path) {
+    let Some(name) = place.file_name() else { return };
+    let Ok(found) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { return };
     // Errors mean that somebody else has put something there, which is kept.
-    if found.is_dir() {
-        let _ = fs::remove_dir(place);
-    } else if found.is_file() && found.len() == 0 {
-        let _ = fs::remove_file(place);
+    match FileType::from_raw_mode(found.st_mode) {
+        FileType::Directory => drop(unlinkat(folder, name, AtFlags::REMOVEDIR)),
+        FileType::RegularFile if found.st_size == 0 => drop(unlinkat(folder, name, AtFlags::empty())),
+        _ => {}
     }
 }

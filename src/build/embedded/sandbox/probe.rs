@@ -76,6 +76,15 @@ pub fn abilities(sandbox: &Sandbox, folder: &Path) -> Result<Abilities, SandboxE
     let best = best_privileges();
     let path = |name: &str| place.path().join(name);
     let simple = |privileges| attempt(sandbox, &path("work"), Root::Folder(path("root")), privileges);
+    let layered = |privileges| {
+        let layers = Root::Layers { lower: vec![path("lower")], upper: path("upper") };
+        attempt(sandbox, &path("work"), layers, privileges)
+    };
+    // Where this works, so does what is simpler: most machines are asked once.
+    if layered(best).is_ok() {
+        place.remove(sandbox, best)?;
+        return Ok(Abilities { privileges: best, sandbox: Ok(()), overlay: Ok(()) });
+    }
     let mut found = (best, simple(best));
     if found.1.is_err() && best != Privileges::Single {
         // Ids that are refused leave one that is not; root without rights may have those of a user.
@@ -85,8 +94,7 @@ pub fn abilities(sandbox: &Sandbox, folder: &Path) -> Result<Abilities, SandboxE
         }
     }
     let (privileges, simple) = found;
-    let layers = Root::Layers { lower: vec![path("lower")], upper: path("upper") };
-    let overlay = simple.clone().and_then(|()| attempt(sandbox, &path("work"), layers, privileges));
+    let overlay = simple.clone().and_then(|()| layered(privileges));
     place.remove(sandbox, privileges)?;
     Ok(Abilities { privileges, sandbox: simple, overlay })
 }

@@ -13,11 +13,12 @@ use std::process::{Child, Command, Stdio};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::build::embedded::rootfs::chore::{Chain, Chore, ChoreReport};
+use crate::oci::disk_full;
 use crate::types::cancellation::Cancellation;
 
 use super::identity;
 use super::messages::{Line, Message};
-use super::outcome::{Doing, Outcome, SandboxError};
+use super::outcome::{Doing, Outcome, Refusal, SandboxError};
 use super::spec::{Privileges, SandboxSpec};
 use super::stages::FIRST_ARGUMENT;
 
@@ -117,7 +118,11 @@ impl Sandbox {
         };
         let running = Running::start(&self.program, &order, privileges)?;
         let report = running.done(&mut take, cancellation)?;
-        written.doing(|| "keep what a sandbox wrote")?;
+        if let Err(cause) = written {
+            let refusal = Refusal::new(format!("cannot keep what a command changed as a layer: {cause}"));
+            let help = disk_full::help(&cause).map(str::to_owned);
+            return Err(Refusal { help, ..refusal }.into());
+        }
         Ok(report)
     }
 }

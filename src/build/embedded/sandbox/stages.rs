@@ -25,9 +25,10 @@ use super::devices::mount_devices;
 use super::filter;
 use super::given_mounts::{self, PreparedMount};
 use super::identity;
+use super::limits;
 use super::messages::{Line, Message};
 use super::mount_points::{
-    MadePlaces, PlaceKind, SYSTEM_FOLDERS, ensure_keeping_times, make_folders, problem, problem_of_system,
+    MadePlaces, PlaceKind, SYSTEM_FOLDERS, ensure_keeping_times, make_place, problem, problem_of_system,
     within,
 };
 use super::mounting;
@@ -188,7 +189,7 @@ fn contain(line: &mut Line) -> Result<Option<Message>, Refusal> {
     // Last, as the kernel lets nobody make threads whose children are to be in another namespace.
     unshare(CloneFlags::CLONE_NEWPID).doing(|| "make a namespace for processes").map_err(needs_rights)?;
     let ended = Stage::start("launch", spec, mounts)?.finish();
-    made.remove();
+    made.remove(&folders.root);
     folders.remove();
     ended
 }
@@ -256,6 +257,7 @@ fn launch(line: &mut Line) -> Result<Option<Message>, Refusal> {
     change_root(root)?;
     let env = environment(&spec);
     let quiet = fs::File::open("/dev/null").doing(|| "open /dev/null")?;
+    limits::set()?;
     identity::become_user(&spec.user, spec.privileges)?;
     die_with_parent(line)?;
     if let Err(errno) = chdir(spec.cwd.as_str()) {
@@ -277,17 +279,11 @@ fn make_current(root: &Path, spec: &SandboxSpec) -> Result<(), Outcome> {
         exit_code: 126,
     };
     let resolved = resolve(root, &spec.cwd).map_err(cannot)?;
-    let Some(missing) = resolved.missing else {
-        return if resolved.place.is_dir() { Ok(()) } else { Err(cannot(nix::errno::Errno::ENOTDIR.into())) };
-    };
-    make_folders(&resolved.place).map_err(cannot)?;
-    for folder in resolved.place.ancestors() {
-        std::os::unix::fs::chown(folder, Some(spec.user.uid), Some(spec.user.gid)).map_err(cannot)?;
-        if folder == missing {
-            break;
-        }
+    if resolved.missing.is_none() && !resolved.place.is_dir() {
+        return Err(cannot(nix::errno::Errno::ENOTDIR.into()));
     }
-    Ok(())
+    let owner = Some((spec.user.uid, spec.user.gid));
+    make_place(root, &resolved, PlaceKind::Folder, owner).map_err(cannot)
 }
 
 /// Makes `root` the root of this mount namespace, and takes the old one away.

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use super::{layer, listing, tar};
 use crate::oci::blob_digest::{BlobDigest, DiffId};
+use crate::oci::layers::coming_index::ComingIndex;
 use crate::oci::layers::error::LayerError;
 use crate::oci::layers::layer::Layer;
 use crate::oci::layers::root_view::RootView;
 
 fn load_or_make(indexes: &Path, tar: &Path, id: DiffId) -> Result<Arc<Layer>, LayerError> {
-    Layer::load(indexes, tar, id).map_or_else(|| Layer::make(indexes, tar, id), Ok)
+    Layer::load(indexes, tar, id).map_or_else(|| Layer::make(indexes, tar, id, None), Ok)
 }
 
 #[test]
@@ -42,6 +43,37 @@ fn an_index_is_made_once() {
     fs::rename(&saved, indexes.join(other.0.hex())).unwrap();
     fs::write(&tar_path, [0; 4096]).unwrap();
     assert!(load_or_make(&indexes, &tar_path, other).unwrap().index().is_empty());
+}
+
+/// What is read while it comes is what is read from the file, wherever it ends; or nothing is.
+#[test]
+fn an_index_is_the_same_while_the_tar_comes() {
+    let bytes = tar(&[
+        "folder a",
+        "file a/b 1",
+        "hard c a/b",
+        "link d a",
+        "file empty ",
+        "file .wh.e ",
+        "file a/b 23",
+    ]);
+    let coming = |bytes: &[u8], piece: usize| {
+        let mut coming = ComingIndex::begin(DiffId(BlobDigest::of(bytes))).unwrap();
+        bytes.chunks(piece).for_each(|piece| coming.write_all(piece).unwrap());
+        coming.finish()
+    };
+    for piece in [1, 100, 512, 1 << 20] {
+        assert_eq!(coming(&bytes, piece).as_ref(), Some(layer(&bytes).unwrap().index()), "{piece}");
+    }
+    for end in (0..bytes.len()).step_by(64) {
+        let (found, expected) = (coming(&bytes[..end], 1000), layer(&bytes[..end]));
+        match (found, expected) {
+            (Some(found), expected) => assert_eq!(&found, expected.unwrap().index(), "{end}"),
+            // At least where a block ends, nothing has to be read again.
+            (None, expected) => assert!(end % 512 != 0 || expected.is_err(), "{end}"),
+        }
+    }
+    assert_eq!(coming(&tar(&["file ../a 1"]), 100), None);
 }
 
 /// A tree that GNU tar writes in each of its forms reads as the same.

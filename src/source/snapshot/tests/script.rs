@@ -222,6 +222,6 @@ impl Origin for Script {
         let mut world = self.world();
         let inode = world.read(file)?;
         let steady = (!world.restless).then_some(inode.stat);
-        Ok(Text { bytes: inode.bytes, steady })
+        Ok(Text { bytes: inode.bytes.into(), steady })
     }
 }
