@@ -39,11 +39,26 @@ fn the_nearest_word_counts() {
     check("builder = 'docker'", &[], None, false);
     check("builder = 'docker'", &[], Some("embedded"), true);
     check("builder = 'embedded'", &[], Some("docker"), false);
+    // One that is empty says nothing.
+    check("builder = 'embedded'", &[], Some(""), true);
     check("builder = 'docker'", &["--builder", "embedded"], None, true);
     check("builder = 'embedded'", &["--builder", "docker"], Some("embedded"), false);
     // An engine that is named is wanted.
     check("builder = 'auto'", &[], None, false);
     check("", &[], None, false);
+}
+
+#[test]
+fn empty_variables_are_not_set() {
+    let folder = workspace("builder = 'embedded'");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_imgraph"));
+    command.args(["build", "//:it"]).current_dir(folder.path().join("workspace")).env_clear();
+    for name in ["IMGRAPH_CACHE_DIR", "IMGRAPH_BUILDER", "DOCKER_HOST", "XDG_CACHE_HOME"] {
+        command.env(name, "");
+    }
+    let Output { status, stderr, .. } = command.env("HOME", folder.path()).output().unwrap();
+    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    assert!(folder.path().join(".cache/imgraph").is_dir());
 }
 
 #[test]

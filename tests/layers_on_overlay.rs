@@ -105,7 +105,7 @@ impl Chain {
         let options =
             format!("{privilege},index=off,lowerdir={},upperdir=upper,workdir=work", lower.join(":"));
         let all = format!(
-            "umask 022; mount -t overlay overlay -o {options} mount && cd mount && {{ :\n{script}\n}} >/dev/null 2>&1; {LIST}"
+            "umask 022; mount -t overlay overlay -o {options} mount && cd mount && {INSIDE} && {{ :\n{script}\n}} >/dev/null 2>&1; {LIST}"
         );
         let flags: &[&str] = if is_root() { &["-m"] } else { &["-Urm"] };
         let output = Command::new("unshare")
@@ -229,23 +229,33 @@ fn wild_tar(entries: &[Wild]) -> Vec<u8> {
     bytes
 }
 
-/// Something that a command does to a root folder. What does not work is left undone.
+/// Something that a command does to a root folder. What does not work is left undone, and so is what would follow a link
+/// out of the folder: the script sees the whole machine.
 fn change() -> impl Strategy<Value = String> {
     let path = path;
+    let inside = |paths: &str, change: &str| format!("inside {paths} && {{ {change}; }}");
     prop_oneof![
-        path().prop_map(|path| format!("rm -rf {path}")),
-        path().prop_map(|path| format!("mkdir -p {path}")),
-        path().prop_map(|path| format!("rm -rf {path}; mkdir -p {path}")),
-        (path(), 0..9).prop_map(|(path, number)| format!("[ -p {path} ] || printf n{number} > {path}")),
-        (path(), path()).prop_map(|(from, to)| format!("mv {from} {to}")),
-        (path(), path()).prop_map(|(from, to)| format!("ln {from} {to}")),
-        (path(), path()).prop_map(|(from, to)| format!("ln -s {from} {to}")),
-        (path(), 0..8).prop_map(|(path, low)| format!("chmod 70{low} {path}")),
-        path().prop_map(|path| format!("touch {path}")),
-        path().prop_map(|path| format!("mkfifo {path}")),
-        (path(), 0..3).prop_map(|(path, owner)| format!("chown -h {owner}:{owner} {path}")),
+        path().prop_map(move |path| inside(&path, &format!("rm -rf {path}"))),
+        path().prop_map(move |path| inside(&path, &format!("mkdir -p {path}"))),
+        path().prop_map(move |path| inside(&path, &format!("rm -rf {path}; mkdir -p {path}"))),
+        (path(), 0..9).prop_map(move |(path, number)| {
+            inside(&path, &format!("[ -p {path} ] || printf n{number} > {path}"))
+        }),
+        (path(), path())
+            .prop_map(move |(from, to)| inside(&format!("{from} {to}"), &format!("mv {from} {to}"))),
+        (path(), path())
+            .prop_map(move |(from, to)| inside(&format!("{from} {to}"), &format!("ln {from} {to}"))),
+        (path(), path()).prop_map(move |(from, to)| inside(&to, &format!("ln -s {from} {to}"))),
+        (path(), 0..8).prop_map(move |(path, low)| inside(&path, &format!("chmod 70{low} {path}"))),
+        path().prop_map(move |path| inside(&path, &format!("touch {path}"))),
+        path().prop_map(move |path| inside(&path, &format!("mkfifo {path}"))),
+        (path(), 0..3)
+            .prop_map(move |(path, owner)| { inside(&path, &format!("chown -h {owner}:{owner} {path}")) }),
     ]
 }
+
+/// A function of the shell: whether paths lead to places below the folder that it is in.
+const INSIDE: &str = r#"inside() { for path; do case $(realpath -m "$path") in "$(pwd -P)"/*) ;; *) return 1 ;; esac; done; }"#;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]

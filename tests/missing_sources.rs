@@ -65,6 +65,28 @@ fn a_path_that_is_not_there_is_refused_and_a_pattern_is_not() {
     check("ARG NAME=nofile\nCOPY $NAME /", "", &["nofile"]);
 }
 
+/// BuildKit's `dispatchRunMounts` mounts it as it is written (`llb.SourcePath`), but has it sent as a pattern
+/// (`llb.FollowPaths`): it is there only where another instruction has all sent.
+#[test]
+fn a_mount_of_a_folder_that_looks_like_a_pattern_is_explained() {
+    let check = |line: &str, expected: &[&str]| {
+        let text = format!(
+            "[workspace]\n[image.t]\n#--- a[1]/f\n1\n#--- a1/f\n1\n#--- Dockerfile\nFROM debian\n{line}\n"
+        );
+        let disk = Workspace::of(&text).on_disk();
+        let expanded = disk.expand(&["//:t"], &[]);
+        let views = NodeViews::new(&expanded.graph, &expanded.snapshot).unwrap();
+        let said = missing_sources::check(&expanded.graph, &views, &expanded.snapshot);
+        let helps: Vec<&str> = said.iter().flat_map(|said| &said.help).map(String::as_str).collect();
+        assert_eq!(helps, expected, "{line}");
+    };
+    let help = "files are chosen as if `a[1]` were a pattern, which does not match its own name, and mounted \
+                as if it were none: rename it, or mount the folder that it is in";
+    check("RUN --mount=source=a[1],target=/m true", &[help]);
+    check("COPY . /c\nRUN --mount=source=a[1],target=/m true", &[]);
+    check("RUN --mount=source=.,target=/m true", &[]);
+}
+
 #[test]
 fn a_mount_takes_no_pattern() {
     check("RUN --mount=source=a1,target=/m --mount=source=dir/sub,target=/n true", "", &[]);

@@ -3,9 +3,10 @@
 //! This is the command line's grammar and nothing else: what the words mean (which workspace, which
 //! cache folder, whether to draw colours) is worked out in `cli/request.rs`.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::builder_choice::BuilderChoice;
 pub(crate) use super::cache_arguments::{Cache, CollectGarbage, Format, LoadImage};
@@ -29,6 +30,15 @@ pub(crate) struct Arguments {
     /// The command.
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// The grammar, with the environment variables out of it that are empty: those count as if they were not set,
+/// for a CI that declares a variable often has no value for it. `is_empty` tells of a name.
+pub(crate) fn grammar(is_empty: impl Fn(&OsStr) -> bool) -> clap::Command {
+    Arguments::command().mut_args(|argument| match argument.get_env() {
+        Some(name) if is_empty(name) => argument.env(None::<&'static str>),
+        _ => argument,
+    })
 }
 
 fn output_spec(text: &str) -> Result<OutputSpec, String> {
@@ -470,6 +480,19 @@ mod tests {
 
     #[test]
     fn the_grammar_is_sound() {
-        <Arguments as clap::CommandFactory>::command().debug_assert();
+        grammar(|_| false).debug_assert();
+        grammar(|_| true).debug_assert();
+    }
+
+    #[test]
+    fn an_empty_variable_is_not_asked_for() {
+        let asked = |is_empty: fn(&OsStr) -> bool| -> Vec<String> {
+            let command = grammar(is_empty);
+            let names = command.get_arguments().filter_map(clap::Arg::get_env);
+            names.map(|name| name.to_string_lossy().into_owned()).collect()
+        };
+        assert_eq!(asked(|_| false), ["IMGRAPH_CACHE_DIR", "IMGRAPH_BUILDER", "DOCKER_HOST"]);
+        assert_eq!(asked(|name| name == "IMGRAPH_BUILDER"), ["IMGRAPH_CACHE_DIR", "DOCKER_HOST"]);
+        assert_eq!(asked(|_| true), [""; 0]);
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! **Invariant:** it is the only layer that prints, reads the environment, or exits.
 
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 use crate::types::environment::Environment;
 
@@ -22,6 +23,7 @@ mod progress;
 mod session;
 mod revisions;
 mod prepared;
+mod readable;
 mod recall;
 mod reasons;
 mod table;
@@ -43,7 +45,10 @@ pub fn main() -> ExitCode {
     if let Some(exit) = crate::build::embedded::sandbox::stage(std::env::args_os()) {
         return exit;
     }
-    let Arguments { everywhere, command } = Arguments::parse();
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    let mut grammar = arguments::grammar(is_empty);
+    let typed = Arguments::from_arg_matches(&grammar.clone().get_matches());
+    let Arguments { everywhere, command } = typed.unwrap_or_else(|error| error.format(&mut grammar).exit());
     // A variable that is not UTF-8 cannot be asked for by name in a BUILD.toml.
     let variables = std::env::vars_os();
     let variables =

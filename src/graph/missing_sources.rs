@@ -196,7 +196,17 @@ fn left_out(
         )
         .see_location(&first.location, "only what matches is read")
         .help(format!("add `{path}` to `inputs`")),
-        None => begin(&lint::IGNORED_SOURCE, "is not among the files that are read".to_owned()),
+        None => {
+            let problem = begin(&lint::IGNORED_SOURCE, "is not among the files that are read".to_owned());
+            match path.contains(['*', '?', '[', '\\']) {
+                // BuildKit's `FollowPaths` chooses what of the context is sent, its `SourcePath` what is mounted.
+                true => problem.help(format!(
+                    "files are chosen as if `{path}` were a pattern, which does not match its own name, and \
+                     mounted as if it were none: rename it, or mount the folder that it is in"
+                )),
+                false => problem,
+            }
+        }
     }
 }
 

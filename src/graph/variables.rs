@@ -291,6 +291,12 @@ impl Variable {
     }
 }
 
+fn too_long(reference: &Reference, length: usize) -> Diagnostic {
+    Diagnostic::error(format!("variables make a value of {} KiB", length >> 10))
+        .at_location(&reference.location, "longer than 64 KiB here")
+        .help("shorten it, or put the text into a file that is copied")
+}
+
 impl Scope<'_> {
     /// Puts values into `template`.
     ///
@@ -298,8 +304,15 @@ impl Scope<'_> {
     /// A diagnostic at the first use that cannot be had.
     pub fn evaluate(&self, template: &Template, purpose: Purpose) -> Result<Evaluated, Diagnostic> {
         let mut git = None;
+        let (mut uses, mut length) = (0, 0);
         let mut look_up = |reference: &Reference| {
             let value = self.look_up(reference, purpose)?;
+            uses += 1;
+            length += value.text.as_ref().map_or(0, String::len);
+            // A single value is as long as it is: `--set` may give it.
+            if length > LONGEST_VALUE && uses > 1 {
+                return Err(too_long(reference, length));
+            }
             if let (None, Some(name)) = (&git, &value.git) {
                 git = Some((reference.location.clone(), name.clone()));
             }

@@ -1,7 +1,7 @@
 //! Changes of files, told by the operating system as they happen.
 //!
-//! Exactly those folders are watched that a snapshot looked into: what no target can read costs no watch,
-//! and wakes nobody. A folder that appears is a change of the folder that it is in, and is watched once a
+//! Exactly those folders are watched that a snapshot looked into: a folder of which no target can read anything
+//! costs no watch. Whoever wakes has to find out whether a target can read what changed. A folder that appears is a change of the folder that it is in, and is watched once a
 //! later snapshot has looked into it.
 //!
 //! **Invariant:** an event says only *that* it is time to look. What has changed is found out by a snapshot,
@@ -100,8 +100,11 @@ impl FileEvents {
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) if first.is_some() => return Some(changed),
                 Err(RecvTimeoutError::Timeout) => {}
-                // The watcher's thread is gone: whoever looks again sees what there is.
-                Err(RecvTimeoutError::Disconnected) => return Some(changed),
+                // The watcher's thread is gone: whoever looks again and again sees what there is.
+                Err(RecvTimeoutError::Disconnected) => {
+                    std::thread::sleep(QUIET);
+                    return Some(changed);
+                }
             }
             if first.is_some_and(|first| first.elapsed() > RESTLESS) {
                 return Some(changed);

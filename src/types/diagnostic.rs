@@ -158,10 +158,14 @@ impl Diagnostic {
 
 /// The nearest of `candidates` to `word`, when one is near enough to be what was meant.
 pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let letters = word.chars().count();
+    let farthest = |candidate: &str| 1 + candidate.len().max(word.len()) / 4;
     candidates
         .into_iter()
+        // Words are at least as far from each other as their lengths are, and that is soon seen.
+        .filter(|candidate| candidate.chars().count().abs_diff(letters) <= farthest(candidate))
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len().max(word.len()) / 4)
+        .filter(|(distance, candidate)| *distance <= farthest(candidate))
         .min()
         .map(|(_, candidate)| candidate)
 }

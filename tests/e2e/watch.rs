@@ -1,6 +1,8 @@
 //! Building again and again, while files change.
 
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -109,6 +111,64 @@ fn a_change_builds_what_it_dirties() {
     trial.write("one/one", "");
     assert_eq!(watch.built(), ["//:one", "//:two"], "changes that come together are one");
     watch.interrupted();
+}
+
+#[test]
+fn what_no_target_reads_starts_no_round() {
+    let name = unique("unread");
+    let dockerfile = format!("FROM busybox:1.36\nLABEL of={name}\nCOPY d /d\n");
+    let files = [("BUILD.toml", "[workspace]\n[image.one]\n"), ("Dockerfile", dockerfile.as_str())];
+    let trial = Trial::of(&Engine::classic(), &files);
+    let log = trial.path("log");
+    trial.write("log", "");
+    // What was written just before cannot be told unchanged.
+    thread::sleep(Duration::from_millis(3200));
+    let mut command = trial.program(&["watch", "//:one", "--progress", "plain"]);
+    let (out, err) = (append(&log), append(&log));
+    let watch = Logged(command.stdout(out).stderr(err).spawn().unwrap(), log);
+    // The target has nothing to copy, and what is said of that is in a file of the workspace.
+    watch.rounds(1);
+    trial.write("unread", "1");
+    trial.write("unread", "2");
+    trial.write("d/file", "1");
+    let said = watch.rounds(2);
+    assert_eq!(said.matches("\nchanged: ").count(), 1, "{said}");
+    trial.write("unread", "3");
+    thread::sleep(Duration::from_secs(1));
+    trial.write("d/file", "2");
+    let said = watch.rounds(3);
+    assert_eq!(said.matches("\nchanged: ").count(), 2, "{said}");
+    assert_eq!(said.matches("  built in ").count(), 2, "{said}");
+}
+
+/// A watch that says what it says in a file of the workspace.
+struct Logged(Child, PathBuf);
+
+impl Logged {
+    /// Waits until it waits for the `count`th time, and then for what it should not do. Gives all that it said.
+    #[track_caller]
+    fn rounds(&self, count: usize) -> String {
+        for _ in 0..600 {
+            let said = fs::read_to_string(&self.1).unwrap();
+            if said.matches("watching for changes").count() >= count {
+                thread::sleep(Duration::from_millis(700));
+                return fs::read_to_string(&self.1).unwrap();
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        panic!("it never waited for the {count}th time: {}", fs::read_to_string(&self.1).unwrap());
+    }
+}
+
+impl Drop for Logged {
+    fn drop(&mut self) {
+        let _ended = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+fn append(path: &Path) -> File {
+    OpenOptions::new().append(true).open(path).unwrap()
 }
 
 #[test]

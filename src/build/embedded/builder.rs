@@ -29,6 +29,7 @@ use crate::oci::layers::compression::Compression;
 use crate::oci::remote::settings::RemoteSettings;
 use crate::oci::store::{Lease, Store, digest_of};
 use crate::syntax::dockerfile;
+use crate::syntax::dockerfile::allowance::Allowance;
 use crate::syntax::image_reference::ImageReference;
 use crate::types::cancellation::Cancellation;
 use crate::types::diagnostic::Diagnostic;
@@ -278,6 +279,7 @@ impl Builder for EmbeddedBuilder {
             request,
             dockerfile: &parsed,
             arguments: Arguments { given: request.args, globals: &program.globals },
+            allowance: Allowance::default(),
             context: context.as_ref(),
             folders: &folders,
             time,

@@ -48,6 +48,7 @@ fn declare(stage: &mut Stage<'_>, step: &ProgramStep<'_>, arguments: &[Argument]
         told += &format!(" {name}");
         told.extend(default.iter().flat_map(|default| ["=", default]));
         if let Some(value) = stage.site.arguments.value(name, default) {
+            stage.site.hold(step.span, name.len() + value.len())?;
             stage.position.scope.set(name, &value);
         }
         if !stage.declared.contains(name) {

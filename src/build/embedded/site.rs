@@ -12,6 +12,7 @@ use super::variables::Arguments;
 use crate::build::builder::{BuildError, BuildRequest};
 use crate::oci::layers::compression::Compression;
 use crate::syntax::dockerfile::Dockerfile;
+use crate::syntax::dockerfile::allowance::Allowance;
 use crate::types::cancellation::Cancellation;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::event::{Event, EventSink};
@@ -42,6 +43,8 @@ pub struct Site<'s> {
     pub dockerfile: &'s Dockerfile,
     /// The arguments.
     pub arguments: Arguments<'s>,
+    /// What all its variables may hold: those of its base images count, which no slice knows.
+    pub allowance: Allowance,
     /// The main context; `None` where nothing is read of it.
     pub context: Option<&'s ContextTree<'s>>,
     /// The named contexts that are folders.
@@ -59,6 +62,14 @@ impl Site<'_> {
     pub fn failed(&self, span: Span, message: impl Into<String>) -> BuildError {
         let line = self.dockerfile.source.line_column(span.start).line;
         BuildError::Failed { message: message.into(), line: Some(line), log_tail: Vec::new() }
+    }
+
+    /// Notes that variables hold so many bytes more.
+    ///
+    /// # Errors
+    /// When they hold too much.
+    pub fn hold(&self, span: Span, bytes: usize) -> Result<(), BuildError> {
+        self.allowance.take(bytes).map_err(|error| self.failed(span, error.to_string()))
     }
 
     /// How the layers are compressed that the image gets: those of an image for this machine alone are not.

@@ -87,14 +87,14 @@ impl Stage<'_> {
     /// When it is malformed, or asks for a variable that must be set.
     pub fn expand(&self, step: &ProgramStep<'_>, text: &str) -> Result<Expanded, BuildError> {
         let lexer = Lexer::new(self.site.dockerfile.escape);
-        let expanded = lexer.expand(text, &self.position.scope);
+        let expanded = self.site.allowance.expand(lexer, text, &self.position.scope);
         expanded.map_err(|error| self.site.failed(step.span, error.to_string()))
     }
 
     /// `ENV` and `LABEL`: all names and values are expanded before the first is set.
     ///
     /// # Errors
-    /// As [`Self::expand`].
+    /// As [`Self::expand`]; when variables hold too much.
     pub fn pairs(&mut self, step: &ProgramStep<'_>, pairs: &[Pair]) -> Result<(), BuildError> {
         let mut values = Vec::new();
         for pair in pairs {
@@ -103,6 +103,7 @@ impl Stage<'_> {
         }
         let mut told = step.instruction.keyword.to_string();
         for (name, value) in values {
+            self.site.hold(step.span, 2 * (name.len() + value.len()))?;
             told += &format!(" {name}={value}");
             if step.instruction.keyword == Keyword::Env {
                 self.position.scope.set(&name, &value);

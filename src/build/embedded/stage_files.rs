@@ -200,8 +200,7 @@ fn inline(stage: &Stage<'_>, step: &ProgramStep<'_>, file: &InlineFile) -> Resul
     if !file.expand {
         return Ok(file.content.as_bytes().into());
     }
-    let lexer = Lexer { ignores_quotes: true, ..Lexer::new('\\') };
-    let expanded = lexer.expand(&file.content, &stage.position.scope);
+    let expanded = stage.site.allowance.expand(Lexer::of_file(), &file.content, &stage.position.scope);
     let expanded = expanded.map_err(|error| stage.site.failed(step.span, error.to_string()))?;
     Ok(expanded.text.into_bytes().into())
 }

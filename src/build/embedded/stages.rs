@@ -121,6 +121,7 @@ impl Stages<'_> {
                 let below = self.position(*number)?;
                 let configuration = below.configuration.child();
                 let mut scope = below.scope;
+                self.site.hold(stage.span, 2 * scope.size())?;
                 let env = configuration.image.config.env.iter().flatten();
                 env.filter_map(|pair| pair.split_once('=')).for_each(|(name, value)| scope.set(name, value));
                 Ok((Position { root: below.root, configuration, scope }, Vec::new()))
@@ -138,6 +139,7 @@ impl Stages<'_> {
                     env.push(format!("PATH={DEFAULT_PATH}"));
                 }
                 let scope = VariableList::of_image(env);
+                self.site.hold(stage.span, scope.size())?;
                 Ok((Position { root: image.root, configuration, scope }, triggers))
             }
         }

@@ -34,6 +34,11 @@ impl VariableList {
         }
     }
 
+    /// How many bytes it holds, about.
+    pub fn size(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.len() + value.len() + 2 * size_of::<String>()).sum()
+    }
+
     /// `NAME=value` each.
     pub fn pairs(&self) -> Vec<String> {
         self.0.iter().map(|(name, value)| format!("{name}={value}")).collect()

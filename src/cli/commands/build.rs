@@ -9,6 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failures;
 use crate::cli::prepared::Prepared;
 use crate::cli::progress::{self, Form};
+use crate::cli::readable::Readable;
 use crate::cli::recall::{Before, BeforePart, Partly, Request};
 use crate::cli::revisions::{self, Question};
 use crate::cli::session::Session;
@@ -136,12 +137,13 @@ fn round(
     Ok(Round { prepared, report, result })
 }
 
-/// Builds once among many times, and tells what was done. What is wrong is told, and is no reason to end.
+/// Builds once among many times, and tells what was done. What is wrong is told, and is no reason to end. Gives
+/// what its targets can read, where that is known.
 pub(crate) fn once(
     session: &Session,
     arguments: &arguments::Build,
     cancellation: &Cancellation,
-) -> Result<Exit, Exit> {
+) -> Result<Option<Readable>, Exit> {
     let prepared = Prepared::new(session, &arguments.targets, None)?;
     let Round { prepared, report, mut result } = round(session, arguments, prepared, cancellation, None)?;
     if arguments.format == Format::Text {
@@ -150,7 +152,7 @@ pub(crate) fn once(
     tell(session, arguments, &result, report.seconds)?;
     tell_failures(session, arguments, &prepared, &report);
     session.keep_index(&prepared.workspace);
-    Ok(exit(&report))
+    Ok(Readable::of(&prepared))
 }
 
 /// Does `work`, which is seen on the screen and in the file of `--events`.

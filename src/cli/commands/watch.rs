@@ -1,7 +1,8 @@
 //! `imgraph watch`: builds again whenever something changes that a target can read.
 //!
 //! Each round is a build like any other: what is dirty is found out by looking, never from what the
-//! system said had changed.
+//! system said had changed. What it said is a reason to look whether a round is due at all: folders that are
+//! read hold files that are not, and what the rounds themselves print may go into one of those.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,14 +10,20 @@ use std::path::{Path, PathBuf};
 use super::build;
 use crate::cli::arguments;
 use crate::cli::exit::Exit;
+use crate::cli::readable::Readable;
 use crate::cli::session::Session;
 use crate::cli::{signals, terminal};
 use crate::source::file_events::{FileEvents, WatchError};
+use crate::source::snapshot::Snapshot;
 use crate::types::cancellation::Cancellation;
 use crate::types::diagnostic::Diagnostic;
 
 /// Of how many changed files the names are told.
 const NAMED: usize = 2;
+
+/// So many rounds follow one another at once. Some things cannot be told unchanged (a pipe in a context): for
+/// more rounds the system has to say that something happened.
+const MOST_AT_ONCE: usize = 4;
 
 /// Runs the command, until it is interrupted.
 pub(crate) fn run(session: &Session, arguments: &arguments::Watch) -> Result<Exit, Exit> {
@@ -26,22 +33,54 @@ pub(crate) fn run(session: &Session, arguments: &arguments::Watch) -> Result<Exi
         session.fail(&[Diagnostic::error(format!("cannot listen for signals: {cause}"))], Exit::Bug)
     })?;
     let mut events = FileEvents::new().map_err(|error| cannot_watch(session, &error))?;
+    let mut at_once = 0;
     loop {
         let ended = build::once(session, &each, &cancellation);
         if let Some(exit) = stopped.exit() {
             return Ok(exit);
         }
         // Without a snapshot nothing was looked at, so that nothing could ever change.
-        let Some(snapshot) = session.last_snapshot() else { return ended };
-        events.watch(&snapshot).map_err(|error| cannot_watch(session, &error))?;
+        let Some(snapshot) = session.last_snapshot() else { return ended.map(|_| Exit::Done) };
+        let seen = Seen { snapshot, readable: ended.ok().flatten() };
+        events.watch(&seen.snapshot).map_err(|error| cannot_watch(session, &error))?;
         // What changed before its folder was watched was told to nobody.
-        if !snapshot.is_unchanged() {
+        at_once += 1;
+        if at_once < MOST_AT_ONCE && seen.has_changed() {
             continue;
         }
+        at_once = 0;
         say(session, "watching for changes; interrupt to end\n");
-        match events.wait(|| cancellation.is_cancelled()) {
-            Some(changed) => say(session, &changes(&changed, snapshot.root_on_disk())),
+        match wait(&events, &seen, &cancellation) {
+            Some(changed) => say(session, &changes(&changed, seen.snapshot.root_on_disk())),
             None => return Ok(stopped.exit().unwrap_or(Exit::Done)),
+        }
+    }
+}
+
+/// What a round looked at.
+struct Seen {
+    snapshot: Snapshot,
+    /// `None` where the round came to no targets, or is not sure of the files.
+    readable: Option<Readable>,
+}
+
+impl Seen {
+    /// Whether another round may find something else.
+    fn has_changed(&self) -> bool {
+        match &self.readable {
+            Some(readable) => readable.has_changed(),
+            None => !self.snapshot.is_unchanged(),
+        }
+    }
+}
+
+/// Waits for a change that may concern a target; gives the paths that changed since the last round, which may
+/// be none. `None` when it is to stop.
+fn wait(events: &FileEvents, seen: &Seen, cancellation: &Cancellation) -> Option<BTreeSet<PathBuf>> {
+    loop {
+        let changed = events.wait(|| cancellation.is_cancelled())?;
+        if seen.has_changed() {
+            return Some(changed);
         }
     }
 }

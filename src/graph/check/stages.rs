@@ -9,6 +9,7 @@ use crate::graph::lint::{
 };
 use crate::graph::slice::is_platform_argument;
 use crate::syntax::dockerfile::Dockerfile;
+use crate::syntax::dockerfile::allowance::Allowance;
 use crate::syntax::dockerfile::expansion::{Expanded, Lexer, Variables};
 use crate::syntax::dockerfile::model::Stage;
 use crate::syntax::image_reference::ImageReference;
@@ -60,10 +61,10 @@ struct Defaults<'d>(BTreeMap<&'d str, Option<String>>);
 
 impl<'d> Defaults<'d> {
     fn of(dockerfile: &'d Dockerfile) -> Self {
-        let mut defaults = Self(BTreeMap::new());
+        let (mut defaults, allowance) = (Self(BTreeMap::new()), Allowance::default());
         for argument in &dockerfile.arguments {
             let lexer = Lexer::new(dockerfile.escape);
-            let expand = |default: &String| Some(lexer.expand(default, &defaults).ok()?.text);
+            let expand = |default: &String| Some(allowance.expand(lexer, default, &defaults).ok()?.text);
             let value = argument.default.as_ref().and_then(expand);
             defaults.0.insert(&argument.name.value, value);
         }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::SliceRequest;
 use crate::syntax::dockerfile::Dockerfile;
+use crate::syntax::dockerfile::allowance::Allowance;
 use crate::syntax::dockerfile::expansion::{Lexer, Variables};
+use crate::syntax::dockerfile::expansion_error::ExpansionError;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::platform::Platform;
 use crate::types::span::Span;
@@ -47,6 +49,8 @@ pub(super) fn uncertain(names: &BTreeSet<String>) -> String {
 pub(super) struct Globals<'g> {
     predefined: [(&'static str, &'g str); 11],
     declared: BTreeMap<&'g str, Declared<'g>>,
+    /// What all variables of the Dockerfile may hold, those of its stages too.
+    pub(super) allowance: Allowance,
 }
 
 /// A global argument that has a value.
@@ -67,6 +71,9 @@ struct Declared<'g> {
     made_of: BTreeSet<String>,
 }
 
+/// So many bytes a text takes besides its letters, about.
+const OVERHEAD: usize = 64;
+
 /// What no default is made of.
 static NOTHING: BTreeSet<String> = BTreeSet::new();
 
@@ -78,30 +85,43 @@ impl<'g> Globals<'g> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Self {
         let predefined = predefined(dockerfile, request);
-        let mut globals = Self { predefined, declared: BTreeMap::new() };
+        let allowance = Allowance::default();
+        let mut globals = Self { predefined, declared: BTreeMap::new(), allowance };
         for argument in &dockerfile.arguments {
             let span = argument.name.span;
             let mut made_of = BTreeSet::new();
             let value = match (request.args.get(&argument.name.value), &argument.default) {
                 (Some(given), _) => Cow::Borrowed(given.as_str()),
                 (None, None) => continue,
-                (None, Some(default)) => match Lexer::new(dockerfile.escape).expand(default, &globals) {
-                    Ok(expanded) => {
-                        made_of = globals.closure(expanded.matched);
-                        Cow::Owned(expanded.text)
+                (None, Some(default)) => match globals.expand(Lexer::new(dockerfile.escape), default) {
+                    Ok((text, names)) => {
+                        made_of = names;
+                        Cow::Owned(text)
                     }
                     Err(error) => {
                         let message = format!("the default of `{}` cannot be expanded", argument.name.value);
                         let diagnostic = Diagnostic::error(message);
                         let diagnostic = diagnostic.at(&dockerfile.source, span, error.to_string());
                         diagnostics.push(diagnostic.help(error.help()));
-                        continue;
+                        if error == ExpansionError::TooMuch {
+                            break;
+                        }
+                        // What is made of it is no second mistake.
+                        Cow::Borrowed(default.as_str())
                     }
                 },
             };
             globals.declared.insert(&argument.name.value, Declared { value, span, made_of });
         }
         globals
+    }
+
+    /// The text of a default, and the global arguments that it is made of.
+    fn expand(&self, lexer: Lexer, default: &str) -> Result<(String, BTreeSet<String>), ExpansionError> {
+        let expanded = self.allowance.expand(lexer, default, self)?;
+        let made_of = self.closure(expanded.matched);
+        self.allowance.take(made_of.iter().map(|name| name.len() + OVERHEAD).sum())?;
+        Ok((expanded.text, made_of))
     }
 
     /// `names`, and what the defaults of these are made of.
@@ -195,6 +215,12 @@ impl Scope {
         let mut child = self.clone();
         child.values.extend(self.of_image.clone());
         child
+    }
+
+    /// How many bytes it holds.
+    pub(super) fn size(&self) -> usize {
+        let values = self.values.iter().chain(&self.of_image);
+        values.map(|(name, value)| name.len() + value.text.len() + OVERHEAD).sum()
     }
 
     /// Sets a variable as `ENV` does.

@@ -165,7 +165,8 @@ impl<'d> States<'d> {
         globals: &Globals<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Expanded {
-        let expanded = Lexer::new(self.dockerfile.escape).expand(&written.value, globals);
+        let lexer = Lexer::new(self.dockerfile.escape);
+        let expanded = globals.allowance.expand(lexer, &written.value, globals);
         expanded.unwrap_or_else(|error| {
             let message = format!("`{}` cannot be expanded", written.value);
             let diagnostic = Diagnostic::error(message);

@@ -66,7 +66,7 @@ impl<'d> Walk<'_, 'd> {
     pub(super) fn stage(&mut self, index: usize) {
         let states = self.states;
         let state = states.get(index);
-        let Some(stage) = state.stage else { return };
+        let Some(stage) = state.stage.filter(|_| !self.globals.allowance.is_spent()) else { return };
         if let Some(context) = &state.replaced_by {
             let span = stage.name.as_ref().map_or(stage.base.span, |name| name.span);
             self.whole_reference(state, Some(context.clone()), span);
@@ -74,6 +74,10 @@ impl<'d> Walk<'_, 'd> {
         }
         for name in &state.used {
             self.arguments.note_global(self.globals, name, None);
+        }
+        let inherited = state.parent.and_then(|parent| self.scopes.get(&parent)).map_or(0, Scope::size);
+        if !self.is_allowed(stage.from.span, inherited) {
+            return;
         }
         let base = self.base(state);
         let scope = match state.parent.and_then(|parent| self.scopes.get(&parent)) {
@@ -132,6 +136,10 @@ impl<'d> Walk<'_, 'd> {
     }
 
     fn step(&mut self, here: Here<'_, 'd>, number: usize) {
+        // That was told, and whatever else is said of the file is guesswork.
+        if self.globals.allowance.is_spent() {
+            return;
+        }
         let instruction = &here.step.instruction;
         let names: Vec<Option<String>> =
             here.step.reads.iter().map(|read| read.map(|index| self.name(index))).collect();
@@ -168,8 +176,8 @@ impl<'d> Walk<'_, 'd> {
     }
 
     fn expand(&mut self, here: Here<'_, 'd>, lexer: Lexer, text: &str, span: Span) -> Option<Expanded> {
-        let expanded = lexer.expand(text, self.scope(here));
-        match expanded {
+        let globals = self.globals;
+        match globals.allowance.expand(lexer, text, self.scope(here)) {
             Ok(expanded) => Some(expanded),
             Err(error) => {
                 let keyword = here.step.instruction.keyword;
@@ -177,6 +185,21 @@ impl<'d> Walk<'_, 'd> {
                 self.refuse(here.span(span), message, error.to_string(), error.help());
                 None
             }
+        }
+    }
+
+    /// Whether variables may take so many bytes more; it is told when they may not.
+    fn is_allowed(&mut self, span: Span, bytes: usize) -> bool {
+        let taken = self.globals.allowance.take(bytes);
+        if let Err(error) = &taken {
+            self.refuse(span, "there are too many variables", error.to_string(), error.help());
+        }
+        taken.is_ok()
+    }
+
+    fn set(&mut self, here: Here<'_, 'd>, span: Span, name: &str, text: String, is_certain: bool) {
+        if self.is_allowed(span, name.len() + text.len()) {
+            self.scope(here).set(name.to_owned(), text, is_certain);
         }
     }
 
@@ -189,18 +212,21 @@ impl<'d> Walk<'_, 'd> {
         let span = here.span(argument.name.span);
         if let Some(given) = self.request.args.get(name) {
             self.arguments.note(name, Rank::Given, Some(given.clone()), Some(span));
-            let given = given.clone();
-            self.scope(here).set(name.clone(), given, true);
+            self.set(here, span, name, given.clone(), true);
             return;
         }
         if let Some(default) = &argument.default {
-            let Some(expanded) = self.expand(here, self.lexer(), default, span) else { return };
+            let Some(expanded) = self.expand(here, self.lexer(), default, span) else {
+                // What is made of it is no second mistake.
+                self.set(here, span, name, default.clone(), false);
+                return;
+            };
             self.arguments.note(name, Rank::Default, Some(expanded.text.clone()), Some(span));
-            self.scope(here).set(name.clone(), expanded.text, expanded.uncertain.is_empty());
+            self.set(here, span, name, expanded.text, expanded.uncertain.is_empty());
             return;
         }
         match self.arguments.note_global(self.globals, name, Some(span)) {
-            Some(value) => self.scope(here).set(name.clone(), value, true),
+            Some(value) => self.set(here, span, name, value, true),
             None => self.arguments.note(name, Rank::None, None, Some(span)),
         }
     }
@@ -210,13 +236,18 @@ impl<'d> Walk<'_, 'd> {
         let mut values = Vec::new();
         for pair in pairs {
             let Some(name) = self.expand(here, self.lexer(), &pair.name, pair.span) else { continue };
-            let Some(value) = self.expand(here, self.lexer(), &pair.value, pair.span) else { continue };
+            let Some(value) = self.expand(here, self.lexer(), &pair.value, pair.span) else {
+                values.push((name.text, pair.value.clone(), false));
+                continue;
+            };
             let is_certain = value.uncertain.is_empty() && name.uncertain.is_empty();
             values.push((name.text, value.text, is_certain));
         }
         if here.step.instruction.keyword == Keyword::Env {
             for (name, value, is_certain) in values {
-                self.scope(here).set_in_image(name, value, is_certain);
+                if self.is_allowed(here.whole(), 2 * (name.len() + value.len())) {
+                    self.scope(here).set_in_image(name, value, is_certain);
+                }
             }
         }
     }
@@ -270,8 +301,7 @@ impl<'d> Walk<'_, 'd> {
         let sources: Vec<(Expanded, Span)> = copy.sources.iter().filter_map(&mut expand).collect();
         expand(&copy.destination);
         for file in copy.inline.iter().filter(|file| file.expand) {
-            let lexer = Lexer { ignores_quotes: true, ..Lexer::new('\\') };
-            self.expand(here, lexer, &file.content, file.span);
+            self.expand(here, Lexer::of_file(), &file.content, file.span);
         }
         self.check_mode(mode);
         self.check_checksum(checksum, &sources);
@@ -371,10 +401,10 @@ impl<'d> Walk<'_, 'd> {
         }
         for (raw, read) in run.mounts.iter().zip(&here.step.reads) {
             let mut uncertain_names = BTreeSet::new();
-            let lexer = self.lexer();
+            let (globals, lexer) = (self.globals, self.lexer());
             let scope = self.scope(here);
             let mount = mount::read(&raw.text.value, |value| {
-                let expanded = lexer.expand(value, scope);
+                let expanded = globals.allowance.expand(lexer, value, scope);
                 let expanded = expanded.map_err(|error| MountError {
                     message: error.to_string(),
                     help: Some(error.help().to_owned()),

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::expansion_error::{DEEPEST, ExpansionError};
 use super::pattern::{self, PatternError};
 
 /// The variables that an expansion sees.
@@ -53,52 +54,12 @@ impl Expanded {
     }
 }
 
-/// How many substitutions may stand within each other. BuildKit's own limit is its memory.
-const DEEPEST: usize = 250;
+/// So many bytes variables add to a value at the most: Linux gives no program a longer variable. Each value
+/// may be made of others, so that 30 lines could ask for all memory; BuildKit's own limit is its memory.
+const MOST_ADDED: usize = 128 << 10;
 
-/// Why a text cannot be expanded.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ExpansionError {
-    /// A quote or a brace that nothing closes.
-    #[error("`{0}` is not closed")]
-    NotClosed(char),
-    /// Braces within braces, deeper than anybody writes.
-    #[error("more than {DEEPEST} substitutions within each other")]
-    TooDeep,
-    /// `${}` and the like.
-    #[error("bad substitution: a name is expected after `${{`")]
-    BadSubstitution,
-    /// A modifier that BuildKit does not know.
-    #[error("unsupported modifier `{0}` in a substitution")]
-    Modifier(String),
-    /// `${name:?message}`.
-    #[error("{name}: {message}")]
-    Required {
-        /// The variable.
-        name: String,
-        /// What the text says of it.
-        message: String,
-    },
-    /// A pattern that cannot be used.
-    #[error(transparent)]
-    Pattern(#[from] PatternError),
-}
-
-impl ExpansionError {
-    /// How to put it right.
-    pub fn help(&self) -> &'static str {
-        match self {
-            Self::NotClosed(_) => "close it, or write the escape character before it",
-            Self::TooDeep => "give the inner ones names of their own, with `ARG`",
-            Self::BadSubstitution => "write `${NAME}`, or the escape character before the `$`",
-            Self::Modifier(_) => {
-                "the modifiers are `:-`, `-`, `:+`, `+`, `:?`, `?`, `#`, `##`, `%`, `%%`, `/` and `//`"
-            }
-            Self::Required { .. } => "set it: with `ARG` or `ENV`, or as a build argument",
-            Self::Pattern(_) => "only `*`, `?` and the backslash itself can follow a backslash here",
-        }
-    }
-}
+/// So many bytes variables add to a file that stands in the Dockerfile at the most.
+const MOST_ADDED_TO_FILE: usize = 16 << 20;
 
 /// Whether no letter of `text` means anything but itself, whatever variables there are.
 pub fn is_plain(text: &str, escape: char) -> bool {
@@ -118,18 +79,32 @@ pub struct Lexer {
     pub ignores_quotes: bool,
     /// Whether variables that are not set stay as they are written.
     pub keeps_unset: bool,
+    /// How many bytes longer than its text a result may be.
+    pub most_added: usize,
 }
 
 impl Lexer {
     /// A lexer that resolves everything.
     pub fn new(escape: char) -> Self {
-        Self { escape, keeps_quotes: false, keeps_escapes: false, ignores_quotes: false, keeps_unset: false }
+        Self {
+            escape,
+            keeps_quotes: false,
+            keeps_escapes: false,
+            ignores_quotes: false,
+            keeps_unset: false,
+            most_added: MOST_ADDED,
+        }
+    }
+
+    /// The lexer for a file that stands in the Dockerfile.
+    pub fn of_file() -> Self {
+        Self { ignores_quotes: true, most_added: MOST_ADDED_TO_FILE, ..Self::new('\\') }
     }
 
     /// Expands `text`.
     ///
     /// # Errors
-    /// When BuildKit refuses the text.
+    /// When BuildKit refuses the text; when the result is longer than it may be.
     pub fn expand(self, text: &str, variables: &dyn Variables) -> Result<Expanded, ExpansionError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if is_plain(text, self.escape) {
@@ -140,6 +115,7 @@ impl Lexer {
             keeps_escapes: self.keeps_escapes,
             variables,
             letters: text.chars().collect(),
+            most: text.len() + self.most_added,
             at: 0,
             depth: 0,
             word: String::new(),
@@ -155,6 +131,8 @@ struct Reader<'v> {
     keeps_escapes: bool,
     variables: &'v dyn Variables,
     letters: Vec<char>,
+    /// No text that is made on the way is longer, in bytes.
+    most: usize,
     at: usize,
     /// How many braces are open.
     depth: usize,
@@ -215,6 +193,7 @@ impl Reader<'_> {
                     words.in_word = true;
                 }
                 text += &piece;
+                self.check(&text)?;
             } else if self.plain(&mut text, &mut words).is_none() {
                 break;
             }
@@ -222,6 +201,13 @@ impl Reader<'_> {
         match stop {
             Some(stop) => Err(ExpansionError::NotClosed(if stop == '}' { '{' } else { stop })),
             None => Ok((text, self.finish(words))),
+        }
+    }
+
+    fn check(&self, text: &str) -> Result<(), ExpansionError> {
+        match text.len() > self.most {
+            true => Err(ExpansionError::TooLong { length: text.len(), most_added: self.lexer.most_added }),
+            false => Ok(()),
         }
     }
 
@@ -299,7 +285,10 @@ impl Reader<'_> {
                     self.quote(&mut text);
                     return Ok(text);
                 }
-                Some('$') => text += &self.dollar()?,
+                Some('$') => {
+                    text += &self.dollar()?;
+                    self.check(&text)?;
+                }
                 Some(letter) => {
                     self.at += 1;
                     self.inside_double_quotes(letter, &mut text);
@@ -428,7 +417,12 @@ impl Reader<'_> {
         let (replacement, _) = self.until(Some('}'), true)?;
         match self.value(name) {
             None if self.lexer.keeps_unset => Ok(format!("${{{name}/{pattern}/{replacement}}}")),
-            value => Ok(pattern::replace(&pattern, &value.unwrap_or_default(), &replacement, all)?),
+            value => {
+                let value = value.unwrap_or_default();
+                let replaced = pattern::replace(&pattern, &value, &replacement, all, self.most)?;
+                self.check(&replaced)?;
+                Ok(replaced)
+            }
         }
     }
 

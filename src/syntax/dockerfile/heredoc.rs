@@ -3,7 +3,8 @@
 //! A line is read as a shell would read it (BuildKit's `heredocsFromLine`), always with `\` as the
 //! escape character. A line that cannot be read that way names none: that is the shell's affair.
 
-use super::expansion::{ExpansionError, Lexer, NoVariables};
+use super::expansion::{Lexer, NoVariables};
+use super::expansion_error::ExpansionError;
 use super::model::Heredoc;
 
 /// The heredocs that `line` names, in order, still without content.

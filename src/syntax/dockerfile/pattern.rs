@@ -1,8 +1,8 @@
 //! Patterns of `${name#pattern}`, `${name%pattern}` and `${name/pattern/replacement}`.
 //!
 //! BuildKit turns them into regular expressions (`shell/lex.go`): `*` is any text, `?` one
-//! character, neither crosses a line end, `\` takes the meaning from `*`, `?` and `\`. Such a pattern
-//! is short and a value shorter, so all ends of a match are found by walking both once.
+//! character, neither crosses a line end, `\` takes the meaning from `*`, `?` and `\`. All ends of a match
+//! are found by walking both once, with no more than the places that are reached at hand.
 
 /// Why a pattern cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,17 +35,19 @@ pub(super) fn trim_suffix(pattern: &str, value: &str, longest: bool) -> Result<S
     Ok(trimmed.chars().rev().collect())
 }
 
-/// `value` with the first match, or with every match, of `pattern` replaced.
+/// `value` with the first match, or with every match, of `pattern` replaced. It is given up, unfinished, as
+/// soon as it is longer than `most` bytes.
 pub(super) fn replace(
     pattern: &str,
     value: &str,
     replacement: &str,
     all: bool,
+    most: usize,
 ) -> Result<String, PatternError> {
     let compiled = Pattern::compile(pattern)?;
     let letters: Vec<char> = value.chars().collect();
     Ok(if all {
-        compiled.replace_all(&letters, replacement)
+        compiled.replace_all(&letters, replacement, most)
     } else {
         compiled.replace_first(&letters, replacement)
     })
@@ -88,16 +90,27 @@ impl Pattern {
 
     /// Where a match that begins at `start` ends.
     fn end(&self, letters: &[char], start: usize, longest: bool) -> Option<usize> {
-        let mut reached = vec![false; letters.len() + 1];
-        reached[start] = true;
+        let mut reached = vec![start];
         for token in &self.0 {
             reached = step(*token, letters, &reached);
         }
-        if longest { reached.iter().rposition(|at| *at) } else { reached.iter().position(|at| *at) }
+        if longest { reached.last().copied() } else { reached.first().copied() }
     }
 
     fn find(&self, letters: &[char], from: usize) -> Option<(usize, usize)> {
-        (from..=letters.len()).find_map(|start| Some((start, self.end(letters, start, true)?)))
+        let mut start = from;
+        while start <= letters.len() {
+            if let Some(end) = self.end(letters, start, true) {
+                return Some((start, end));
+            }
+            // What begins with any text and is not found here is not found further on in this line.
+            let skipped = match self.0.first() {
+                Some(Token::Any) => letters[start..].iter().position(|letter| *letter == '\n')?,
+                _ => 0,
+            };
+            start += skipped + 1;
+        }
+        None
     }
 
     fn replace_first(&self, letters: &[char], replacement: &str) -> String {
@@ -112,17 +125,18 @@ impl Pattern {
     }
 
     /// As Go's `Regexp.ReplaceAllString` does it, `$` in the replacement included.
-    fn replace_all(&self, letters: &[char], replacement: &str) -> String {
+    fn replace_all(&self, letters: &[char], replacement: &str, most: usize) -> String {
         let mut result = String::new();
         let mut copied = 0;
         let mut from = 0;
         while from <= letters.len()
+            && result.len() <= most
             && let Some((start, end)) = self.find(letters, from)
         {
             result.extend(&letters[copied..start]);
             if end > copied || start == 0 {
                 let matched: String = letters[start..end].iter().collect();
-                result += &fill_in(replacement, &matched);
+                result += &fill_in(replacement, &matched, most);
             }
             copied = end;
             from = end.max(from + 1);
@@ -132,31 +146,36 @@ impl Pattern {
     }
 }
 
-fn step(token: Token, letters: &[char], reached: &[bool]) -> Vec<bool> {
-    let mut next = vec![false; reached.len()];
-    let mut open = false;
-    for (at, here) in reached.iter().copied().enumerate() {
-        match token {
-            Token::Any => {
-                open |= here;
-                next[at] = open;
-                open &= letters.get(at).is_some_and(|letter| *letter != '\n');
+/// The places that are reached through `token` from those of `reached`, sorted as they are.
+fn step(token: Token, letters: &[char], reached: &[usize]) -> Vec<usize> {
+    let is_in_line = |at: &usize| letters.get(*at).is_some_and(|letter| *letter != '\n');
+    let places = reached.iter().copied();
+    match token {
+        Token::One => places.filter(is_in_line).map(|at| at + 1).collect(),
+        Token::Letter(wanted) => {
+            places.filter(|at| letters.get(*at) == Some(&wanted)).map(|at| at + 1).collect()
+        }
+        Token::Any => {
+            let mut next: Vec<usize> = Vec::new();
+            for place in places {
+                let is_reached = next.last().is_some_and(|last| *last >= place);
+                if !is_reached {
+                    let rest = (place..letters.len()).take_while(is_in_line).map(|at| at + 1);
+                    next.push(place);
+                    next.extend(rest);
+                }
             }
-            Token::One if here && letters.get(at).is_some_and(|letter| *letter != '\n') => {
-                next[at + 1] = true;
-            }
-            Token::Letter(wanted) if here && letters.get(at) == Some(&wanted) => next[at + 1] = true,
-            Token::One | Token::Letter(_) => {}
+            next
         }
     }
-    next
 }
 
-/// Go's replacement templates: `$0` is the match, `$$` a dollar, any other name is nothing.
-fn fill_in(template: &str, matched: &str) -> String {
+/// Go's replacement templates: `$0` is the match, `$$` a dollar, any other name is nothing. It is given up as
+/// soon as it is longer than `most` bytes.
+fn fill_in(template: &str, matched: &str, most: usize) -> String {
     let mut result = String::new();
     let mut rest = template;
-    while let Some(at) = rest.find('$') {
+    while let Some(at) = rest.find('$').filter(|_| result.len() <= most) {
         result += &rest[..at];
         rest = &rest[at + 1..];
         if let Some(after) = rest.strip_prefix('$') {
@@ -200,10 +219,10 @@ mod tests {
         check(trim_suffix("\\*", "a*", true), "a");
         check(trim_prefix("?", "äb", true), "b");
         check(trim_prefix("\\a", "a", true), "invalid escape `\\a` in the pattern `\\a`");
-        check(replace("o", "foo", "0", false), "f0o");
-        check(replace("o", "foo", "0", true), "f00");
-        check(replace("*", "foo", "x", true), "x");
-        check(replace("o*", "foo", "<$0>", true), "f<oo>");
-        check(replace("", "ab", "-", true), "-a-b-");
+        check(replace("o", "foo", "0", false, 1000), "f0o");
+        check(replace("o", "foo", "0", true, 1000), "f00");
+        check(replace("*", "foo", "x", true, 1000), "x");
+        check(replace("o*", "foo", "<$0>", true, 1000), "f<oo>");
+        check(replace("", "ab", "-", true, 1000), "-a-b-");
     }
 }
