@@ -40,7 +40,7 @@ use started::Probe;
 const BY_HAND: &str = "labs";
 
 /// How many cases are run in each engine, where nobody says.
-const RUNS: usize = 32;
+const RUNS: usize = 20;
 
 /// How many cases are in an engine's store at a time.
 const RUN_AT_ONCE: usize = 48;
