@@ -39,16 +39,17 @@ fn has_value(bytes: &[u8]) -> bool {
     has(bytes, VALUE.as_bytes())
 }
 
-/// The processes whose words have the value in them, and those whose environment has: `PID NAME FILE`.
+/// The processes whose words have the value in them, and those whose environment has: `FILE of WORDS`. One that ends
+/// or becomes another program between the reads is left for the next look, since nobody could say whose it was.
 fn telling_processes() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for process in fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path()) {
-        for file in ["cmdline", "environ"] {
-            if fs::read(process.join(file)).is_ok_and(|bytes| has_value(&bytes)) {
-                let words = fs::read(process.join("cmdline")).unwrap_or_default();
-                let words = String::from_utf8_lossy(&words).replace('\0', " ");
-                found.insert(format!("{file} of {words}"));
-            }
+        let read = |file: &str| fs::read(process.join(file)).unwrap_or_default();
+        let words = read("cmdline");
+        let has_it = [("cmdline", has_value(&words)), ("environ", has_value(&read("environ")))];
+        if read("cmdline") == words {
+            let words = String::from_utf8_lossy(&words).replace('\0', " ");
+            found.extend(has_it.iter().filter(|it| it.1).map(|it| format!("{} of {words}", it.0)));
         }
     }
     found
