@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** where it is not clear what was before, everything is affected, and somebody is told why.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 
 use crate::graph::affected::{self, Affected, Aside, Cause};
@@ -135,7 +136,11 @@ pub fn affected(
     let comparison = Comparison::new(repository, &base, head.as_ref())?;
     comparison.read_all()?;
     let differences = comparison.differences()?;
-    let has_same = |loaded: &Loaded| has_the_same_targets(&comparison, loaded, &differences);
+    let has_its_places = OnceCell::new();
+    let has_same = |loaded: &Loaded| {
+        has_the_same_texts(&comparison, loaded, &differences)
+            && *has_its_places.get_or_init(|| has_its_places_in(&comparison, loaded, &differences))
+    };
     let mut newer =
         Side::of_touched(&comparison.head, asked, &differences, has_same).map_err(Trouble::Wrong)?;
     let is_same = newer.unknown.is_empty() && has_same(&newer.loaded);
@@ -215,8 +220,8 @@ fn check_patterns(older: Option<&Side>, newer: &Side) -> Result<(), Trouble> {
 
 /// Whether the older side is sure to have the very targets of the newer one, as far as texts were read: every
 /// one of them is the same, nothing decides that there are others, and git was asked nothing that has another
-/// answer.
-fn has_the_same_targets(comparison: &Comparison, loaded: &Loaded, differences: &Differences) -> bool {
+/// answer. What the targets name is left to [`has_its_places_in`].
+fn has_the_same_texts(comparison: &Comparison, loaded: &Loaded, differences: &Differences) -> bool {
     let head = &comparison.head;
     if !differences.are_files || !loaded.git.is_empty() || head.has_dangling_text() {
         return false;
@@ -230,15 +235,12 @@ fn has_the_same_targets(comparison: &Comparison, loaded: &Loaded, differences: &
     }
     let texts = if differences.folders.is_empty() { Vec::new() } else { head.texts() };
     let is_inside = |text: &WorkspacePath, folder| text.strip_prefix(folder).is_some();
-    if differences.folders.iter().any(|folder| texts.iter().any(|text| is_inside(text, folder))) {
-        return false;
-    }
-    has_its_places(comparison, loaded, differences)
+    !differences.folders.iter().any(|folder| texts.iter().any(|text| is_inside(text, folder)))
 }
 
 /// Whether the older side has every file and every folder that a target of the newer one names, whatever is in
 /// them.
-fn has_its_places(comparison: &Comparison, loaded: &Loaded, differences: &Differences) -> bool {
+fn has_its_places_in(comparison: &Comparison, loaded: &Loaded, differences: &Differences) -> bool {
     let Comparison { base, head, .. } = comparison;
     let builds = || loaded.targets.values().iter().filter_map(|target| target.build());
     let differ: HashSet<&WorkspacePath> = differences.paths.iter().collect();

@@ -37,18 +37,18 @@ type Cells<Value> = Mutex<HashMap<WorkspacePath, Arc<OnceLock<Value>>>>;
 type Parsed<Value> = Result<Value, Vec<Diagnostic>>;
 
 /// The parsed files of one snapshot, shared by threads.
-pub struct Dockerfiles<'s> {
-    snapshot: &'s Snapshot,
+pub struct Dockerfiles {
+    snapshot: Snapshot,
     dockerfiles: Cells<Parsed<ParsedDockerfile>>,
     ignore_files: Cells<Parsed<Option<Arc<IgnoreRules>>>>,
     bounds: Cells<Option<Arc<Bounds>>>,
 }
 
-impl<'s> Dockerfiles<'s> {
+impl Dockerfiles {
     /// Knows nothing of `snapshot` at first.
-    pub fn new(snapshot: &'s Snapshot) -> Self {
+    pub fn new(snapshot: &Snapshot) -> Self {
         let (dockerfiles, ignore_files, bounds) = Default::default();
-        Self { snapshot, dockerfiles, ignore_files, bounds }
+        Self { snapshot: snapshot.clone(), dockerfiles, ignore_files, bounds }
     }
 
     /// The Dockerfile at `path`.

@@ -35,7 +35,7 @@ use crate::types::workspace_path::WorkspacePath;
 pub(super) struct Surroundings<'s> {
     pub(super) loaded: &'s Loaded,
     pub(super) published: &'s Published,
-    pub(super) dockerfiles: &'s Dockerfiles<'s>,
+    pub(super) dockerfiles: &'s Dockerfiles,
     /// What the builder itself runs on.
     pub(super) build_platform: &'s Platform,
 }

@@ -50,7 +50,7 @@ pub struct Materials<'m> {
     /// The names under which they are spoken of.
     pub published: &'m Published,
     /// The Dockerfiles.
-    pub dockerfiles: &'m Dockerfiles<'m>,
+    pub dockerfiles: &'m Dockerfiles,
 }
 
 /// The graph of `wanted`, and everything that is wrong with it. With an error among the diagnostics

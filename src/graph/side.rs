@@ -2,6 +2,7 @@
 //!
 //! Nothing is hashed yet: which views have to be looked at is known when both sides are there.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::dockerfiles::Dockerfiles;
@@ -48,6 +49,31 @@ pub struct Side {
     pub unknown: Vec<(String, Vec<Diagnostic>)>,
     /// Whether targets that are wanted, and the same on both sides, are left out of the graph.
     pub is_part: bool,
+    /// What was read on the way. It is kept for as long as the rest, which is mostly the end of the program: to
+    /// free it takes a while.
+    pub read: Read,
+}
+
+/// What a graph is made with.
+pub struct Read {
+    published: Published,
+    dockerfiles: Dockerfiles,
+}
+
+impl Read {
+    fn new(snapshot: &Snapshot, loaded: &Loaded) -> Self {
+        Self { published: Published::new(&loaded.targets), dockerfiles: Dockerfiles::new(snapshot) }
+    }
+
+    fn materials<'m>(&'m self, loaded: &'m Loaded) -> Materials<'m> {
+        Materials { loaded, published: &self.published, dockerfiles: &self.dockerfiles }
+    }
+}
+
+impl fmt::Debug for Read {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Read").finish_non_exhaustive()
+    }
 }
 
 /// What there is to choose from: all targets, and those that are wanted of them.
@@ -65,9 +91,8 @@ impl Side {
     /// Everything that is wrong with its files.
     pub fn of(snapshot: &Snapshot, asked: &Asked<'_>) -> Result<Self, Vec<Diagnostic>> {
         let choice = Choice::of(snapshot, asked)?;
-        let (published, dockerfiles) = (Published::new(&choice.loaded.targets), Dockerfiles::new(snapshot));
-        let graph = choice.graph(&published, &dockerfiles, &choice.targets);
-        choice.side(graph, false)
+        let read = Read::new(snapshot, &choice.loaded);
+        choice.whole(read)
     }
 
     /// The labels of what is wanted.
@@ -91,18 +116,16 @@ impl Side {
         has_same: impl Fn(&Loaded) -> bool,
     ) -> Result<Self, Vec<Diagnostic>> {
         let choice = Choice::of(snapshot, asked)?;
-        let (published, dockerfiles) = (Published::new(&choice.loaded.targets), Dockerfiles::new(snapshot));
+        let read = Read::new(snapshot, &choice.loaded);
         if choice.unknown.is_empty() && has_same(&choice.loaded) {
-            let materials =
-                Materials { loaded: &choice.loaded, published: &published, dockerfiles: &dockerfiles };
+            let materials = read.materials(&choice.loaded);
             let targets = touched(materials, snapshot, &choice.targets, differences);
             if has_same(&choice.loaded) {
-                let graph = choice.graph(&published, &dockerfiles, &targets);
-                return choice.side(graph, true);
+                let graph = choice.graph(&read, &targets);
+                return choice.side(graph, read, true);
             }
         }
-        let graph = choice.graph(&published, &dockerfiles, &choice.targets);
-        choice.side(graph, false)
+        choice.whole(read)
     }
 }
 
@@ -116,20 +139,21 @@ impl<'c> Choice<'c> {
         Ok(Self { asked, loaded, targets, unknown })
     }
 
-    fn graph(
-        &self,
-        published: &Published,
-        dockerfiles: &Dockerfiles<'_>,
-        targets: &[TargetId],
-    ) -> (Graph, Vec<Diagnostic>) {
+    fn graph(&self, read: &Read, targets: &[TargetId]) -> (Graph, Vec<Diagnostic>) {
         let Asked { platforms, build_platform, .. } = *self.asked;
-        let materials = Materials { loaded: &self.loaded, published, dockerfiles };
-        expand::expand_from(materials, Wanted { targets, platforms, build_platform })
+        expand::expand_from(read.materials(&self.loaded), Wanted { targets, platforms, build_platform })
+    }
+
+    /// The side with the graph of everything that is wanted.
+    fn whole(self, read: Read) -> Result<Side, Vec<Diagnostic>> {
+        let graph = self.graph(&read, &self.targets);
+        self.side(graph, read, false)
     }
 
     fn side(
         self,
         (graph, problems): (Graph, Vec<Diagnostic>),
+        read: Read,
         is_part: bool,
     ) -> Result<Side, Vec<Diagnostic>> {
         let mut warnings = self.loaded.diagnostics.clone();
@@ -144,6 +168,7 @@ impl<'c> Choice<'c> {
             warnings,
             unknown: self.unknown,
             is_part,
+            read,
         })
     }
 }

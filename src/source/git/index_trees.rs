@@ -29,11 +29,52 @@ const MODE: usize = 24;
 const EXTENDED: u16 = 0x4000;
 const STAGE: u16 = 0x3000;
 
-/// The trees of the index that belongs to the checkout around `folder`, with ids of `id_length` bytes. None
-/// where there is no index that can be read.
-pub(super) fn around(folder: &Path, id_length: usize) -> Vec<(ObjectId, Tree)> {
-    let index = folder.ancestors().find_map(git_folder).and_then(|git| fs::read(git.join("index")).ok());
-    index.map_or_else(Vec::new, |bytes| of(&bytes, id_length))
+/// A tree that was made.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Made {
+    /// The hash of its bytes.
+    pub(super) id: ObjectId,
+    /// What it holds.
+    pub(super) tree: Tree,
+    /// Whether a package may lie in it or below it; `None` where the index lists not all that is below.
+    pub(super) holds_packages: Option<bool>,
+}
+
+/// The index of a checkout.
+pub(super) struct Index {
+    bytes: Vec<u8>,
+    id_length: usize,
+}
+
+impl Index {
+    /// The index that belongs to the checkout around `folder`, with ids of `id_length` bytes. `None` where there
+    /// is none that can be read.
+    pub(super) fn around(folder: &Path, id_length: usize) -> Option<Self> {
+        let git = folder.ancestors().find_map(git_folder)?;
+        Some(Self { bytes: fs::read(git.join("index")).ok()?, id_length })
+    }
+
+    /// How many files it says to have, which may be wrong: no more than its bytes have room for.
+    pub(super) fn count(&self) -> usize {
+        let said = Entries::of(&self.bytes, self.id_length).map_or(0, |entries| entries.left as usize);
+        said.min(self.bytes.len() / (FACTS + self.id_length))
+    }
+
+    /// Gives the trees that its entries make to `each`, as far as it can be read; what is in a tree before the
+    /// tree.
+    pub(super) fn trees(&self, each: impl FnMut(Made)) {
+        let mut maker = Maker::new(self.id_length, each);
+        if let Some(mut entries) = Entries::of(&self.bytes, self.id_length) {
+            maker.open(b"");
+            while let Some(entry) = entries.next() {
+                // What a merge left open stands in no tree.
+                if let Some((mode, id)) = entry {
+                    maker.add(&entries.path, mode, id);
+                }
+            }
+        }
+        maker.finish();
+    }
 }
 
 /// Where git keeps what belongs to the checkout in `folder`, should one begin there: a folder, or what a file
@@ -45,21 +86,6 @@ fn git_folder(folder: &Path) -> Option<PathBuf> {
     }
     let text = fs::read_to_string(git).ok()?;
     Some(folder.join(text.strip_prefix("gitdir: ")?.trim_end_matches('\n')))
-}
-
-/// The trees that the entries of an index make, as far as it can be read.
-fn of(index: &[u8], id_length: usize) -> Vec<(ObjectId, Tree)> {
-    let mut maker = Maker { id_length, ..Maker::default() };
-    if let Some(mut entries) = Entries::of(index, id_length) {
-        maker.open(b"");
-        while let Some(entry) = entries.next() {
-            // What a merge left open stands in no tree.
-            if let Some((mode, id)) = entry {
-                maker.add(&entries.path, mode, id);
-            }
-        }
-    }
-    maker.finish()
 }
 
 /// Reads the entries of an index, one after the other (git's `gitformat-index`).
@@ -132,15 +158,14 @@ fn number(bytes: &[u8]) -> Option<u32> {
 }
 
 /// Makes trees of paths that come in the order of an index, in which what is in a folder stands together.
-#[derive(Default)]
-struct Maker {
+struct Maker<Each> {
     id_length: usize,
     /// The folders that are open, the topmost first, and below them some that are to be used again.
     folders: Vec<Folder>,
     open: usize,
     /// The path of the last one of them that is open.
     path: Vec<u8>,
-    made: Vec<(ObjectId, Tree)>,
+    each: Each,
 }
 
 /// A folder of which more may come.
@@ -151,9 +176,16 @@ struct Folder {
     tree: Tree,
     /// How much of the path is that of the folder above.
     above: usize,
+    /// Whether a package may lie in a folder that is in it, and whether all that lies in those is listed.
+    holds_packages: bool,
+    is_whole: bool,
 }
 
-impl Maker {
+impl<Each: FnMut(Made)> Maker<Each> {
+    fn new(id_length: usize, each: Each) -> Self {
+        Self { id_length, folders: Vec::new(), open: 0, path: Vec::new(), each }
+    }
+
     fn add(&mut self, path: &[u8], mode: Mode, id: ObjectId) {
         // A folder of which the checkout is to have nothing is one entry.
         let path = path.strip_suffix(b"/").unwrap_or(path);
@@ -163,7 +195,10 @@ impl Maker {
             self.close();
         }
         self.open(folder);
-        self.folders[self.open - 1].push(name, mode, id);
+        let folder = &mut self.folders[self.open - 1];
+        folder.push(name, mode, id);
+        folder.holds_packages |= mode == Mode::Submodule;
+        folder.is_whole &= mode != Mode::Folder;
     }
 
     /// Opens what is not open yet of `folder`.
@@ -189,7 +224,8 @@ impl Maker {
         if self.folders.len() == self.open {
             self.folders.push(Folder::default());
         }
-        self.folders[self.open].above = above;
+        let folder = &mut self.folders[self.open];
+        (folder.above, folder.holds_packages, folder.is_whole) = (above, false, true);
         self.open += 1;
     }
 
@@ -198,23 +234,27 @@ impl Maker {
         self.open -= 1;
         let folder = &mut self.folders[self.open];
         let id = hash(&folder.object, self.id_length);
-        self.made.push((id, folder.tree.exact().sorted()));
+        let holds_packages = folder.holds_packages || folder.tree.is_package();
+        let (is_whole, above) = (folder.is_whole, folder.above);
+        let tree = folder.tree.exact().sorted();
+        (self.each)(Made { id, tree, holds_packages: is_whole.then_some(holds_packages) });
         folder.tree.clear();
         folder.object.clear();
-        let above = folder.above;
         if let Some(last) = self.open.checked_sub(1) {
             let begin = if above == 0 { 0 } else { above + 1 };
             let name = self.path.get(begin..).unwrap_or_default();
-            self.folders[last].push(name, Mode::Folder, id);
+            let outer = &mut self.folders[last];
+            outer.push(name, Mode::Folder, id);
+            outer.holds_packages |= holds_packages;
+            outer.is_whole &= is_whole;
             self.path.truncate(above);
         }
     }
 
-    fn finish(mut self) -> Vec<(ObjectId, Tree)> {
+    fn finish(mut self) {
         while self.open > 0 {
             self.close();
         }
-        self.made
     }
 }
 
@@ -268,6 +308,38 @@ mod tests {
     const FILES: &str = "mkdir -p a/b/c a-b a.d e/f && ln -s a g && touch a/b/c/x a/b/y a-b/x a.d/z e/f/n a0 && \
         echo 1 >a/x && chmod +x a/x && touch $(seq 100) a/$(printf %0300d 7 | cut -c1-200) && git add .";
 
+    fn all(index: &Index) -> Vec<Made> {
+        let mut all = Vec::new();
+        index.trees(|made| all.push(made));
+        all
+    }
+
+    /// Whether a package may lie in the topmost folder of the index after `script`, and in its folder `a`.
+    fn check_packages(script: &str, expected: [Option<bool>; 2]) {
+        let folder = tempfile::tempdir().unwrap();
+        let inner =
+            git(folder.path(), &format!("git init -q . && {FILES} && {script} && git write-tree --prefix=a"));
+        let found = all(&Index::around(folder.path(), 20).unwrap());
+        let inner = found.iter().find(|made| made.id.to_string() == inner.trim()).unwrap();
+        assert_eq!([found.last().unwrap().holds_packages, inner.holds_packages], expected, "{script}");
+    }
+
+    #[test]
+    fn packages_are_seen_in_the_folders_above_them() {
+        check_packages("true", [Some(false), Some(false)]);
+        check_packages("touch BUILD.toml && git add .", [Some(true), Some(false)]);
+        check_packages("touch a/b/c/BUILD.toml && git add .", [Some(true), Some(true)]);
+        check_packages("touch e/f/BUILD.toml && git add .", [Some(true), Some(false)]);
+        let submodule = "git update-index --add --cacheinfo 160000,$(printf %040d 7),a/s";
+        check_packages(submodule, [Some(true), Some(true)]);
+        let sparse = "git -c user.name=a -c user.email=b commit -qm x && \
+            git sparse-checkout set --cone --sparse-index a-b";
+        let folder = tempfile::tempdir().unwrap();
+        git(folder.path(), &format!("git init -q . && {FILES} && {sparse}"));
+        let found = all(&Index::around(folder.path(), 20).unwrap());
+        assert_eq!(found.last().unwrap().holds_packages, None);
+    }
+
     /// That every tree that git writes of the index after `script` is found in it, and nothing else is.
     fn check(hash: &str, script: &str, others: usize) {
         let folder = tempfile::tempdir().unwrap();
@@ -278,9 +350,9 @@ mod tests {
         let below = said.lines().filter(|line| line.starts_with("040000"));
         let ids = below.filter_map(|line| line.split([' ', '\t']).nth(2)).chain([root]);
         let ids: Vec<ObjectId> = ids.map(|id| ObjectId::of_hex(id.as_bytes()).unwrap()).collect();
-        let found = around(&folder.path().join("a/b"), root.len() / 2);
+        let found = all(&Index::around(&folder.path().join("a/b"), root.len() / 2).unwrap());
         assert_eq!(found.len(), ids.len() + others, "{script}");
-        let found: HashMap<ObjectId, Tree> = found.into_iter().collect();
+        let found: HashMap<ObjectId, Tree> = found.into_iter().map(|made| (made.id, made.tree)).collect();
         for id in ids {
             let object = git(folder.path(), &format!("git cat-file tree {id} | od -An -v -tx1"));
             let object: Vec<u8> =
@@ -305,22 +377,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         git(folder.path(), &format!("git init -q . && {FILES}"));
         let index = fs::read(folder.path().join(".git/index")).unwrap();
+        let of = |bytes: &[u8], id_length| all(&Index { bytes: bytes.to_vec(), id_length });
         let whole = of(&index, 20);
-        let root = whole.last().unwrap().0;
+        let root = whole.last().unwrap().id;
         for cut in (0..index.len()).step_by(7) {
             let _found = of(&index[..cut], 20);
             let mut changed = index.clone();
             changed[cut] ^= 1 << (cut % 8);
-            for (id, tree) in of(&changed, 20) {
-                let known = whole.iter().find(|(known, _)| *known == id);
-                assert!(known.is_none_or(|(_, known)| *known == tree), "{cut}");
+            for made in of(&changed, 20) {
+                let known = whole.iter().find(|known| known.id == made.id);
+                assert!(known.is_none_or(|known| *known == made), "{cut}");
             }
         }
-        assert!(of(&index, 32).iter().all(|(id, _)| *id != root));
+        assert!(of(&index, 32).iter().all(|made| made.id != root));
         assert_eq!(of(b"", 20), []);
         let empty = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
-        let found = of(b"DIRC\0\0\0\x02\xff\xff\xff\xff", 20);
-        assert_eq!(found.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>(), [empty]);
+        let many = b"DIRC\0\0\0\x02\xff\xff\xff\xff";
+        assert_eq!(of(many, 20).iter().map(|made| made.id.to_string()).collect::<Vec<_>>(), [empty]);
+        assert_eq!(Index { bytes: many.to_vec(), id_length: 20 }.count(), 0);
     }
 
     #[test]
@@ -329,9 +403,11 @@ mod tests {
         for paths in
             [["/", "//"], ["a//b", "a//b/c"], ["a/", "a/b/"], ["", "a"], ["a/b", "/a"], ["b/c", "a/b"]]
         {
-            let mut maker = Maker { id_length: 20, ..Maker::default() };
+            let mut count = 0;
+            let mut maker = Maker::new(20, |_made| count += 1);
             paths.iter().for_each(|path| maker.add(path.as_bytes(), Mode::File, id));
-            assert!(!maker.finish().is_empty(), "{paths:?}");
+            maker.finish();
+            assert!(count > 0, "{paths:?}");
         }
     }
 
@@ -342,8 +418,8 @@ mod tests {
             && git worktree add -q ../other && cd ../other && echo 1 >x && git add x && git write-tree";
         let tree = git(folder.path(), script);
         let found = |checkout: &str| {
-            let found = around(&folder.path().join(checkout), 20);
-            found.iter().any(|(id, _)| id.to_string() == tree.trim())
+            let found = all(&Index::around(&folder.path().join(checkout), 20).unwrap());
+            found.iter().any(|made| made.id.to_string() == tree.trim())
         };
         assert!(found("other") && !found("one"));
     }

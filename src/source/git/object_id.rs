@@ -48,14 +48,6 @@ impl ObjectId {
         &self.bytes[..usize::from(self.length)]
     }
 
-    /// Adds the letters that write it to `text`.
-    pub(super) fn write(&self, text: &mut String) {
-        for byte in self.as_bytes() {
-            text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            text.push(char::from(DIGITS[usize::from(byte & 15)]));
-        }
-    }
-
     /// Its first letters, for people.
     pub fn short(&self) -> String {
         self.to_string()[..SHORT].to_owned()
@@ -117,9 +109,12 @@ impl Hasher for IdHasher {
 
 impl fmt::Display for ObjectId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut letters = String::with_capacity(2 * LONGEST);
-        self.write(&mut letters);
-        formatter.write_str(&letters)
+        let mut letters = [0; 2 * LONGEST];
+        for (pair, byte) in letters.chunks_exact_mut(2).zip(self.as_bytes()) {
+            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        let letters = &letters[..2 * self.as_bytes().len()];
+        formatter.write_str(std::str::from_utf8(letters).expect("digits are letters of UTF-8"))
     }
 }
 

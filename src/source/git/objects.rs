@@ -6,6 +6,7 @@
 //! an older one writes each object by itself.
 
 use std::collections::VecDeque;
+use std::fmt::{Display, Write as _};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,12 +25,15 @@ const PLAIN: [&str; 2] = ["cat-file", "--batch"];
 /// they have room in a pipe, so that git can read them while its answers wait to be read.
 const AT_ONCE: usize = 100;
 
+/// As much as a pipe holds is read at once.
+const READ_AT_ONCE: usize = 64 << 10;
+
 /// An object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Object {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Object<'b> {
     pub(super) id: ObjectId,
     pub(super) kind: ObjectKind,
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: &'b [u8],
 }
 
 /// What an object is.
@@ -54,6 +58,9 @@ struct Process {
     child: Child,
     questions: ChildStdin,
     answers: BufReader<ChildStdout>,
+    /// The line and the bytes of the answer that was read last.
+    line: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl Objects {
@@ -62,15 +69,20 @@ impl Objects {
         Self { git, process: Mutex::default(), is_old: AtomicBool::new(false) }
     }
 
-    /// The object that `name` (an id, or anything that git can resolve) means; `None` when there is none.
-    pub(super) fn find(&self, name: &str) -> Result<Option<Object>, GitError> {
+    /// What `made` makes of the object that `name` (an id, or anything that git can resolve) means; `None` when
+    /// there is none.
+    pub(super) fn find<Found>(
+        &self,
+        name: &str,
+        made: impl Fn(Object<'_>) -> Found,
+    ) -> Result<Option<Found>, GitError> {
         // One line is one question.
         if name.contains('\n') {
             return Ok(None);
         }
         let mut found = None;
-        self.find_each([name.to_owned()], |object| {
-            found = object;
+        self.find_each([name], |object| {
+            found = object.map(&made);
             Vec::new()
         })?;
         Ok(found)
@@ -78,13 +90,13 @@ impl Objects {
 
     /// As [`Self::find`] for each of `names`, none of which has more than one line, in their order. For each
     /// object `visit` gives the names of more that are wanted.
-    pub(super) fn find_each(
+    pub(super) fn find_each<Name: Clone + Display>(
         &self,
-        names: impl IntoIterator<Item = String>,
-        visit: impl FnMut(Option<Object>) -> Vec<String>,
+        names: impl IntoIterator<Item = Name>,
+        visit: impl FnMut(Option<Object<'_>>) -> Vec<Name>,
     ) -> Result<(), GitError> {
         let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-        let names: VecDeque<String> = names.into_iter().collect();
+        let names: VecDeque<Name> = names.into_iter().collect();
         let mut visit = visit;
         loop {
             let mut running = match process.take() {
@@ -93,7 +105,7 @@ impl Objects {
             };
             let is_buffered = running.is_buffered;
             let mut answered = 0;
-            let counted = |object| {
+            let counted = |object: Option<Object<'_>>| {
                 answered += 1;
                 visit(object)
             };
@@ -119,15 +131,16 @@ impl Objects {
         let mut child = command.spawn().map_err(|cause| GitError::NotStarted(cause.to_string()))?;
         let taken = child.stdin.take().zip(child.stdout.take());
         let (questions, answers) = taken.expect("both were asked to be pipes");
-        Ok(Process { is_buffered, child, questions, answers: BufReader::new(answers) })
+        let answers = BufReader::with_capacity(READ_AT_ONCE, answers);
+        Ok(Process { is_buffered, child, questions, answers, line: Vec::new(), bytes: Vec::new() })
     }
 }
 
 impl Process {
-    fn ask(
+    fn ask<Name: Display>(
         &mut self,
-        mut wanted: VecDeque<String>,
-        mut visit: impl FnMut(Option<Object>) -> Vec<String>,
+        mut wanted: VecDeque<Name>,
+        mut visit: impl FnMut(Option<Object<'_>>) -> Vec<Name>,
     ) -> io::Result<()> {
         let mut unanswered = 0;
         loop {
@@ -145,14 +158,12 @@ impl Process {
         }
     }
 
-    fn lines(&self, names: impl Iterator<Item = String>) -> String {
+    fn lines(&self, names: impl Iterator<Item: Display>) -> String {
         let mut lines = String::new();
+        let command = if self.is_buffered { "contents " } else { "" };
         for name in names {
-            if self.is_buffered {
-                lines.push_str("contents ");
-            }
-            lines.push_str(&name);
-            lines.push('\n');
+            // A text takes whatever is written to it.
+            let _never = writeln!(lines, "{command}{name}");
         }
         if self.is_buffered {
             lines.push_str("flush\n");
@@ -160,10 +171,10 @@ impl Process {
         lines
     }
 
-    fn answer(&mut self) -> io::Result<Option<Object>> {
-        let mut line = Vec::new();
-        self.answers.read_until(b'\n', &mut line)?;
-        let Some(line) = line.strip_suffix(b"\n") else {
+    fn answer(&mut self) -> io::Result<Option<Object<'_>>> {
+        self.line.clear();
+        self.answers.read_until(b'\n', &mut self.line)?;
+        let Some(line) = self.line.strip_suffix(b"\n") else {
             return Err(io::ErrorKind::UnexpectedEof.into());
         };
         if line.ends_with(b" missing") || line.ends_with(b" ambiguous") {
@@ -173,10 +184,10 @@ impl Process {
             let line = String::from_utf8_lossy(line).into_owned();
             return Err(io::Error::new(io::ErrorKind::InvalidData, line));
         };
-        let mut bytes = vec![0; size];
-        self.answers.read_exact(&mut bytes)?;
+        self.bytes.resize(size, 0);
+        self.answers.read_exact(&mut self.bytes)?;
         self.answers.read_exact(&mut [0])?;
-        Ok(Some(Object { id, kind, bytes }))
+        Ok(Some(Object { id, kind, bytes: &self.bytes }))
     }
 
     fn why_it_failed(mut self, cause: &io::Error) -> GitError {
@@ -240,12 +251,12 @@ mod tests {
             let objects = Objects::new(Git::in_folder(folder.path()));
             objects.is_old.store(is_old, Ordering::Relaxed);
             let mut found = Vec::new();
-            let visit = |object: Option<Object>| {
-                found.push(object.map(|object| (object.id, object.bytes)));
+            let visit = |object: Option<Object<'_>>| {
+                found.push(object.map(|object| (object.id, object.bytes.to_vec())));
                 Vec::new()
             };
             objects.find_each(names.clone(), visit).unwrap();
-            assert_eq!(objects.find(&tree).unwrap().unwrap().kind, ObjectKind::Tree);
+            assert_eq!(objects.find(&tree, |object| object.kind).unwrap(), Some(ObjectKind::Tree));
             found
         };
         let all = found(false);
@@ -258,6 +269,7 @@ mod tests {
     #[test]
     fn without_a_repository_git_says_so() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(Objects::new(Git::in_folder(folder.path())).find("HEAD"), Err(GitError::NoRepository));
+        let objects = Objects::new(Git::in_folder(folder.path()));
+        assert_eq!(objects.find("HEAD", |object| object.id), Err(GitError::NoRepository));
     }
 }

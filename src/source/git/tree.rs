@@ -3,6 +3,9 @@
 use super::object_id::ObjectId;
 use crate::source::stat::EntryKind;
 
+/// The file that makes its folder a package.
+const BUILD_FILE: &[u8] = b"BUILD.toml";
+
 /// What a name in a tree stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::source) enum Mode {
@@ -73,13 +76,6 @@ pub(in crate::source) struct TreeEntry {
     pub(in crate::source) id: ObjectId,
 }
 
-impl TreeEntry {
-    /// Whether what lies there is told by something else than the trees of this repository.
-    pub(super) fn leads_elsewhere(&self) -> bool {
-        matches!(self.mode, Mode::Link | Mode::Submodule)
-    }
-}
-
 impl Tree {
     pub(in crate::source) fn entries(&self) -> &[TreeEntry] {
         &self.entries
@@ -92,6 +88,11 @@ impl Tree {
     /// Whether it holds no tree, neither of this repository nor of another one.
     pub(super) fn is_flat(&self) -> bool {
         self.entries.iter().all(|entry| !matches!(entry.mode, Mode::Folder | Mode::Submodule))
+    }
+
+    /// Whether a file in it may make it a package.
+    pub(super) fn is_package(&self) -> bool {
+        self.entries.iter().any(|entry| self.name(entry) == BUILD_FILE)
     }
 
     pub(in crate::source) fn find(&self, name: &[u8]) -> Option<&TreeEntry> {

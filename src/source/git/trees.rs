@@ -7,13 +7,10 @@
 use std::sync::{Arc, Mutex, Once, PoisonError, RwLock};
 
 use super::command::{Git, GitError, failed};
-use super::index_trees;
+use super::index_trees::Index;
 use super::object_id::{IdMap, IdSet, ObjectId};
 use super::objects::{Object, ObjectKind, Objects};
 use super::tree::{Mode, Tree};
-
-/// The file that makes its folder a package.
-const BUILD_FILE: &[u8] = b"BUILD.toml";
 
 /// The trees and texts of a repository.
 pub(in crate::source) struct Trees {
@@ -23,8 +20,8 @@ pub(in crate::source) struct Trees {
     /// Whether the index of the checkout was looked at.
     has_index: Once,
     blobs: Mutex<IdMap<Arc<[u8]>>>,
-    /// Of the trees that were read with all that is in them, those that hold others and no package.
-    without_packages: RwLock<IdSet>,
+    /// Of the trees that were read with all that is in them and hold others, whether a package may lie there.
+    packages: RwLock<IdMap<bool>>,
     /// Of the trees that were read with all that is in them, those in which no link and no submodule lies.
     without_links: RwLock<IdSet>,
 }
@@ -39,7 +36,7 @@ impl Trees {
             known: RwLock::default(),
             has_index: Once::new(),
             blobs: Mutex::default(),
-            without_packages: RwLock::default(),
+            packages: RwLock::default(),
             without_links: RwLock::default(),
         }
     }
@@ -50,12 +47,15 @@ impl Trees {
 
     /// The id of the object that `name` means, when it is of that kind.
     pub(super) fn resolve(&self, name: &str, kind: ObjectKind) -> Result<Option<ObjectId>, GitError> {
-        let found = self.objects.find(name)?.filter(|object| object.kind == kind);
-        let Some(object) = found else { return Ok(None) };
-        if kind == ObjectKind::Tree {
-            self.keep(object.id, Arc::new(parsed(object.id, &object.bytes)?));
+        let read = |object: Object<'_>| {
+            let tree = (kind == ObjectKind::Tree).then(|| parsed(object.id, object.bytes));
+            (object.kind == kind).then_some((object.id, tree))
+        };
+        let Some((id, tree)) = self.objects.find(name, read)?.flatten() else { return Ok(None) };
+        if let Some(tree) = tree {
+            self.keep(id, Arc::new(tree?));
         }
-        Ok(Some(object.id))
+        Ok(Some(id))
     }
 
     /// What the tree `id` holds.
@@ -63,7 +63,7 @@ impl Trees {
         if let Some(tree) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
             return Ok(Arc::clone(tree));
         }
-        let tree = Arc::new(parsed(id, &self.object(id, ObjectKind::Tree)?)?);
+        let tree = Arc::new(self.object(id, ObjectKind::Tree, |bytes| parsed(id, bytes))??);
         self.keep(id, Arc::clone(&tree));
         Ok(tree)
     }
@@ -73,7 +73,7 @@ impl Trees {
         if let Some(blob) = self.lock_blobs().get(&id) {
             return Ok(Arc::clone(blob));
         }
-        let blob: Arc<[u8]> = self.object(id, ObjectKind::Blob)?.into();
+        let blob: Arc<[u8]> = self.object(id, ObjectKind::Blob, |bytes| bytes.into())?;
         self.lock_blobs().insert(id, Arc::clone(&blob));
         Ok(blob)
     }
@@ -87,25 +87,27 @@ impl Trees {
     ) -> Result<(), GitError> {
         self.take_index(id.as_bytes().len());
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let asked = IdSet::with_capacity_and_hasher(known.len(), Default::default());
-        let mut gathered = Gathered { asked, ..Gathered::default() };
-        let mut level = gathered.unknown(&known, vec![id], &wanted);
+        let mut gathered = Gathered::new(&self.blobs);
+        // Half of all trees hold others, or so: they are what is counted.
+        gathered.asked.reserve(known.len() / 2);
+        let mut level = gathered.unknown(&known, Found { trees: vec![id], blobs: Vec::new() }, &wanted);
         while (1..WORTH_TWO).contains(&level.len()) {
-            let mut next = Vec::new();
-            self.objects.find_each(names(&level), |object| {
-                next.extend(gathered.take(object, &wanted));
+            let mut next = Found::default();
+            self.objects.find_each(level, |object| {
+                gathered.take(object, &wanted, &mut next);
                 Vec::new()
             })?;
             level = gathered.unknown(&known, next, &wanted);
         }
         drop(known);
+        self.lock_blobs().reserve(level.len());
         let (one, other) = level.split_at(level.len() / 2);
         let more = Objects::new(self.git.clone());
         let ways = [(&self.objects, one), (&more, other)];
         let way = |(objects, ids): (&Objects, &[ObjectId])| {
-            let mut own = Gathered::default();
-            let take = |object| names(&own.take(object, &wanted));
-            objects.find_each(names(ids), take).map(|()| own)
+            let mut own = Gathered::new(&self.blobs);
+            let take = |object: Option<Object<'_>>| own.take_all(object, &wanted);
+            objects.find_each(ids.iter().copied(), take).map(|()| own)
         };
         let way = &way;
         let all = std::thread::scope(|scope| {
@@ -121,25 +123,29 @@ impl Trees {
     /// Knows the trees of the checkout's index, once.
     fn take_index(&self, id_length: usize) {
         self.has_index.call_once(|| {
-            let found = index_trees::around(self.git.folder(), id_length);
+            let Some(index) = Index::around(self.git.folder(), id_length) else { return };
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            known.reserve(found.len());
-            known.extend(found.into_iter().map(|(id, tree)| (id, Arc::new(tree))));
+            let mut packages = self.packages.write().unwrap_or_else(PoisonError::into_inner);
+            // Most folders have some files.
+            known.reserve(index.count() / 2);
+            index.trees(|made| {
+                if let Some(holds) = made.holds_packages.filter(|_| !made.tree.is_flat()) {
+                    packages.insert(made.id, holds);
+                }
+                known.insert(made.id, Arc::new(made.tree));
+            });
         });
     }
 
-    fn keep_all(&self, root: ObjectId, gathered: Gathered) -> Result<(), GitError> {
-        let Gathered { trees, blobs, problem, may_hold_links, .. } = gathered;
+    fn keep_all(&self, root: ObjectId, gathered: Gathered<'_>) -> Result<(), GitError> {
+        let Gathered { trees, problem, may_hold_links, .. } = gathered;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         join(&mut known, trees);
-        let mut holds = IdMap::default();
-        holds_packages(root, &known, &mut holds);
-        let without = holds.into_iter().filter(|(_, holds)| !holds).map(|(id, _)| id);
-        self.without_packages.write().unwrap_or_else(PoisonError::into_inner).extend(without);
+        let mut packages = self.packages.write().unwrap_or_else(PoisonError::into_inner);
+        holds_packages(root, &known, &mut packages);
         if !may_hold_links {
             self.without_links.write().unwrap_or_else(PoisonError::into_inner).insert(root);
         }
-        join(&mut self.lock_blobs(), blobs);
         problem.map_or(Ok(()), Err)
     }
 
@@ -151,16 +157,24 @@ impl Trees {
     /// Whether a package may lie in the tree `id`.
     pub(super) fn may_hold_packages(&self, id: ObjectId) -> bool {
         match self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
-            Some(tree) if tree.is_flat() => tree.find(BUILD_FILE).is_some(),
-            _ => !self.without_packages.read().unwrap_or_else(PoisonError::into_inner).contains(&id),
+            Some(tree) if tree.is_flat() => tree.is_package(),
+            _ => {
+                let packages = self.packages.read().unwrap_or_else(PoisonError::into_inner);
+                packages.get(&id).is_none_or(|holds| *holds)
+            }
         }
     }
 
-    fn object(&self, id: ObjectId, kind: ObjectKind) -> Result<Vec<u8>, GitError> {
-        match self.objects.find(&id.to_string())?.filter(|object| object.kind == kind) {
-            Some(object) => Ok(object.bytes),
-            None => Err(failed(&["cat-file"], format!("the object {id} is not there"))),
-        }
+    /// What `made` makes of the bytes of an object.
+    fn object<Found>(
+        &self,
+        id: ObjectId,
+        kind: ObjectKind,
+        made: impl Fn(&[u8]) -> Found,
+    ) -> Result<Found, GitError> {
+        let read = |object: Object<'_>| (object.kind == kind).then(|| made(object.bytes));
+        let found = self.objects.find(&id.to_string(), read)?.flatten();
+        found.ok_or_else(|| failed(&["cat-file"], format!("the object {id} is not there")))
     }
 
     fn keep(&self, id: ObjectId, tree: Arc<Tree>) {
@@ -175,84 +189,100 @@ impl Trees {
 /// So many objects to ask for are worth a process more.
 const WORTH_TWO: usize = 64;
 
-fn names(ids: &[ObjectId]) -> Vec<String> {
-    let name = |id: &ObjectId| {
-        let mut name = String::with_capacity(2 * id.as_bytes().len());
-        id.write(&mut name);
-        name
-    };
-    ids.iter().map(name).collect()
+/// What is to be asked for.
+#[derive(Default)]
+struct Found {
+    /// Some of them are perhaps known, or stand here more than once.
+    trees: Vec<ObjectId>,
+    blobs: Vec<ObjectId>,
 }
 
 /// Objects that were read, and which more were found to be wanted.
-#[derive(Default)]
-struct Gathered {
-    /// Equal folders are one tree: each is asked for once.
+struct Gathered<'g> {
+    /// Equal folders are one tree: each is asked for once, and looked into once where it holds others.
     asked: IdSet,
     trees: IdMap<Arc<Tree>>,
-    blobs: IdMap<Arc<[u8]>>,
+    /// Where the blobs are kept, for all that gather.
+    blobs: &'g Mutex<IdMap<Arc<[u8]>>>,
     problem: Option<GitError>,
     /// Whether a link or a submodule was met, or something was not there.
     may_hold_links: bool,
 }
 
-impl Gathered {
+impl<'g> Gathered<'g> {
+    fn new(blobs: &'g Mutex<IdMap<Arc<[u8]>>>) -> Self {
+        let (asked, trees) = Default::default();
+        Self { asked, trees, blobs, problem: None, may_hold_links: false }
+    }
+
     fn add(&mut self, other: Self) {
         join(&mut self.trees, other.trees);
-        join(&mut self.blobs, other.blobs);
         self.may_hold_links |= other.may_hold_links;
         self.problem = self.problem.take().or(other.problem);
     }
 
-    /// Looks into those of `ids` that are `known` trees, and into the known ones in these; gives what is left
-    /// to be asked for.
+    /// Looks into those of the trees that are `known`, and into the known ones in these; gives what is left to be
+    /// asked for.
     fn unknown(
         &mut self,
         known: &IdMap<Arc<Tree>>,
-        ids: Vec<ObjectId>,
+        mut found: Found,
         wanted: impl Fn(&[u8]) -> bool,
     ) -> Vec<ObjectId> {
-        let (mut pending, mut unknown) = (ids, Vec::new());
-        while let Some(id) = pending.pop() {
+        let mut unknown = Vec::new();
+        while let Some(id) = found.trees.pop() {
             match known.get(&id) {
-                Some(tree) => self.look_into(tree, &wanted, &mut pending),
-                None => unknown.push(id),
+                Some(tree) if tree.is_flat() || self.asked.insert(id) => {
+                    self.look_into(tree, &wanted, &mut found);
+                }
+                None if self.asked.insert(id) => unknown.push(id),
+                Some(_) | None => {}
             }
         }
+        unknown.append(&mut found.blobs);
         unknown
     }
 
     /// Adds to `found` what is in a tree and is to be asked for.
-    fn look_into(&mut self, tree: &Tree, wanted: impl Fn(&[u8]) -> bool, found: &mut Vec<ObjectId>) {
+    fn look_into(&mut self, tree: &Tree, wanted: impl Fn(&[u8]) -> bool, found: &mut Found) {
         for entry in tree.entries() {
-            let is_wanted = match entry.mode {
-                Mode::Folder => true,
-                Mode::File | Mode::Executable => wanted(tree.name(entry)),
-                Mode::Link | Mode::Submodule => false,
-            };
-            self.may_hold_links |= entry.leads_elsewhere();
-            if is_wanted && self.asked.insert(entry.id) {
-                found.push(entry.id);
+            match entry.mode {
+                Mode::Folder => found.trees.push(entry.id),
+                Mode::File | Mode::Executable => {
+                    if wanted(tree.name(entry)) && self.asked.insert(entry.id) {
+                        found.blobs.push(entry.id);
+                    }
+                }
+                Mode::Link | Mode::Submodule => self.may_hold_links = true,
             }
         }
     }
 
-    /// Keeps an object; gives what is in it and is to be asked for.
-    fn take(&mut self, object: Option<Object>, wanted: impl Fn(&[u8]) -> bool) -> Vec<ObjectId> {
-        let mut found = Vec::new();
+    /// Keeps an object; adds to `found` what is in it and is to be asked for.
+    fn take(&mut self, object: Option<Object<'_>>, wanted: impl Fn(&[u8]) -> bool, found: &mut Found) {
         match object {
-            Some(Object { id, kind: ObjectKind::Tree, bytes }) => match parsed(id, &bytes) {
+            Some(Object { id, kind: ObjectKind::Tree, bytes }) => match parsed(id, bytes) {
                 Ok(tree) => {
-                    self.look_into(&tree, wanted, &mut found);
+                    self.look_into(&tree, &wanted, found);
                     self.trees.insert(id, Arc::new(tree));
                 }
                 Err(error) => self.problem = Some(error),
             },
-            Some(Object { id, kind: ObjectKind::Blob, bytes }) => drop(self.blobs.insert(id, bytes.into())),
+            Some(Object { id, kind: ObjectKind::Blob, bytes }) => {
+                self.blobs.lock().unwrap_or_else(PoisonError::into_inner).insert(id, bytes.into());
+            }
             // What is missing is missed by whoever looks for it.
             _ => self.may_hold_links = true,
         }
-        found
+    }
+
+    /// As [`Self::take`]; gives what is to be asked for, nothing being known.
+    fn take_all(&mut self, object: Option<Object<'_>>, wanted: impl Fn(&[u8]) -> bool) -> Vec<ObjectId> {
+        let mut found = Found::default();
+        self.take(object, wanted, &mut found);
+        found.trees.retain(|id| self.asked.insert(*id));
+        found.trees.append(&mut found.blobs);
+        found.trees
     }
 }
 
@@ -271,12 +301,12 @@ fn holds_packages(id: ObjectId, trees: &IdMap<Arc<Tree>>, known: &mut IdMap<bool
     // What could not be read may hold anything.
     let Some(tree) = trees.get(&id) else { return true };
     if tree.is_flat() {
-        return tree.find(BUILD_FILE).is_some();
+        return tree.is_package();
     }
     if let Some(holds) = known.get(&id) {
         return *holds;
     }
-    let mut holds = tree.find(BUILD_FILE).is_some();
+    let mut holds = tree.is_package();
     for entry in tree.entries() {
         holds |= match entry.mode {
             Mode::Folder => holds_packages(entry.id, trees, known),
