@@ -7,13 +7,14 @@
 //!
 //! **Invariant:** a tree is given under the hash of its own bytes, and under no other id.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 
-use super::object_id::ObjectId;
+use super::object_id::{LONGEST, ObjectId};
 use super::tree::{Mode, Tree};
 
 /// The head of an index: a signature, a version, and how many entries there are.
@@ -40,37 +41,48 @@ pub(super) struct Made {
     pub(super) holds_packages: Option<bool>,
 }
 
-/// The index of a checkout.
-pub(super) struct Index {
-    bytes: Vec<u8>,
+/// The index of a checkout, or other bytes.
+pub(super) struct Index<Bytes> {
+    bytes: Bytes,
     id_length: usize,
+    version: u32,
+    /// How many entries it says to have, which may be wrong.
+    pub(super) count: u32,
 }
 
-impl Index {
+/// So much of a file is read at once.
+const READ_AT_ONCE: usize = 128 << 10;
+
+impl Index<BufReader<File>> {
     /// The index that belongs to the checkout around `folder`, with ids of `id_length` bytes. `None` where there
     /// is none that can be read.
     pub(super) fn around(folder: &Path, id_length: usize) -> Option<Self> {
         let git = folder.ancestors().find_map(git_folder)?;
-        Some(Self { bytes: fs::read(git.join("index")).ok()?, id_length })
+        let file = File::open(git.join("index")).ok()?;
+        Self::of(BufReader::with_capacity(READ_AT_ONCE, file), id_length)
     }
+}
 
-    /// How many files it says to have, which may be wrong: no more than its bytes have room for.
-    pub(super) fn count(&self) -> usize {
-        let said = Entries::of(&self.bytes, self.id_length).map_or(0, |entries| entries.left as usize);
-        said.min(self.bytes.len() / (FACTS + self.id_length))
+impl<Bytes: BufRead> Index<Bytes> {
+    /// What these bytes are. `None` where they are no index of a version that is known.
+    fn of(mut bytes: Bytes, id_length: usize) -> Option<Self> {
+        let mut head = [0; HEAD];
+        bytes.read_exact(&mut head).ok()?;
+        let head = head.strip_prefix(b"DIRC")?;
+        let (version, count) = (number(head)?, number(&head[4..])?);
+        (2..=4).contains(&version).then_some(Self { bytes, id_length, version, count })
     }
 
     /// Gives the trees that its entries make to `each`, as far as it can be read; what is in a tree before the
     /// tree.
-    pub(super) fn trees(&self, each: impl FnMut(Made)) {
+    pub(super) fn trees(self, each: impl FnMut(Made)) {
         let mut maker = Maker::new(self.id_length, each);
-        if let Some(mut entries) = Entries::of(&self.bytes, self.id_length) {
-            maker.open(b"");
-            while let Some(entry) = entries.next() {
-                // What a merge left open stands in no tree.
-                if let Some((mode, id)) = entry {
-                    maker.add(&entries.path, mode, id);
-                }
+        maker.open(b"");
+        let mut entries = Entries { left: self.count, index: self, path: Vec::new() };
+        while let Some(entry) = entries.next() {
+            // What a merge left open stands in no tree.
+            if let Some((mode, id)) = entry {
+                maker.add(&entries.path, mode, id);
             }
         }
         maker.finish();
@@ -89,63 +101,59 @@ fn git_folder(folder: &Path) -> Option<PathBuf> {
 }
 
 /// Reads the entries of an index, one after the other (git's `gitformat-index`).
-struct Entries<'i> {
-    index: &'i [u8],
-    at: usize,
+struct Entries<Bytes> {
+    index: Index<Bytes>,
     left: u32,
-    version: u32,
-    id_length: usize,
     /// The path of the entry that was read last.
     path: Vec<u8>,
 }
 
-impl<'i> Entries<'i> {
-    fn of(index: &'i [u8], id_length: usize) -> Option<Self> {
-        let head = index.get(..HEAD)?.strip_prefix(b"DIRC")?;
-        let (version, left) = (number(head)?, number(&head[4..])?);
-        let is_known = (2..=4).contains(&version);
-        is_known.then(|| Self { index, at: HEAD, left, version, id_length, path: Vec::new() })
-    }
-
+impl<Bytes: BufRead> Entries<Bytes> {
     /// The mode and the id of the next entry, neither for one in which nothing of a tree stands. `None` at the
     /// end, and where the index cannot be read any further.
     fn next(&mut self) -> Option<Option<(Mode, ObjectId)>> {
         self.left = self.left.checked_sub(1)?;
-        let start = self.at;
-        let mode = number(self.index.get(start + MODE..)?)?;
-        let id = ObjectId::of_bytes(self.take_from(start + FACTS, self.id_length)?)?;
-        let flags = self.take_from(start + FACTS + self.id_length, 2)?;
+        let mut facts = [0; FACTS + LONGEST + 2];
+        let facts = &mut facts[..FACTS + self.index.id_length + 2];
+        self.index.bytes.read_exact(facts).ok()?;
+        let mode = number(&facts[MODE..])?;
+        let (id, flags) = facts[FACTS..].split_at(self.index.id_length);
+        let id = ObjectId::of_bytes(id)?;
         let flags = u16::from_be_bytes([flags[0], flags[1]]);
-        self.at = start + FACTS + self.id_length + if flags & EXTENDED == 0 { 2 } else { 4 };
-        if self.version == 4 {
-            let kept = self.path.len().checked_sub(self.take_length()?)?;
-            self.path.truncate(kept);
-        } else {
-            self.path.clear();
+        let mut length = facts.len();
+        if flags & EXTENDED != 0 {
+            self.skip(2)?;
+            length += 2;
         }
-        let rest = self.index.get(self.at..)?;
-        let name = &rest[..rest.iter().position(|byte| *byte == 0)?];
-        self.path.extend_from_slice(name);
-        self.at += name.len() + 1;
-        if self.version != 4 {
+        let kept = match self.index.version {
+            4 => self.path.len().checked_sub(self.take_length()?)?,
+            _ => 0,
+        };
+        self.path.truncate(kept);
+        length += self.index.bytes.read_until(0, &mut self.path).ok()?;
+        if self.path.pop() != Some(0) {
+            return None;
+        }
+        if self.index.version != 4 {
             // One to eight zeros fill it up to a multiple of eight bytes.
-            self.at = start + (self.at - start).next_multiple_of(8);
+            self.skip(length.next_multiple_of(8) - length)?;
         }
         Some(Mode::of_bits(mode).filter(|_| flags & STAGE == 0).map(|mode| (mode, id)))
     }
 
-    fn take_from(&self, at: usize, length: usize) -> Option<&'i [u8]> {
-        self.index.get(at..at.checked_add(length)?)
+    /// Passes over fewer than eight bytes.
+    fn skip(&mut self, count: usize) -> Option<()> {
+        self.index.bytes.read_exact(&mut [0; 8][..count]).ok()
     }
 
-    /// A length as git packs it: seven bits a byte, and one is added for each byte that follows.
+    /// A number of a variable length, as in packs: how much of the path before falls away.
     fn take_length(&mut self) -> Option<usize> {
         let mut length = 0_usize;
         loop {
-            let byte = *self.index.get(self.at)?;
-            self.at += 1;
-            length = length.checked_mul(128)?.checked_add(usize::from(byte & 127))?;
-            if byte & 128 == 0 {
+            let mut byte = [0];
+            self.index.bytes.read_exact(&mut byte).ok()?;
+            length = length.checked_mul(128)?.checked_add(usize::from(byte[0] & 127))?;
+            if byte[0] & 128 == 0 {
                 return Some(length);
             }
             length = length.checked_add(1)?;
@@ -308,9 +316,9 @@ mod tests {
     const FILES: &str = "mkdir -p a/b/c a-b a.d e/f && ln -s a g && touch a/b/c/x a/b/y a-b/x a.d/z e/f/n a0 && \
         echo 1 >a/x && chmod +x a/x && touch $(seq 100) a/$(printf %0300d 7 | cut -c1-200) && git add .";
 
-    fn all(index: &Index) -> Vec<Made> {
+    fn all(index: Option<Index<impl BufRead>>) -> Vec<Made> {
         let mut all = Vec::new();
-        index.trees(|made| all.push(made));
+        index.into_iter().for_each(|index| index.trees(|made| all.push(made)));
         all
     }
 
@@ -319,7 +327,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let inner =
             git(folder.path(), &format!("git init -q . && {FILES} && {script} && git write-tree --prefix=a"));
-        let found = all(&Index::around(folder.path(), 20).unwrap());
+        let found = all(Index::around(folder.path(), 20));
         let inner = found.iter().find(|made| made.id.to_string() == inner.trim()).unwrap();
         assert_eq!([found.last().unwrap().holds_packages, inner.holds_packages], expected, "{script}");
     }
@@ -336,7 +344,7 @@ mod tests {
             git sparse-checkout set --cone --sparse-index a-b";
         let folder = tempfile::tempdir().unwrap();
         git(folder.path(), &format!("git init -q . && {FILES} && {sparse}"));
-        let found = all(&Index::around(folder.path(), 20).unwrap());
+        let found = all(Index::around(folder.path(), 20));
         assert_eq!(found.last().unwrap().holds_packages, None);
     }
 
@@ -350,7 +358,7 @@ mod tests {
         let below = said.lines().filter(|line| line.starts_with("040000"));
         let ids = below.filter_map(|line| line.split([' ', '\t']).nth(2)).chain([root]);
         let ids: Vec<ObjectId> = ids.map(|id| ObjectId::of_hex(id.as_bytes()).unwrap()).collect();
-        let found = all(&Index::around(&folder.path().join("a/b"), root.len() / 2).unwrap());
+        let found = all(Index::around(&folder.path().join("a/b"), root.len() / 2));
         assert_eq!(found.len(), ids.len() + others, "{script}");
         let found: HashMap<ObjectId, Tree> = found.into_iter().map(|made| (made.id, made.tree)).collect();
         for id in ids {
@@ -377,7 +385,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         git(folder.path(), &format!("git init -q . && {FILES}"));
         let index = fs::read(folder.path().join(".git/index")).unwrap();
-        let of = |bytes: &[u8], id_length| all(&Index { bytes: bytes.to_vec(), id_length });
+        let of = |bytes: &[u8], id_length| all(Index::of(bytes, id_length));
         let whole = of(&index, 20);
         let root = whole.last().unwrap().id;
         for cut in (0..index.len()).step_by(7) {
@@ -394,7 +402,6 @@ mod tests {
         let empty = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
         let many = b"DIRC\0\0\0\x02\xff\xff\xff\xff";
         assert_eq!(of(many, 20).iter().map(|made| made.id.to_string()).collect::<Vec<_>>(), [empty]);
-        assert_eq!(Index { bytes: many.to_vec(), id_length: 20 }.count(), 0);
     }
 
     #[test]
@@ -418,7 +425,7 @@ mod tests {
             && git worktree add -q ../other && cd ../other && echo 1 >x && git add x && git write-tree";
         let tree = git(folder.path(), script);
         let found = |checkout: &str| {
-            let found = all(&Index::around(&folder.path().join(checkout), 20).unwrap());
+            let found = all(Index::around(&folder.path().join(checkout), 20));
             found.iter().any(|made| made.id.to_string() == tree.trim())
         };
         assert!(found("other") && !found("one"));

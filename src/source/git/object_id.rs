@@ -5,7 +5,7 @@ use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 /// The longest hash that git has.
-const LONGEST: usize = 32;
+pub(super) const LONGEST: usize = 32;
 
 /// How many letters of an id are enough for people.
 const SHORT: usize = 10;

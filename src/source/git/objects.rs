@@ -11,6 +11,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::command::{Git, GitError, failed};
 use super::object_id::ObjectId;
@@ -27,6 +28,13 @@ const AT_ONCE: usize = 100;
 
 /// As much as a pipe holds is read at once.
 const READ_AT_ONCE: usize = 64 << 10;
+
+/// Git writes pages of 4 KiB, and each would wake a reader who waits for it: that costs more than the reading.
+/// Who waits for more answers than this lets the pipe fill before each look into it.
+const WORTH_A_NAP: usize = 20;
+
+/// About as long as git takes for half a pipe.
+const NAP: Duration = Duration::from_micros(200);
 
 /// An object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +65,7 @@ struct Process {
     is_buffered: bool,
     child: Child,
     questions: ChildStdin,
-    answers: BufReader<ChildStdout>,
+    answers: BufReader<Answers>,
     /// The line and the bytes of the answer that was read last.
     line: Vec<u8>,
     bytes: Vec<u8>,
@@ -131,8 +139,23 @@ impl Objects {
         let mut child = command.spawn().map_err(|cause| GitError::NotStarted(cause.to_string()))?;
         let taken = child.stdin.take().zip(child.stdout.take());
         let (questions, answers) = taken.expect("both were asked to be pipes");
-        let answers = BufReader::with_capacity(READ_AT_ONCE, answers);
+        let answers = BufReader::with_capacity(READ_AT_ONCE, Answers { pipe: answers, are_many: false });
         Ok(Process { is_buffered, child, questions, answers, line: Vec::new(), bytes: Vec::new() })
+    }
+}
+
+/// What git writes.
+struct Answers {
+    pipe: ChildStdout,
+    are_many: bool,
+}
+
+impl Read for Answers {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.are_many {
+            std::thread::sleep(NAP);
+        }
+        self.pipe.read(buffer)
     }
 }
 
@@ -153,6 +176,7 @@ impl Process {
             if unanswered == 0 {
                 return Ok(());
             }
+            self.answers.get_mut().are_many = unanswered > WORTH_A_NAP;
             wanted.extend(visit(self.answer()?));
             unanswered -= 1;
         }

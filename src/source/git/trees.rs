@@ -126,8 +126,8 @@ impl Trees {
             let Some(index) = Index::around(self.git.folder(), id_length) else { return };
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
             let mut packages = self.packages.write().unwrap_or_else(PoisonError::into_inner);
-            // Most folders have some files.
-            known.reserve(index.count() / 2);
+            // Most folders have some files. Whatever it says, so much has room.
+            known.reserve((index.count as usize / 2).min(MANY));
             index.trees(|made| {
                 if let Some(holds) = made.holds_packages.filter(|_| !made.tree.is_flat()) {
                     packages.insert(made.id, holds);
@@ -185,6 +185,9 @@ impl Trees {
         self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// For so many trees room is made before they are read.
+const MANY: usize = 1 << 20;
 
 /// So many objects to ask for are worth a process more.
 const WORTH_TWO: usize = 64;
