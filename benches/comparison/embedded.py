@@ -69,27 +69,65 @@ def embedded_run(shop):
 
 
 def embedded_root(shop):
-    base, files = "debian-root:trixie", shop.asked.installed_files
-    shop.need_engine()
-    # This makes the archive where it is not there.
-    run_quietly([ENGINE, "debian", shop.engine_name])
-    layout = layout_of(shop, base)
-    tree = write_tree(shop, "embedded-root", base, INSTALL, files=files)
-    edit = editor(tree, INSTALL, base, files=files)
-    run_quietly([shop.docker_client(), "load", "--quiet", "--input", f"{layout}.tar"],
-                env={**os.environ, **shop.environment()})
+    """From an archive of the base to the image, nothing being there before: neither has a Debian unpacked."""
+    parts = Debian(shop, "embedded-root")
+    docker, archive, tag = parts.docker, f"{parts.layout}.tar", f"compare/{parts.tree.name}:docker"
 
-    def forget():
-        edit()
-        load(shop, layout, base)
+    def nothing_there():
+        parts.edit()
+        # A cache of steps would keep the layers of an image that is removed.
+        run_quietly([docker, "image", "rm", "--force", tag, BASE], env=parts.environment)
+        run_quietly([docker, "image", "prune", "--force"], env=parts.environment)
+        run_quietly([docker, "builder", "prune", "--all", "--force"], env=parts.environment)
 
-    by_docker = docker_peer(shop, tree, "docker build --no-cache, its base unpacked", edit, "--no-cache")
-    ours = shop.imgraph_peer("build --builder embedded, its base a gzip layer", tree, "--builder", "embedded",
-                             "build", "//...", cache=CACHE, before=forget)
-    notes = ["imgraph unpacks its base within the time, and compresses the layer that it makes; the engine does "
-             "neither", *NOTES]
-    return Row(f"a Debian below, and up to {files:,} files copied by a RUN; nothing cached", [by_docker, ours],
-               [Goal(ours, 1.0, by_docker)], notes, lambda: shutil.rmtree(trash(shop), ignore_errors=True))
+    def no_store():
+        parts.edit()
+        move_away(shop)
+
+    load_and_build = 'docker=$1; "$docker" load --quiet --input "$2" && "$docker" build --no-cache --quiet --tag "$3" .'
+    by_docker = Peer("docker load, docker build", ["bash", "-c", load_and_build, "-", docker, archive, tag], parts.tree,
+                     shop.environment(), before=nothing_there)
+    ours = shop.imgraph_peer("cache load, build --builder embedded", parts.tree, cache=CACHE, before=no_store)
+    load_and_build = 'layout=$1 base=$2; shift 2; "$@" cache load "$layout" --as "$base" && ' \
+                     '"$@" --builder embedded build //...'
+    ours.words = ["bash", "-c", load_and_build, "-", str(parts.layout), BASE, *ours.words]
+    return Row(f"a Debian unpacked, and up to {parts.files:,} files copied by a RUN; nothing there before",
+               [by_docker, ours], [Goal(ours, 1.0, by_docker)],
+               ["imgraph compresses the layer that it makes, the engine does not", *NOTES], parts.tidy)
+
+
+def embedded_install(shop):
+    """The same RUN, on a base that both have unpacked."""
+    parts = Debian(shop, "embedded-install")
+    run_quietly([parts.docker, "load", "--quiet", "--input", f"{parts.layout}.tar"], env=parts.environment)
+    load(shop, parts.layout, BASE)
+    by_docker = docker_peer(shop, parts.tree, "docker build --no-cache", parts.edit, "--no-cache")
+    ours = shop.imgraph_peer("build --builder embedded", parts.tree, "--builder", "embedded", "build", "//...",
+                             cache=CACHE, before=parts.edit)
+    return Row(f"up to {parts.files:,} files copied by a RUN, on a Debian that is unpacked", [by_docker, ours],
+               [Goal(ours, 1.0, by_docker)],
+               ["imgraph compresses the layer that it makes, the engine does not", *NOTES], parts.tidy)
+
+
+BASE = "debian-root:trixie"
+
+
+class Debian:
+    """A tree whose image begins with a Debian, and that Debian as a layout and as an archive."""
+
+    def __init__(self, shop, name):
+        self.shop, self.files = shop, shop.asked.installed_files
+        shop.need_engine()
+        # This makes the archive where it is not there.
+        run_quietly([ENGINE, "debian", shop.engine_name])
+        self.layout = layout_of(shop, BASE)
+        self.tree = write_tree(shop, name, BASE, INSTALL, files=self.files)
+        self.edit = editor(self.tree, INSTALL, BASE, files=self.files)
+        self.docker = shop.docker_client()
+        self.environment = {**os.environ, **shop.environment()}
+
+    def tidy(self):
+        shutil.rmtree(trash(self.shop), ignore_errors=True)
 
 
 # --- what the rows share -------------------------------------------------------------------------------
@@ -137,12 +175,17 @@ def mark():
 
 
 def load(shop, layout, base):
-    """Gives imgraph's own builder a store that holds nothing but a base. What it had before is moved away: on
-    ext4 a file that was just removed makes new ones slower for minutes."""
+    """Gives imgraph's own builder a store that holds nothing but a base."""
+    move_away(shop)
+    shop.imgraph_peer("cache load", shop.folder, "cache", "load", layout, "--as", base, cache=CACHE).run_once()
+
+
+def move_away(shop):
+    """Leaves imgraph's own builder no store. What it had is not removed: on ext4 a file that was just removed makes
+    new ones slower for minutes."""
     if shop.cache(CACHE).exists():
         trash(shop).mkdir(exist_ok=True)
         shop.cache(CACHE).rename(trash(shop) / str(mark()))
-    shop.imgraph_peer("cache load", shop.folder, "cache", "load", layout, "--as", base, cache=CACHE).run_once()
 
 
 def trash(shop):

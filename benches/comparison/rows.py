@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 
-from .embedded import embedded_copy, embedded_root, embedded_run
+from .embedded import embedded_copy, embedded_install, embedded_root, embedded_run
 from .measuring import Failure, Goal, Peer, Row, run_quietly, say
 from .task_runners import askers, change_one, task_runners
 from .workshop import ROOT, settle
@@ -314,4 +314,5 @@ ROWS = {
     "embedded-copy": embedded_copy,
     "embedded-run": embedded_run,
     "embedded-root": embedded_root,
+    "embedded-install": embedded_install,
 }
