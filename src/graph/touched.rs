@@ -101,6 +101,9 @@ impl Search<'_> {
         for name in &bounds.names {
             needs.extend(self.meaning(name)?);
         }
+        for argument in &bounds.arguments {
+            needs.extend(self.named_by(definition, argument)?);
+        }
         for context in definition.contexts.values() {
             match &context.value {
                 NamedContext::Target(label) => needs.push(self.named(label)?),
@@ -116,6 +119,17 @@ impl Search<'_> {
         needs.sort_unstable();
         needs.dedup();
         Some(needs)
+    }
+
+    /// The target that the value of an argument names, if one does; `None` where that is not clear. What the
+    /// file itself gives it is not looked at.
+    fn named_by(&self, definition: &BuildDefinition, argument: &str) -> Option<Option<TargetId>> {
+        let given = match definition.args.get(argument).map(|given| &given.value) {
+            Some(ArgumentValue::Target(label)) => return self.named(label).map(Some),
+            Some(ArgumentValue::Text(text)) => text,
+            None => &definition.stamp.get(argument)?.value,
+        };
+        if bounds::leaves_instructions(given) { None } else { self.meaning(given) }
     }
 
     fn named(&self, label: &Label) -> Option<TargetId> {
@@ -185,7 +199,8 @@ impl Search<'_> {
             Sources::Paths(sources) => sources.iter().any(|source| {
                 // What may be malformed is compared with everything.
                 let text = std::str::from_utf8(&source.pattern).ok();
-                let text = text.filter(|text| !text.contains(['[', '\\']));
+                let may_be_malformed = |text: &str| text.bytes().any(|byte| matches!(byte, b'[' | b'\\'));
+                let text = text.filter(|text| !may_be_malformed(text));
                 text.is_none_or(|text| path.starts_with(letters_of(text)))
             }),
         };
