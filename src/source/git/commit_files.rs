@@ -57,7 +57,7 @@ struct Shared {
 #[derive(Clone)]
 struct Found {
     trees: Arc<Trees>,
-    tree: Arc<Tree>,
+    tree: Tree,
 }
 
 impl CommitFiles {
@@ -164,7 +164,7 @@ impl CommitFiles {
             Some(tree) => Found { trees, tree },
             None => {
                 self.0.closed.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), commit);
-                Found { trees, tree: Arc::default() }
+                Found { trees, tree: Tree::default() }
             }
         }
     }

@@ -1,5 +1,7 @@
 //! One tree of git: names, and what each stands for.
 
+use std::sync::Arc;
+
 use super::object_id::ObjectId;
 use crate::source::stat::EntryKind;
 
@@ -59,12 +61,26 @@ impl Mode {
     }
 }
 
-/// What a tree object holds: all names in one text.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::source) struct Tree {
+/// What some tree objects hold: all names in one text, all entries in one list. A hundred thousand trees are read
+/// at once, and each alone would be a few small things.
+#[derive(Debug, Default)]
+pub(super) struct Forest {
     names: Vec<u8>,
-    /// Sorted by the bytes of their names, which is not git's own order.
     entries: Vec<TreeEntry>,
+}
+
+/// Where a tree of a forest stands: its first entry, and how many it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stand {
+    first: u32,
+    count: u32,
+}
+
+/// What a tree object holds. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(in crate::source) struct Tree {
+    forest: Arc<Forest>,
+    stand: Stand,
 }
 
 /// A name in a tree.
@@ -76,41 +92,32 @@ pub(in crate::source) struct TreeEntry {
     pub(in crate::source) id: ObjectId,
 }
 
-impl Tree {
-    pub(in crate::source) fn entries(&self) -> &[TreeEntry] {
-        &self.entries
+impl Forest {
+    /// Makes room for so many entries, with names of a usual length.
+    pub(super) fn reserve(&mut self, entries: usize) {
+        self.entries.reserve(entries);
+        self.names.reserve(8 * entries);
     }
 
-    pub(in crate::source) fn name(&self, entry: &TreeEntry) -> &[u8] {
-        &self.names[entry.start as usize..(entry.start + entry.length) as usize]
-    }
-
-    /// Whether it holds no tree, neither of this repository nor of another one.
-    pub(super) fn is_flat(&self) -> bool {
-        self.entries.iter().all(|entry| !matches!(entry.mode, Mode::Folder | Mode::Submodule))
-    }
-
-    /// Whether a file in it may make it a package.
-    pub(super) fn is_package(&self) -> bool {
-        self.entries.iter().any(|entry| self.name(entry) == BUILD_FILE)
-    }
-
-    pub(in crate::source) fn find(&self, name: &[u8]) -> Option<&TreeEntry> {
-        let found = self.entries.binary_search_by(|entry| self.name(entry).cmp(name));
-        found.ok().map(|place| &self.entries[place])
-    }
-
-    /// Adds a name.
+    /// Adds a name to the last tree.
     pub(super) fn push(&mut self, name: &[u8], mode: Mode, id: ObjectId) {
-        // A tree with names of four gigabytes is beyond git.
-        let start = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        // Names of four gigabytes are beyond git: whoever looks for one of these finds another, or none.
+        let start = u32::try_from(self.names.len()).unwrap_or_default();
+        let length = u32::try_from(name.len()).unwrap_or_default();
         self.names.extend_from_slice(name);
-        self.entries.push(TreeEntry { start, length: name.len() as u32, mode, id });
+        self.entries.push(TreeEntry { start, length, mode, id });
     }
 
-    /// The same, with no more room than it takes.
-    pub(super) fn exact(&self) -> Self {
-        Self { names: self.names.clone(), entries: self.entries.clone() }
+    /// Adds the names that `other` has, as a tree, in the order in which it is looked at.
+    pub(super) fn add(&mut self, other: &mut Self) -> Stand {
+        let first = self.entries.len() as u32;
+        let Self { names, entries } = other;
+        let name = |entry: &TreeEntry| name_of(names, entry);
+        entries.sort_unstable_by(|one, other| name(one).cmp(name(other)));
+        for entry in &*entries {
+            self.push(name(entry), entry.mode, entry.id);
+        }
+        Stand { first, count: self.entries.len() as u32 - first }
     }
 
     /// Takes all out; the room stays.
@@ -119,29 +126,68 @@ impl Tree {
         self.entries.clear();
     }
 
-    /// The same, in the order in which it is looked at.
-    pub(super) fn sorted(mut self) -> Self {
-        let Self { names, entries } = &mut self;
-        let name = |entry: &TreeEntry| &names[entry.start as usize..(entry.start + entry.length) as usize];
-        entries.sort_unstable_by(|one, other| name(one).cmp(name(other)));
-        self
+    /// Whether a file among the names may make a package of the folder.
+    pub(super) fn is_package(&self) -> bool {
+        holds_build_file(&self.names, &self.entries)
+    }
+}
+
+fn name_of<'n>(names: &'n [u8], entry: &TreeEntry) -> &'n [u8] {
+    &names[entry.start as usize..][..entry.length as usize]
+}
+
+fn holds_build_file(names: &[u8], entries: &[TreeEntry]) -> bool {
+    entries.iter().any(|entry| name_of(names, entry) == BUILD_FILE)
+}
+
+impl Tree {
+    /// The tree that stands there.
+    pub(super) fn of(forest: &Arc<Forest>, stand: Stand) -> Self {
+        Self { forest: Arc::clone(forest), stand }
+    }
+
+    /// Sorted by the bytes of their names, which is not git's own order.
+    pub(in crate::source) fn entries(&self) -> &[TreeEntry] {
+        &self.forest.entries[self.stand.first as usize..][..self.stand.count as usize]
+    }
+
+    pub(in crate::source) fn name(&self, entry: &TreeEntry) -> &[u8] {
+        name_of(&self.forest.names, entry)
+    }
+
+    /// Whether it holds no tree, neither of this repository nor of another one.
+    pub(super) fn is_flat(&self) -> bool {
+        self.entries().iter().all(|entry| !matches!(entry.mode, Mode::Folder | Mode::Submodule))
+    }
+
+    /// Whether a file in it may make it a package.
+    pub(super) fn is_package(&self) -> bool {
+        holds_build_file(&self.forest.names, self.entries())
+    }
+
+    pub(in crate::source) fn find(&self, name: &[u8]) -> Option<&TreeEntry> {
+        let entries = self.entries();
+        let found = entries.binary_search_by(|entry| self.name(entry).cmp(name));
+        found.ok().map(|place| &entries[place])
     }
 
     /// A tree object: `MODE NAME`, a zero, and the bytes of an id, for each entry.
     pub(super) fn of_object(bytes: &[u8], id_length: usize) -> Option<Self> {
+        let mut entries = Forest::default();
         // A mode, two separators and a short name stand beside each id.
-        let count = bytes.len() / (id_length + 12) + 1;
-        let (names, entries) = (Vec::with_capacity(8 * count), Vec::with_capacity(count));
-        let mut tree = Self { names, entries };
+        entries.reserve(bytes.len() / (id_length + 12) + 1);
         let mut rest = bytes;
         while !rest.is_empty() {
             let space = rest.iter().position(|byte| *byte == b' ')?;
             let zero = rest.iter().position(|byte| *byte == 0).filter(|zero| *zero > space)?;
             let id = rest.get(zero + 1..zero + 1 + id_length)?;
-            tree.push(&rest[space + 1..zero], Mode::of(&rest[..space])?, ObjectId::of_bytes(id)?);
+            entries.push(&rest[space + 1..zero], Mode::of(&rest[..space])?, ObjectId::of_bytes(id)?);
             rest = &rest[zero + 1 + id_length..];
         }
-        Some(tree.sorted())
+        let Forest { names, entries: all } = &mut entries;
+        all.sort_unstable_by(|one, other| name_of(names, one).cmp(name_of(names, other)));
+        let stand = Stand { first: 0, count: all.len() as u32 };
+        Some(Self { forest: Arc::new(entries), stand })
     }
 }
 

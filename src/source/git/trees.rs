@@ -4,10 +4,10 @@
 //! read before: those that the checkout's index tells of from there, the others one level while the one above
 //! it is looked at.
 
-use std::sync::{Arc, Mutex, Once, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use super::command::{Git, GitError, failed};
-use super::index_trees::Index;
+use super::index_trees::IndexTrees;
 use super::object_id::{IdMap, IdSet, ObjectId};
 use super::objects::{Object, ObjectKind, Objects};
 use super::tree::{Mode, Tree};
@@ -16,9 +16,10 @@ use super::tree::{Mode, Tree};
 pub(in crate::source) struct Trees {
     git: Git,
     objects: Objects,
-    known: RwLock<IdMap<Arc<Tree>>>,
-    /// Whether the index of the checkout was looked at.
-    has_index: Once,
+    /// Those that git told of.
+    known: RwLock<IdMap<Tree>>,
+    /// Those of the checkout's index, once somebody wanted all of them.
+    index: OnceLock<IndexTrees>,
     blobs: Mutex<IdMap<Arc<[u8]>>>,
     /// Of the trees that were read with all that is in them and hold others, whether a package may lie there.
     packages: RwLock<IdMap<bool>>,
@@ -34,7 +35,7 @@ impl Trees {
             git,
             objects,
             known: RwLock::default(),
-            has_index: Once::new(),
+            index: OnceLock::new(),
             blobs: Mutex::default(),
             packages: RwLock::default(),
             without_links: RwLock::default(),
@@ -53,19 +54,24 @@ impl Trees {
         };
         let Some((id, tree)) = self.objects.find(name, read)?.flatten() else { return Ok(None) };
         if let Some(tree) = tree {
-            self.keep(id, Arc::new(tree?));
+            self.keep(id, tree?);
         }
         Ok(Some(id))
     }
 
     /// What the tree `id` holds.
-    pub(in crate::source) fn tree(&self, id: ObjectId) -> Result<Arc<Tree>, GitError> {
-        if let Some(tree) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
-            return Ok(Arc::clone(tree));
+    pub(in crate::source) fn tree(&self, id: ObjectId) -> Result<Tree, GitError> {
+        if let Some(tree) = self.with_known(|known| known.tree(id)) {
+            return Ok(tree);
         }
-        let tree = Arc::new(self.object(id, ObjectKind::Tree, |bytes| parsed(id, bytes))??);
-        self.keep(id, Arc::clone(&tree));
+        let tree = self.object(id, ObjectKind::Tree, |bytes| parsed(id, bytes))??;
+        self.keep(id, tree.clone());
         Ok(tree)
+    }
+
+    fn with_known<Found>(&self, look: impl FnOnce(Known<'_>) -> Found) -> Found {
+        let asked = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        look(Known { asked: &asked, index: self.index.get() })
     }
 
     /// The bytes of the blob `id`.
@@ -85,21 +91,22 @@ impl Trees {
         id: ObjectId,
         wanted: impl Fn(&[u8]) -> bool + Sync,
     ) -> Result<(), GitError> {
-        self.take_index(id.as_bytes().len());
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let index = self.index.get_or_init(|| IndexTrees::around(self.git.folder(), id.as_bytes().len()));
+        let asked = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let known = Known { asked: &asked, index: Some(index) };
         let mut gathered = Gathered::new(&self.blobs);
         // Half of all trees hold others, or so: they are what is counted.
-        gathered.asked.reserve(known.len() / 2);
-        let mut level = gathered.unknown(&known, Found { trees: vec![id], blobs: Vec::new() }, &wanted);
+        gathered.asked.reserve(index.len() / 2);
+        let mut level = gathered.unknown(known, Found { trees: vec![id], blobs: Vec::new() }, &wanted);
         while (1..WORTH_TWO).contains(&level.len()) {
             let mut next = Found::default();
             self.objects.find_each(level, |object| {
                 gathered.take(object, &wanted, &mut next);
                 Vec::new()
             })?;
-            level = gathered.unknown(&known, next, &wanted);
+            level = gathered.unknown(known, next, &wanted);
         }
-        drop(known);
+        drop(asked);
         self.lock_blobs().reserve(level.len());
         let (one, other) = level.split_at(level.len() / 2);
         let more = Objects::new(self.git.clone());
@@ -120,29 +127,12 @@ impl Trees {
         self.keep_all(id, gathered)
     }
 
-    /// Knows the trees of the checkout's index, once.
-    fn take_index(&self, id_length: usize) {
-        self.has_index.call_once(|| {
-            let Some(index) = Index::around(self.git.folder(), id_length) else { return };
-            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            let mut packages = self.packages.write().unwrap_or_else(PoisonError::into_inner);
-            // Most folders have some files. Whatever it says, so much has room.
-            known.reserve((index.count as usize / 2).min(MANY));
-            index.trees(|made| {
-                if let Some(holds) = made.holds_packages.filter(|_| !made.tree.is_flat()) {
-                    packages.insert(made.id, holds);
-                }
-                known.insert(made.id, Arc::new(made.tree));
-            });
-        });
-    }
-
     fn keep_all(&self, root: ObjectId, gathered: Gathered<'_>) -> Result<(), GitError> {
         let Gathered { trees, problem, may_hold_links, .. } = gathered;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         join(&mut known, trees);
         let mut packages = self.packages.write().unwrap_or_else(PoisonError::into_inner);
-        holds_packages(root, &known, &mut packages);
+        holds_packages(root, Known { asked: &known, index: self.index.get() }, &mut packages);
         if !may_hold_links {
             self.without_links.write().unwrap_or_else(PoisonError::into_inner).insert(root);
         }
@@ -156,7 +146,10 @@ impl Trees {
 
     /// Whether a package may lie in the tree `id`.
     pub(super) fn may_hold_packages(&self, id: ObjectId) -> bool {
-        match self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
+        if let Some(holds) = self.index.get().and_then(|index| index.holds_packages(id)) {
+            return holds;
+        }
+        match self.with_known(|known| known.tree(id)) {
             Some(tree) if tree.is_flat() => tree.is_package(),
             _ => {
                 let packages = self.packages.read().unwrap_or_else(PoisonError::into_inner);
@@ -177,7 +170,7 @@ impl Trees {
         found.ok_or_else(|| failed(&["cat-file"], format!("the object {id} is not there")))
     }
 
-    fn keep(&self, id: ObjectId, tree: Arc<Tree>) {
+    fn keep(&self, id: ObjectId, tree: Tree) {
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(id, tree);
     }
 
@@ -186,11 +179,21 @@ impl Trees {
     }
 }
 
-/// For so many trees room is made before they are read.
-const MANY: usize = 1 << 20;
-
 /// So many objects to ask for are worth a process more.
 const WORTH_TWO: usize = 64;
+
+/// The trees that are there already.
+#[derive(Clone, Copy)]
+struct Known<'k> {
+    asked: &'k IdMap<Tree>,
+    index: Option<&'k IndexTrees>,
+}
+
+impl Known<'_> {
+    fn tree(self, id: ObjectId) -> Option<Tree> {
+        self.asked.get(&id).cloned().or_else(|| self.index?.tree(id))
+    }
+}
 
 /// What is to be asked for.
 #[derive(Default)]
@@ -204,7 +207,7 @@ struct Found {
 struct Gathered<'g> {
     /// Equal folders are one tree: each is asked for once, and looked into once where it holds others.
     asked: IdSet,
-    trees: IdMap<Arc<Tree>>,
+    trees: IdMap<Tree>,
     /// Where the blobs are kept, for all that gather.
     blobs: &'g Mutex<IdMap<Arc<[u8]>>>,
     problem: Option<GitError>,
@@ -228,15 +231,15 @@ impl<'g> Gathered<'g> {
     /// asked for.
     fn unknown(
         &mut self,
-        known: &IdMap<Arc<Tree>>,
+        known: Known<'_>,
         mut found: Found,
         wanted: impl Fn(&[u8]) -> bool,
     ) -> Vec<ObjectId> {
         let mut unknown = Vec::new();
         while let Some(id) = found.trees.pop() {
-            match known.get(&id) {
+            match known.tree(id) {
                 Some(tree) if tree.is_flat() || self.asked.insert(id) => {
-                    self.look_into(tree, &wanted, &mut found);
+                    self.look_into(&tree, &wanted, &mut found);
                 }
                 None if self.asked.insert(id) => unknown.push(id),
                 Some(_) | None => {}
@@ -267,7 +270,7 @@ impl<'g> Gathered<'g> {
             Some(Object { id, kind: ObjectKind::Tree, bytes }) => match parsed(id, bytes) {
                 Ok(tree) => {
                     self.look_into(&tree, &wanted, found);
-                    self.trees.insert(id, Arc::new(tree));
+                    self.trees.insert(id, tree);
                 }
                 Err(error) => self.problem = Some(error),
             },
@@ -300,9 +303,12 @@ fn join<Value>(all: &mut IdMap<Value>, mut more: IdMap<Value>) {
 
 /// Whether a package may lie in the tree `id` or below it; noted in `known` for each tree that was looked at and
 /// holds others.
-fn holds_packages(id: ObjectId, trees: &IdMap<Arc<Tree>>, known: &mut IdMap<bool>) -> bool {
+fn holds_packages(id: ObjectId, trees: Known<'_>, known: &mut IdMap<bool>) -> bool {
+    if let Some(holds) = trees.index.and_then(|index| index.holds_packages(id)) {
+        return holds;
+    }
     // What could not be read may hold anything.
-    let Some(tree) = trees.get(&id) else { return true };
+    let Some(tree) = trees.tree(id) else { return true };
     if tree.is_flat() {
         return tree.is_package();
     }
