@@ -10,13 +10,12 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 
 use super::object_id::{IdMap, LONGEST, ObjectId};
-use super::tree::{Forest, Mode, Stand, Tree};
+use super::tree::{Forest, Mark, Mode, Stand, Tree};
 
 /// The head of an index: a signature, a version, and how many entries there are.
 const HEAD: usize = 12;
@@ -34,10 +33,13 @@ const STAGE: u16 = 0x3000;
 /// For so many trees room is made before they are read, whatever the index says.
 const MANY: usize = 1 << 20;
 
+/// A folder with more files makes its lists grow.
+const LARGE_FOLDER: usize = 16 << 10;
+
 /// The trees of an index.
 #[derive(Debug, Default)]
 pub(super) struct IndexTrees {
-    forest: Arc<Forest>,
+    forest: Forest,
     made: IdMap<Made>,
 }
 
@@ -57,8 +59,8 @@ impl IndexTrees {
     }
 
     /// The tree `id`, when the index has it.
-    pub(super) fn tree(&self, id: ObjectId) -> Option<Tree> {
-        Some(Tree::of(&self.forest, self.made.get(&id)?.stand))
+    pub(super) fn tree(&self, id: ObjectId) -> Option<Tree<'_>> {
+        Some(self.forest.tree(self.made.get(&id)?.stand))
     }
 
     /// Whether a package may lie in the tree `id` or below it, when that is known.
@@ -109,6 +111,10 @@ impl<Bytes: BufRead> Index<Bytes> {
         let files = (self.count as usize).min(MANY);
         maker.made.reserve(files / 2);
         maker.forest.reserve(2 * files);
+        // Few folders have more files.
+        let at_once = files.min(LARGE_FOLDER);
+        maker.entries.reserve(at_once);
+        maker.objects.reserve(at_once * (self.id_length + 16));
         maker.open(b"");
         let mut entries = Entries { left: self.count, index: self, path: Vec::new() };
         while let Some(entry) = entries.next() {
@@ -201,22 +207,24 @@ fn number(bytes: &[u8]) -> Option<u32> {
 #[derive(Default)]
 struct Maker {
     id_length: usize,
-    /// The folders that are open, the topmost first, and below them some that are to be used again.
-    folders: Vec<Folder>,
-    open: usize,
-    /// The path of the last one of them that is open.
+    /// The folders that are open, the topmost first. What they hold stands in one list and one text each, one
+    /// folder behind the other: what is added is always of the last one.
+    open: Vec<Folder>,
+    /// The objects that git would write.
+    objects: Vec<u8>,
+    /// The same entries as a forest without trees.
+    entries: Forest,
+    /// The path of the last folder that is open.
     path: Vec<u8>,
     forest: Forest,
     made: IdMap<Made>,
 }
 
 /// A folder of which more may come.
-#[derive(Default)]
 struct Folder {
-    /// The object that git would write.
-    object: Vec<u8>,
-    /// The same, with no other tree.
-    tree: Forest,
+    /// Where its object and its entries begin.
+    object: usize,
+    entries: Mark,
     /// How much of the path is that of the folder above.
     above: usize,
     /// Whether a package may lie in a folder that is in it, and whether all that lies in those is listed.
@@ -230,19 +238,30 @@ impl Maker {
         let path = path.strip_suffix(b"/").unwrap_or(path);
         let name = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
         let (folder, name) = (&path[..name.saturating_sub(1)], &path[name..]);
-        while self.open > 1 && !holds(&self.path, folder) {
+        while self.open.len() > 1 && !holds(&self.path, folder) {
             self.close();
         }
         self.open(folder);
-        let folder = &mut self.folders[self.open - 1];
-        folder.push(name, mode, id);
-        folder.holds_packages |= mode == Mode::Submodule;
-        folder.is_whole &= mode != Mode::Folder;
+        self.push(name, mode, id);
+        if let Some(folder) = self.open.last_mut() {
+            folder.holds_packages |= mode == Mode::Submodule;
+            folder.is_whole &= mode != Mode::Folder;
+        }
+    }
+
+    /// Adds a name to the last folder that is open.
+    fn push(&mut self, name: &[u8], mode: Mode, id: ObjectId) {
+        self.objects.extend_from_slice(mode.as_str().trim_start_matches('0').as_bytes());
+        self.objects.push(b' ');
+        self.objects.extend_from_slice(name);
+        self.objects.push(0);
+        self.objects.extend_from_slice(id.as_bytes());
+        self.entries.push(name, mode, id);
     }
 
     /// Opens what is not open yet of `folder`.
     fn open(&mut self, folder: &[u8]) {
-        if self.open == 0 {
+        if self.open.is_empty() {
             self.push_folder(0);
         }
         while self.path.len() < folder.len() {
@@ -260,52 +279,38 @@ impl Maker {
     }
 
     fn push_folder(&mut self, above: usize) {
-        if self.folders.len() == self.open {
-            self.folders.push(Folder::default());
-        }
-        let folder = &mut self.folders[self.open];
-        (folder.above, folder.holds_packages, folder.is_whole) = (above, false, true);
-        self.open += 1;
+        let (object, entries) = (self.objects.len(), self.entries.mark());
+        self.open.push(Folder { object, entries, above, holds_packages: false, is_whole: true });
     }
 
-    /// Closes the last folder: its tree is made, and is an entry of the one above it.
+    /// Closes the last folder, if one is open: its tree is made, and is an entry of the one above it.
     fn close(&mut self) {
-        self.open -= 1;
-        let folder = &mut self.folders[self.open];
-        let id = hash(&folder.object, self.id_length);
-        let holds_packages = folder.holds_packages || folder.tree.is_package();
-        let (is_whole, above) = (folder.is_whole, folder.above);
-        let stand = self.forest.add(&mut folder.tree);
-        self.made.insert(id, Made { stand, holds_packages: is_whole.then_some(holds_packages) });
-        folder.tree.clear();
-        folder.object.clear();
-        if let Some(last) = self.open.checked_sub(1) {
-            let begin = if above == 0 { 0 } else { above + 1 };
-            let name = self.path.get(begin..).unwrap_or_default();
-            let outer = &mut self.folders[last];
-            outer.push(name, Mode::Folder, id);
+        let Some(folder) = self.open.pop() else { return };
+        let id = hash(&self.objects[folder.object..], self.id_length);
+        let holds_packages = folder.holds_packages || self.entries.is_package_from(folder.entries);
+        let stand = self.forest.take_from(&mut self.entries, folder.entries);
+        self.objects.truncate(folder.object);
+        let made = Made { stand, holds_packages: folder.is_whole.then_some(holds_packages) };
+        self.made.insert(id, made);
+        let begin = if folder.above == 0 { 0 } else { folder.above + 1 };
+        if self.open.is_empty() {
+            return;
+        }
+        let path = std::mem::take(&mut self.path);
+        self.push(path.get(begin..).unwrap_or_default(), Mode::Folder, id);
+        self.path = path;
+        self.path.truncate(folder.above);
+        if let Some(outer) = self.open.last_mut() {
             outer.holds_packages |= holds_packages;
-            outer.is_whole &= is_whole;
-            self.path.truncate(above);
+            outer.is_whole &= folder.is_whole;
         }
     }
 
     fn finish(mut self) -> IndexTrees {
-        while self.open > 0 {
+        while !self.open.is_empty() {
             self.close();
         }
-        IndexTrees { forest: Arc::new(self.forest), made: self.made }
-    }
-}
-
-impl Folder {
-    fn push(&mut self, name: &[u8], mode: Mode, id: ObjectId) {
-        self.object.extend_from_slice(mode.as_str().trim_start_matches('0').as_bytes());
-        self.object.push(b' ');
-        self.object.extend_from_slice(name);
-        self.object.push(0);
-        self.object.extend_from_slice(id.as_bytes());
-        self.tree.push(name, mode, id);
+        IndexTrees { forest: self.forest, made: self.made }
     }
 }
 
@@ -348,7 +353,7 @@ mod tests {
     const FILES: &str = "mkdir -p a/b/c a-b a.d e/f && ln -s a g && touch a/b/c/x a/b/y a-b/x a.d/z e/f/n a0 && \
         echo 1 >a/x && chmod +x a/x && touch $(seq 100) a/$(printf %0300d 7 | cut -c1-200) && git add .";
 
-    fn holds(tree: &Tree) -> Vec<(&[u8], Mode, ObjectId)> {
+    fn holds(tree: Tree<'_>) -> Vec<(&[u8], Mode, ObjectId)> {
         tree.entries().iter().map(|entry| (tree.name(entry), entry.mode, entry.id)).collect()
     }
 
@@ -397,8 +402,8 @@ mod tests {
             let object = git(folder.path(), &format!("git cat-file tree {id} | od -An -v -tx1"));
             let object: Vec<u8> =
                 object.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
-            let object = Tree::of_object(&object, root.len() / 2).unwrap();
-            assert_eq!(holds(&found.tree(id).unwrap()), holds(&object), "{script}");
+            let object = Forest::of_object(&object, root.len() / 2).unwrap();
+            assert_eq!(holds(found.tree(id).unwrap()), holds(object.whole()), "{script}");
         }
     }
 
@@ -428,7 +433,7 @@ mod tests {
             changed[cut] ^= 1 << (cut % 8);
             let found = of(&changed, 20);
             for id in found.made.keys().filter(|id| whole.tree(**id).is_some()) {
-                assert_eq!(holds(&found.tree(*id).unwrap()), holds(&whole.tree(*id).unwrap()), "{cut}");
+                assert_eq!(holds(found.tree(*id).unwrap()), holds(whole.tree(*id).unwrap()), "{cut}");
             }
         }
         assert!(of(&index, 32).made.keys().all(|id| whole.tree(*id).is_none()));

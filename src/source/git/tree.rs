@@ -1,7 +1,5 @@
 //! One tree of git: names, and what each stands for.
 
-use std::sync::Arc;
-
 use super::object_id::ObjectId;
 use crate::source::stat::EntryKind;
 
@@ -76,11 +74,18 @@ pub(super) struct Stand {
     count: u32,
 }
 
-/// What a tree object holds. Clones share it.
-#[derive(Clone, Debug, Default)]
-pub(in crate::source) struct Tree {
-    forest: Arc<Forest>,
-    stand: Stand,
+/// How much a forest had at some time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    names: usize,
+    entries: usize,
+}
+
+/// What a tree object holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::source) struct Tree<'f> {
+    names: &'f [u8],
+    entries: &'f [TreeEntry],
 }
 
 /// A name in a tree.
@@ -93,6 +98,35 @@ pub(in crate::source) struct TreeEntry {
 }
 
 impl Forest {
+    /// A tree object: `MODE NAME`, a zero, and the bytes of an id, for each entry.
+    pub(super) fn of_object(bytes: &[u8], id_length: usize) -> Option<Self> {
+        let mut made = Self::default();
+        // A mode, two separators and a short name stand beside each id.
+        made.reserve(bytes.len() / (id_length + 12) + 1);
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let space = rest.iter().position(|byte| *byte == b' ')?;
+            let zero = rest.iter().position(|byte| *byte == 0).filter(|zero| *zero > space)?;
+            let id = rest.get(zero + 1..zero + 1 + id_length)?;
+            made.push(&rest[space + 1..zero], Mode::of(&rest[..space])?, ObjectId::of_bytes(id)?);
+            rest = &rest[zero + 1 + id_length..];
+        }
+        let Self { names, entries } = &mut made;
+        entries.sort_unstable_by(|one, other| name_of(names, one).cmp(name_of(names, other)));
+        Some(made)
+    }
+
+    /// The tree that stands there.
+    pub(super) fn tree(&self, stand: Stand) -> Tree<'_> {
+        let entries = &self.entries[stand.first as usize..][..stand.count as usize];
+        Tree { names: &self.names, entries }
+    }
+
+    /// All of it as one tree.
+    pub(super) fn whole(&self) -> Tree<'_> {
+        Tree { names: &self.names, entries: &self.entries }
+    }
+
     /// Makes room for so many entries, with names of a usual length.
     pub(super) fn reserve(&mut self, entries: usize) {
         self.entries.reserve(entries);
@@ -108,27 +142,29 @@ impl Forest {
         self.entries.push(TreeEntry { start, length, mode, id });
     }
 
-    /// Adds the names that `other` has, as a tree, in the order in which it is looked at.
-    pub(super) fn add(&mut self, other: &mut Self) -> Stand {
+    /// Where the next name will stand.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { names: self.names.len(), entries: self.entries.len() }
+    }
+
+    /// Whether a file among the names since `mark` may make a package of the folder.
+    pub(super) fn is_package_from(&self, mark: Mark) -> bool {
+        holds_build_file(&self.names, &self.entries[mark.entries..])
+    }
+
+    /// Adds the names that `other` got since `mark`, as a tree, in the order in which it is looked at; takes them
+    /// out of `other`.
+    pub(super) fn take_from(&mut self, other: &mut Self, mark: Mark) -> Stand {
         let first = self.entries.len() as u32;
-        let Self { names, entries } = other;
+        let (names, entries) = (&other.names, &mut other.entries[mark.entries..]);
         let name = |entry: &TreeEntry| name_of(names, entry);
         entries.sort_unstable_by(|one, other| name(one).cmp(name(other)));
         for entry in &*entries {
             self.push(name(entry), entry.mode, entry.id);
         }
+        other.names.truncate(mark.names);
+        other.entries.truncate(mark.entries);
         Stand { first, count: self.entries.len() as u32 - first }
-    }
-
-    /// Takes all out; the room stays.
-    pub(super) fn clear(&mut self) {
-        self.names.clear();
-        self.entries.clear();
-    }
-
-    /// Whether a file among the names may make a package of the folder.
-    pub(super) fn is_package(&self) -> bool {
-        holds_build_file(&self.names, &self.entries)
     }
 }
 
@@ -140,54 +176,29 @@ fn holds_build_file(names: &[u8], entries: &[TreeEntry]) -> bool {
     entries.iter().any(|entry| name_of(names, entry) == BUILD_FILE)
 }
 
-impl Tree {
-    /// The tree that stands there.
-    pub(super) fn of(forest: &Arc<Forest>, stand: Stand) -> Self {
-        Self { forest: Arc::clone(forest), stand }
-    }
-
+impl<'f> Tree<'f> {
     /// Sorted by the bytes of their names, which is not git's own order.
-    pub(in crate::source) fn entries(&self) -> &[TreeEntry] {
-        &self.forest.entries[self.stand.first as usize..][..self.stand.count as usize]
+    pub(in crate::source) fn entries(self) -> &'f [TreeEntry] {
+        self.entries
     }
 
-    pub(in crate::source) fn name(&self, entry: &TreeEntry) -> &[u8] {
-        name_of(&self.forest.names, entry)
+    pub(in crate::source) fn name(self, entry: &TreeEntry) -> &'f [u8] {
+        name_of(self.names, entry)
     }
 
     /// Whether it holds no tree, neither of this repository nor of another one.
-    pub(super) fn is_flat(&self) -> bool {
-        self.entries().iter().all(|entry| !matches!(entry.mode, Mode::Folder | Mode::Submodule))
+    pub(super) fn is_flat(self) -> bool {
+        self.entries.iter().all(|entry| !matches!(entry.mode, Mode::Folder | Mode::Submodule))
     }
 
     /// Whether a file in it may make it a package.
-    pub(super) fn is_package(&self) -> bool {
-        holds_build_file(&self.forest.names, self.entries())
+    pub(super) fn is_package(self) -> bool {
+        holds_build_file(self.names, self.entries)
     }
 
-    pub(in crate::source) fn find(&self, name: &[u8]) -> Option<&TreeEntry> {
-        let entries = self.entries();
-        let found = entries.binary_search_by(|entry| self.name(entry).cmp(name));
-        found.ok().map(|place| &entries[place])
-    }
-
-    /// A tree object: `MODE NAME`, a zero, and the bytes of an id, for each entry.
-    pub(super) fn of_object(bytes: &[u8], id_length: usize) -> Option<Self> {
-        let mut entries = Forest::default();
-        // A mode, two separators and a short name stand beside each id.
-        entries.reserve(bytes.len() / (id_length + 12) + 1);
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let space = rest.iter().position(|byte| *byte == b' ')?;
-            let zero = rest.iter().position(|byte| *byte == 0).filter(|zero| *zero > space)?;
-            let id = rest.get(zero + 1..zero + 1 + id_length)?;
-            entries.push(&rest[space + 1..zero], Mode::of(&rest[..space])?, ObjectId::of_bytes(id)?);
-            rest = &rest[zero + 1 + id_length..];
-        }
-        let Forest { names, entries: all } = &mut entries;
-        all.sort_unstable_by(|one, other| name_of(names, one).cmp(name_of(names, other)));
-        let stand = Stand { first: 0, count: all.len() as u32 };
-        Some(Self { forest: Arc::new(entries), stand })
+    pub(in crate::source) fn find(self, name: &[u8]) -> Option<&'f TreeEntry> {
+        let found = self.entries.binary_search_by(|entry| self.name(entry).cmp(name));
+        found.ok().map(|place| &self.entries[place])
     }
 }
 
@@ -195,7 +206,7 @@ impl Tree {
 mod tests {
     use super::*;
 
-    fn names(tree: &Tree) -> String {
+    fn names(tree: Tree<'_>) -> String {
         let name = |entry| String::from_utf8_lossy(tree.name(entry)).into_owned();
         tree.entries().iter().map(name).collect::<Vec<_>>().join(" ")
     }
@@ -209,13 +220,14 @@ mod tests {
             bytes.extend(format!("{mode} {name}\0").bytes());
             bytes.extend([7; 20]);
         }
-        let tree = Tree::of_object(&bytes, 20).unwrap();
-        assert_eq!(names(&tree), "a a.b b c d");
+        let forest = Forest::of_object(&bytes, 20).unwrap();
+        let tree = forest.whole();
+        assert_eq!(names(tree), "a a.b b c d");
         let modes: Vec<Mode> = tree.entries().iter().map(|entry| entry.mode).collect();
         assert_eq!(modes, [Mode::Folder, Mode::File, Mode::Executable, Mode::Link, Mode::Submodule]);
         assert!(tree.find(b"a.b").is_some() && tree.find(b"x").is_none());
         for cut in [1, 7, 15, bytes.len() - 1] {
-            assert!(Tree::of_object(&bytes[..cut], 20).is_none(), "{cut}");
+            assert!(Forest::of_object(&bytes[..cut], 20).is_none(), "{cut}");
         }
     }
 }

@@ -10,14 +10,14 @@ use super::command::{Git, GitError, failed};
 use super::index_trees::IndexTrees;
 use super::object_id::{IdMap, IdSet, ObjectId};
 use super::objects::{Object, ObjectKind, Objects};
-use super::tree::{Mode, Tree};
+use super::tree::{Forest, Mode, Tree};
 
 /// The trees and texts of a repository.
 pub(in crate::source) struct Trees {
     git: Git,
     objects: Objects,
     /// Those that git told of.
-    known: RwLock<IdMap<Tree>>,
+    known: RwLock<IdMap<Arc<Forest>>>,
     /// Those of the checkout's index, once somebody wanted all of them.
     index: OnceLock<IndexTrees>,
     blobs: Mutex<IdMap<Arc<[u8]>>>,
@@ -54,24 +54,31 @@ impl Trees {
         };
         let Some((id, tree)) = self.objects.find(name, read)?.flatten() else { return Ok(None) };
         if let Some(tree) = tree {
-            self.keep(id, tree?);
+            self.keep(id, Arc::new(tree?));
         }
         Ok(Some(id))
     }
 
-    /// What the tree `id` holds.
-    pub(in crate::source) fn tree(&self, id: ObjectId) -> Result<Tree, GitError> {
-        if let Some(tree) = self.with_known(|known| known.tree(id)) {
-            return Ok(tree);
+    /// What `look` finds in the tree `id`.
+    pub(in crate::source) fn look<Found>(
+        &self,
+        id: ObjectId,
+        look: impl FnOnce(Tree<'_>) -> Found,
+    ) -> Result<Found, GitError> {
+        if let Some(tree) = self.index.get().and_then(|index| index.tree(id)) {
+            return Ok(look(tree));
         }
-        let tree = self.object(id, ObjectKind::Tree, |bytes| parsed(id, bytes))??;
-        self.keep(id, tree.clone());
-        Ok(tree)
+        if let Some(tree) = self.asked(id) {
+            return Ok(look(tree.whole()));
+        }
+        let tree = Arc::new(self.object(id, ObjectKind::Tree, |bytes| parsed(id, bytes))??);
+        self.keep(id, Arc::clone(&tree));
+        Ok(look(tree.whole()))
     }
 
-    fn with_known<Found>(&self, look: impl FnOnce(Known<'_>) -> Found) -> Found {
-        let asked = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        look(Known { asked: &asked, index: self.index.get() })
+    /// The tree `id`, when git told of it.
+    fn asked(&self, id: ObjectId) -> Option<Arc<Forest>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
     /// The bytes of the blob `id`.
@@ -149,8 +156,8 @@ impl Trees {
         if let Some(holds) = self.index.get().and_then(|index| index.holds_packages(id)) {
             return holds;
         }
-        match self.with_known(|known| known.tree(id)) {
-            Some(tree) if tree.is_flat() => tree.is_package(),
+        match self.asked(id) {
+            Some(tree) if tree.whole().is_flat() => tree.whole().is_package(),
             _ => {
                 let packages = self.packages.read().unwrap_or_else(PoisonError::into_inner);
                 packages.get(&id).is_none_or(|holds| *holds)
@@ -170,7 +177,7 @@ impl Trees {
         found.ok_or_else(|| failed(&["cat-file"], format!("the object {id} is not there")))
     }
 
-    fn keep(&self, id: ObjectId, tree: Tree) {
+    fn keep(&self, id: ObjectId, tree: Arc<Forest>) {
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(id, tree);
     }
 
@@ -185,13 +192,13 @@ const WORTH_TWO: usize = 64;
 /// The trees that are there already.
 #[derive(Clone, Copy)]
 struct Known<'k> {
-    asked: &'k IdMap<Tree>,
+    asked: &'k IdMap<Arc<Forest>>,
     index: Option<&'k IndexTrees>,
 }
 
-impl Known<'_> {
-    fn tree(self, id: ObjectId) -> Option<Tree> {
-        self.asked.get(&id).cloned().or_else(|| self.index?.tree(id))
+impl<'k> Known<'k> {
+    fn tree(self, id: ObjectId) -> Option<Tree<'k>> {
+        self.index.and_then(|index| index.tree(id)).or_else(|| Some(self.asked.get(&id)?.whole()))
     }
 }
 
@@ -207,7 +214,7 @@ struct Found {
 struct Gathered<'g> {
     /// Equal folders are one tree: each is asked for once, and looked into once where it holds others.
     asked: IdSet,
-    trees: IdMap<Tree>,
+    trees: IdMap<Arc<Forest>>,
     /// Where the blobs are kept, for all that gather.
     blobs: &'g Mutex<IdMap<Arc<[u8]>>>,
     problem: Option<GitError>,
@@ -239,7 +246,7 @@ impl<'g> Gathered<'g> {
         while let Some(id) = found.trees.pop() {
             match known.tree(id) {
                 Some(tree) if tree.is_flat() || self.asked.insert(id) => {
-                    self.look_into(&tree, &wanted, &mut found);
+                    self.look_into(tree, &wanted, &mut found);
                 }
                 None if self.asked.insert(id) => unknown.push(id),
                 Some(_) | None => {}
@@ -250,7 +257,7 @@ impl<'g> Gathered<'g> {
     }
 
     /// Adds to `found` what is in a tree and is to be asked for.
-    fn look_into(&mut self, tree: &Tree, wanted: impl Fn(&[u8]) -> bool, found: &mut Found) {
+    fn look_into(&mut self, tree: Tree<'_>, wanted: impl Fn(&[u8]) -> bool, found: &mut Found) {
         for entry in tree.entries() {
             match entry.mode {
                 Mode::Folder => found.trees.push(entry.id),
@@ -269,8 +276,8 @@ impl<'g> Gathered<'g> {
         match object {
             Some(Object { id, kind: ObjectKind::Tree, bytes }) => match parsed(id, bytes) {
                 Ok(tree) => {
-                    self.look_into(&tree, &wanted, found);
-                    self.trees.insert(id, tree);
+                    self.look_into(tree.whole(), &wanted, found);
+                    self.trees.insert(id, Arc::new(tree));
                 }
                 Err(error) => self.problem = Some(error),
             },
@@ -327,7 +334,7 @@ fn holds_packages(id: ObjectId, trees: Known<'_>, known: &mut IdMap<bool>) -> bo
     holds
 }
 
-fn parsed(id: ObjectId, bytes: &[u8]) -> Result<Tree, GitError> {
-    let tree = Tree::of_object(bytes, id.as_bytes().len());
+fn parsed(id: ObjectId, bytes: &[u8]) -> Result<Forest, GitError> {
+    let tree = Forest::of_object(bytes, id.as_bytes().len());
     tree.ok_or_else(|| failed(&["cat-file"], format!("the tree {id} is malformed")))
 }
