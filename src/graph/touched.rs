@@ -7,12 +7,13 @@
 //! **Invariant:** a target that is left out differs in nothing: neither do its views, nor does anything that
 //! it needs, however far away.
 
-use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rayon::prelude::*;
 
 use super::expand::Materials;
+use super::load::Loaded;
 use super::paired_views::is_touched;
 use super::published::Meaning;
 use super::reach::{Reach, letters_of};
@@ -37,7 +38,8 @@ pub(super) fn touched(
     differences: &Differences,
 ) -> Vec<TargetId> {
     let has_no_links = snapshot.holds_no_links();
-    let search = Search { materials, snapshot, differences, has_no_links, meanings: RwLock::default() };
+    let (meanings, shared) = (RwLock::default(), shared_dockerfiles(materials.loaded));
+    let search = Search { materials, snapshot, differences, has_no_links, shared, meanings };
     let count = materials.loaded.targets.len();
     let mut is_known = DenseMap::filled(count, false);
     let mut needed_by: DenseMap<TargetId, Vec<TargetId>> = DenseMap::filled(count, Vec::new());
@@ -70,11 +72,21 @@ pub(super) fn touched(
     wanted.iter().copied().filter(|id| may_differ[*id]).collect()
 }
 
+/// The Dockerfiles of more than one target.
+fn shared_dockerfiles(loaded: &Loaded) -> HashSet<&WorkspacePath> {
+    let builds = loaded.targets.values().iter().filter_map(|target| target.build());
+    let mut all: Vec<&WorkspacePath> = builds.map(|build| &build.dockerfile.value).collect();
+    all.sort_unstable();
+    all.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect()
+}
+
 struct Search<'s> {
     materials: Materials<'s>,
     snapshot: &'s Snapshot,
     differences: &'s Differences,
     has_no_links: bool,
+    /// The Dockerfiles that more than one target may ask of.
+    shared: HashSet<&'s WorkspacePath>,
     /// The names that were met, which are mostly the same few.
     meanings: RwLock<HashMap<String, Option<Option<TargetId>>>>,
 }
@@ -93,7 +105,11 @@ impl Search<'_> {
         if given.map(String::as_str).any(bounds::decides_what_is_read) {
             return None;
         }
-        let bounds = self.materials.dockerfiles.bounds(&definition.dockerfile.value)?;
+        let (dockerfiles, path) = (self.materials.dockerfiles, &definition.dockerfile.value);
+        let bounds = match self.shared.contains(path) {
+            true => dockerfiles.bounds(path)?,
+            false => Arc::new(dockerfiles.bounds_once(path)?),
+        };
         if self.reads_what_differs(definition, &bounds)? {
             return None;
         }

@@ -349,6 +349,9 @@ pub(super) fn fields(text: &str) -> Result<Vec<Cow<'_, str>>, MountError> {
         return Err(MountError::new("the value is empty")
             .help("write keys and values, such as `type=cache,target=/c`"));
     }
+    if !text.contains('"') {
+        return Ok(text.split(',').map(Cow::Borrowed).collect());
+    }
     let wrong = || MountError::new("the quotes in the value do not match");
     let mut fields = Vec::new();
     let mut rest = text;
@@ -359,9 +362,9 @@ pub(super) fn fields(text: &str) -> Result<Vec<Cow<'_, str>>, MountError> {
                 (Cow::Owned(field), after)
             }
             None => {
-                let length = rest.bytes().position(|byte| byte == b',').unwrap_or(rest.len());
+                let length = rest.find(',').unwrap_or(rest.len());
                 let (field, after) = rest.split_at(length);
-                if field.bytes().any(|byte| byte == b'"') {
+                if field.contains('"') {
                     return Err(wrong());
                 }
                 (Cow::Borrowed(field), after)
