@@ -101,7 +101,7 @@ fn in_folder(indexed: FolderRef<'_>, real: FolderRef<'_>) -> Result<IndexCheck, 
     let found = each(
         pairs.collect(),
         depth,
-        |(entry, _)| entry.as_folder().is_some(),
+        |(entry, _)| entry.is_folder(),
         |(entry, real)| in_entry(entry, real),
     )?;
     Ok(found.into_iter().fold(check, IndexCheck::add))
