@@ -428,8 +428,13 @@ impl<'s> FolderRef<'s> {
     /// # Errors
     /// When the folder cannot be listed.
     pub fn entries(&self) -> Result<Vec<EntryRef<'s>>, ReadError> {
-        let listing = self.folder.listing(&self.shared.lookout)?;
-        Ok(listing.nodes.iter().map(|node| self.at(listing, node)).collect())
+        Ok(self.each_entry()?.collect())
+    }
+
+    /// The same, one after the other.
+    pub(super) fn each_entry(&self) -> Result<impl Iterator<Item = EntryRef<'s>> + use<'s>, ReadError> {
+        let (folder, listing) = (*self, self.folder.listing(&self.shared.lookout)?);
+        Ok(listing.nodes.iter().map(move |node| folder.at(listing, node)))
     }
 
     /// The entry of that name.
