@@ -58,20 +58,17 @@ pub(super) fn read_all(
     root: Package,
     known: Option<&BTreeSet<WorkspacePath>>,
 ) -> (Vec<Package>, Vec<Diagnostic>) {
-    let (folders, mut diagnostics) = match known {
+    let (mut folders, mut diagnostics) = match known {
         Some(known) => (known.iter().cloned().collect(), Vec::new()),
         None => folders(snapshot, &root),
     };
-    let others = folders.into_par_iter().filter(|folder| !folder.is_root());
-    let results: Vec<Result<Package, Diagnostic>> =
-        others.map(|folder| read_package(snapshot, Arc::new(folder))).collect();
-    let mut packages = vec![root];
-    for result in results {
-        match result {
-            Ok(package) => packages.push(package),
-            Err(diagnostic) => diagnostics.push(diagnostic),
-        }
-    }
+    folders.retain(|folder| !folder.is_root());
+    // One list with room for all: of many packages, each copy of it would be some megabytes.
+    let mut results: Vec<Result<Package, Diagnostic>> = Vec::with_capacity(folders.len() + 1);
+    results.push(Ok(root));
+    results.par_extend(folders.into_par_iter().map(|folder| read_package(snapshot, Arc::new(folder))));
+    let read = results.into_iter().filter_map(|result| result.map_err(|wrong| diagnostics.push(wrong)).ok());
+    let mut packages: Vec<Package> = read.collect();
     packages.sort_by(|one, other| one.folder.cmp(&other.folder));
     (without_other_workspaces(packages), diagnostics)
 }
@@ -128,20 +125,19 @@ fn bad_pattern(error: &PatternError, place: Option<&Located<String>>) -> Diagnos
 
 /// Leaves out the packages of workspaces inside this one. `packages` is sorted: a folder comes
 /// before what is in it.
-fn without_other_workspaces(packages: Vec<Package>) -> Vec<Package> {
+fn without_other_workspaces(mut packages: Vec<Package>) -> Vec<Package> {
     let mut inner: Option<Arc<WorkspacePath>> = None;
-    let mut kept = Vec::with_capacity(packages.len());
-    for package in packages {
-        if inner.as_ref().is_some_and(|inner| package.folder.strip_prefix(inner).is_some()) {
-            continue;
+    packages.retain(|package| {
+        if inner.as_ref().is_some_and(|inner| package.folder.letters_below(inner).is_some()) {
+            return false;
         }
-        if package.file.workspace.is_some() && !package.folder.is_root() {
-            inner = Some(package.folder);
-            continue;
+        let is_other = package.file.workspace.is_some() && !package.folder.is_root();
+        if is_other {
+            inner = Some(Arc::clone(&package.folder));
         }
-        kept.push(package);
-    }
-    kept
+        !is_other
+    });
+    packages
 }
 
 fn read_package(snapshot: &Snapshot, folder: Arc<WorkspacePath>) -> Result<Package, Diagnostic> {

@@ -7,11 +7,12 @@
 //! **Invariant:** two snapshots that tell contents by the ids of blobs are compared with each other, and
 //! with no other: such a hash is no hash of bytes.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::command::{Git, GitError};
 use super::object_id::ObjectId;
@@ -49,15 +50,28 @@ struct Shared {
     /// Where the workspace lies on disk: there the repositories of submodules are.
     on_disk: PathBuf,
     contents: Contents,
-    folders: RwLock<HashMap<WorkspacePath, Option<Found>>>,
+    /// What was looked into of submodules.
+    submodules: Mutex<HashMap<WorkspacePath, Submodule>>,
     closed: Mutex<BTreeMap<WorkspacePath, ObjectId>>,
 }
 
-/// A folder, and the repository that knows what is in it.
+/// The repository of a submodule, and the tree of its commit; none where that cannot be read here.
 #[derive(Clone)]
-struct Found {
+struct Submodule {
     trees: Arc<Trees>,
-    tree: Arc<Tree>,
+    root: Option<ObjectId>,
+}
+
+/// A folder: its tree, which a submodule that cannot be read here has none of, and the repository that has it.
+struct Found<'f> {
+    trees: Cow<'f, Arc<Trees>>,
+    tree: Option<ObjectId>,
+}
+
+impl Found<'_> {
+    fn look<Answer: Default>(&self, look: impl FnOnce(Tree<'_>) -> Answer) -> Result<Answer, GitError> {
+        self.tree.map_or_else(|| Ok(Answer::default()), |tree| self.trees.look(tree, look))
+    }
 }
 
 impl CommitFiles {
@@ -68,7 +82,7 @@ impl CommitFiles {
             root,
             on_disk: on_disk.to_path_buf(),
             contents,
-            folders: RwLock::default(),
+            submodules: Mutex::default(),
             closed: Mutex::default(),
         }))
     }
@@ -101,9 +115,12 @@ impl CommitFiles {
     ) -> Result<Vec<(Vec<u8>, Mode, ObjectId)>, ReadError> {
         let found = self.folder(folder);
         let found = found.map_err(|error| unreadable(&Place::of_folder(folder), &error))?;
-        let Some(Found { tree, .. }) = found else { return Ok(Vec::new()) };
-        let named = |entry: &TreeEntry| (tree.name(entry).to_vec(), entry.mode, entry.id);
-        Ok(tree.entries().iter().map(named).collect())
+        let Some(found) = found else { return Ok(Vec::new()) };
+        let names = found.look(|tree| {
+            let named = |entry: &TreeEntry| (tree.name(entry).to_vec(), entry.mode, entry.id);
+            tree.entries().iter().map(named).collect()
+        });
+        names.map_err(|error| unreadable(&Place::of_folder(folder), &error))
     }
 
     /// How the content of a file is told that has the blob `id`, when it need not be read.
@@ -116,61 +133,57 @@ impl CommitFiles {
         Some(Content { hash, size: 0 })
     }
 
-    fn find(&self, place: Place<'_>) -> Result<Option<(Found, TreeEntry)>, GitError> {
+    fn find(&self, place: Place<'_>) -> Result<Option<(Found<'_>, TreeEntry)>, GitError> {
         let Some(found) = self.folder(place.folder)? else { return Ok(None) };
-        let entry = found.tree.find(place.name).copied();
+        let entry = found.look(|tree| tree.find(place.name).copied())?;
         Ok(entry.map(|entry| (found, entry)))
     }
 
-    fn folder(&self, path: &WorkspacePath) -> Result<Option<Found>, GitError> {
-        if let Some(found) = self.0.folders.read().unwrap_or_else(PoisonError::into_inner).get(path) {
-            return Ok(found.clone());
+    /// The folder at `path`. From the topmost one down each name is looked for, which takes less than to remember
+    /// every folder.
+    fn folder(&self, path: &WorkspacePath) -> Result<Option<Found<'_>>, GitError> {
+        let mut found = Found { trees: Cow::Borrowed(&self.0.trees), tree: Some(self.0.root) };
+        let mut length = 0;
+        for name in path.names() {
+            length += name.len() + 1;
+            let Some(entry) = found.look(|tree| tree.find(name).copied())? else { return Ok(None) };
+            match entry.mode {
+                Mode::Folder => found.tree = Some(entry.id),
+                Mode::Submodule => {
+                    let mut above = std::iter::successors(Some(path.clone()), WorkspacePath::parent);
+                    let at = above.find(|above| above.as_bytes().len() < length).unwrap_or_default();
+                    let Submodule { trees, root } = self.submodule(&at, entry.id);
+                    found = Found { trees: Cow::Owned(trees), tree: root };
+                }
+                Mode::File | Mode::Executable | Mode::Link => return Ok(None),
+            }
         }
-        let found = match (path.parent(), path.file_name()) {
-            (Some(folder), Some(name)) => match self.find(Place { folder: &folder, name })? {
-                Some((above, entry)) => self.below(path, &above, &entry)?,
-                None => None,
-            },
-            _ => Some(Found { trees: Arc::clone(&self.0.trees), tree: self.0.trees.tree(self.0.root)? }),
-        };
-        let mut folders = self.0.folders.write().unwrap_or_else(PoisonError::into_inner);
-        Ok(folders.entry(path.clone()).or_insert(found).clone())
-    }
-
-    fn below(
-        &self,
-        path: &WorkspacePath,
-        above: &Found,
-        entry: &TreeEntry,
-    ) -> Result<Option<Found>, GitError> {
-        let trees = Arc::clone(&above.trees);
-        match entry.mode {
-            Mode::Folder => Ok(Some(Found { tree: trees.tree(entry.id)?, trees })),
-            Mode::Submodule => Ok(Some(self.submodule(path, entry.id))),
-            Mode::File | Mode::Executable | Mode::Link => Ok(None),
-        }
+        Ok(Some(found))
     }
 
     /// What the commit of a submodule holds, where its repository is here and has it.
-    fn submodule(&self, path: &WorkspacePath, commit: ObjectId) -> Found {
+    fn submodule(&self, path: &WorkspacePath, commit: ObjectId) -> Submodule {
+        let mut known = self.0.submodules.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(path) {
+            return known.clone();
+        }
         let on_disk = path.on_disk(&self.0.on_disk);
         let trees = Arc::new(Trees::new(Git::in_folder(&on_disk)));
         // Without this file git would answer for the repository around it.
-        let found = on_disk.join(".git").exists().then(|| {
+        let root = on_disk.join(".git").exists().then(|| {
             let id = trees.resolve(&format!("{commit}^{{tree}}"), ObjectKind::Tree).ok()??;
-            trees.tree(id).ok()
+            trees.look(id, |_tree| id).ok()
         });
-        match found.flatten() {
-            Some(tree) => Found { trees, tree },
-            None => {
-                self.0.closed.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), commit);
-                Found { trees, tree: Arc::default() }
-            }
+        let found = Submodule { trees, root: root.flatten() };
+        if found.root.is_none() {
+            self.0.closed.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), commit);
         }
+        known.insert(path.clone(), found.clone());
+        found
     }
 
     /// The entry at `place` and its repository; an error where nothing is.
-    fn present(&self, place: Place<'_>) -> Result<(Found, TreeEntry), ReadError> {
+    fn present(&self, place: Place<'_>) -> Result<(Found<'_>, TreeEntry), ReadError> {
         let found = self.find(place).map_err(|error| unreadable(&place, &error))?;
         found.ok_or_else(|| ReadError::Missing { path: place.path() })
     }
@@ -223,11 +236,14 @@ impl Origin for CommitFiles {
         let place = Place::of_folder(folder);
         let found = self.folder(folder).map_err(|error| unreadable(&place, &error))?;
         let found = found.ok_or_else(|| ReadError::Missing { path: folder.clone() })?;
-        let mut listed = Listed::default();
-        for entry in found.tree.entries() {
-            listed.push(found.tree.name(entry), facts(entry.mode).kind);
-        }
-        Ok(listed)
+        let listed = found.look(|tree| {
+            let mut listed = Listed::default();
+            listed.entries.reserve_exact(tree.entries().len());
+            listed.names.reserve_exact(tree.entries().iter().map(|entry| tree.name(entry).len()).sum());
+            tree.entries().iter().for_each(|entry| listed.push(tree.name(entry), facts(entry.mode).kind));
+            listed
+        });
+        listed.map_err(|error| unreadable(&place, &error))
     }
 
     fn link_target(&self, link: Place<'_>) -> Result<Box<[u8]>, ReadError> {

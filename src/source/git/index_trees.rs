@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 
-use super::object_id::{LONGEST, ObjectId};
-use super::tree::{Mode, Tree};
+use super::object_id::{IdMap, LONGEST, ObjectId};
+use super::tree::{Forest, Mark, Mode, Stand, Tree};
 
 /// The head of an index: a signature, a version, and how many entries there are.
 const HEAD: usize = 12;
@@ -30,33 +30,64 @@ const MODE: usize = 24;
 const EXTENDED: u16 = 0x4000;
 const STAGE: u16 = 0x3000;
 
+/// For so many trees room is made before they are read, whatever the index says.
+const MANY: usize = 1 << 20;
+
+/// A folder with more files makes its lists grow.
+const LARGE_FOLDER: usize = 16 << 10;
+
+/// The trees of an index.
+#[derive(Debug, Default)]
+pub(super) struct IndexTrees {
+    forest: Forest,
+    made: IdMap<Made>,
+}
+
 /// A tree that was made.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Made {
-    /// The hash of its bytes.
-    pub(super) id: ObjectId,
-    /// What it holds.
-    pub(super) tree: Tree,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Made {
+    stand: Stand,
     /// Whether a package may lie in it or below it; `None` where the index lists not all that is below.
-    pub(super) holds_packages: Option<bool>,
+    holds_packages: Option<bool>,
+}
+
+impl IndexTrees {
+    /// The trees of the index that belongs to the checkout around `folder`, with ids of `id_length` bytes. None
+    /// where there is no index that can be read.
+    pub(super) fn around(folder: &Path, id_length: usize) -> Self {
+        Index::around(folder, id_length).map_or_else(Self::default, Index::trees)
+    }
+
+    /// The tree `id`, when the index has it.
+    pub(super) fn tree(&self, id: ObjectId) -> Option<Tree<'_>> {
+        Some(self.forest.tree(self.made.get(&id)?.stand))
+    }
+
+    /// Whether a package may lie in the tree `id` or below it, when that is known.
+    pub(super) fn holds_packages(&self, id: ObjectId) -> Option<bool> {
+        self.made.get(&id)?.holds_packages
+    }
+
+    /// How many trees it has.
+    pub(super) fn len(&self) -> usize {
+        self.made.len()
+    }
 }
 
 /// The index of a checkout, or other bytes.
-pub(super) struct Index<Bytes> {
+struct Index<Bytes> {
     bytes: Bytes,
     id_length: usize,
     version: u32,
     /// How many entries it says to have, which may be wrong.
-    pub(super) count: u32,
+    count: u32,
 }
 
 /// So much of a file is read at once.
 const READ_AT_ONCE: usize = 128 << 10;
 
 impl Index<BufReader<File>> {
-    /// The index that belongs to the checkout around `folder`, with ids of `id_length` bytes. `None` where there
-    /// is none that can be read.
-    pub(super) fn around(folder: &Path, id_length: usize) -> Option<Self> {
+    fn around(folder: &Path, id_length: usize) -> Option<Self> {
         let git = folder.ancestors().find_map(git_folder)?;
         let file = File::open(git.join("index")).ok()?;
         Self::of(BufReader::with_capacity(READ_AT_ONCE, file), id_length)
@@ -73,10 +104,17 @@ impl<Bytes: BufRead> Index<Bytes> {
         (2..=4).contains(&version).then_some(Self { bytes, id_length, version, count })
     }
 
-    /// Gives the trees that its entries make to `each`, as far as it can be read; what is in a tree before the
-    /// tree.
-    pub(super) fn trees(self, each: impl FnMut(Made)) {
-        let mut maker = Maker::new(self.id_length, each);
+    /// The trees that its entries make, as far as it can be read.
+    fn trees(self) -> IndexTrees {
+        let mut maker = Maker { id_length: self.id_length, ..Maker::default() };
+        // Most folders have some files.
+        let files = (self.count as usize).min(MANY);
+        maker.made.reserve(files / 2);
+        maker.forest.reserve(2 * files);
+        // Few folders have more files.
+        let at_once = files.min(LARGE_FOLDER);
+        maker.entries.reserve(at_once);
+        maker.objects.reserve(at_once * (self.id_length + 16));
         maker.open(b"");
         let mut entries = Entries { left: self.count, index: self, path: Vec::new() };
         while let Some(entry) = entries.next() {
@@ -85,7 +123,7 @@ impl<Bytes: BufRead> Index<Bytes> {
                 maker.add(&entries.path, mode, id);
             }
         }
-        maker.finish();
+        maker.finish()
     }
 }
 
@@ -166,22 +204,27 @@ fn number(bytes: &[u8]) -> Option<u32> {
 }
 
 /// Makes trees of paths that come in the order of an index, in which what is in a folder stands together.
-struct Maker<Each> {
+#[derive(Default)]
+struct Maker {
     id_length: usize,
-    /// The folders that are open, the topmost first, and below them some that are to be used again.
-    folders: Vec<Folder>,
-    open: usize,
-    /// The path of the last one of them that is open.
+    /// The folders that are open, the topmost first. What they hold stands in one list and one text each, one
+    /// folder behind the other: what is added is always of the last one.
+    open: Vec<Folder>,
+    /// The objects that git would write.
+    objects: Vec<u8>,
+    /// The same entries as a forest without trees.
+    entries: Forest,
+    /// The path of the last folder that is open.
     path: Vec<u8>,
-    each: Each,
+    forest: Forest,
+    made: IdMap<Made>,
 }
 
 /// A folder of which more may come.
-#[derive(Default)]
 struct Folder {
-    /// The object that git would write.
-    object: Vec<u8>,
-    tree: Tree,
+    /// Where its object and its entries begin.
+    object: usize,
+    entries: Mark,
     /// How much of the path is that of the folder above.
     above: usize,
     /// Whether a package may lie in a folder that is in it, and whether all that lies in those is listed.
@@ -189,29 +232,36 @@ struct Folder {
     is_whole: bool,
 }
 
-impl<Each: FnMut(Made)> Maker<Each> {
-    fn new(id_length: usize, each: Each) -> Self {
-        Self { id_length, folders: Vec::new(), open: 0, path: Vec::new(), each }
-    }
-
+impl Maker {
     fn add(&mut self, path: &[u8], mode: Mode, id: ObjectId) {
         // A folder of which the checkout is to have nothing is one entry.
         let path = path.strip_suffix(b"/").unwrap_or(path);
         let name = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
         let (folder, name) = (&path[..name.saturating_sub(1)], &path[name..]);
-        while self.open > 1 && !holds(&self.path, folder) {
+        while self.open.len() > 1 && !holds(&self.path, folder) {
             self.close();
         }
         self.open(folder);
-        let folder = &mut self.folders[self.open - 1];
-        folder.push(name, mode, id);
-        folder.holds_packages |= mode == Mode::Submodule;
-        folder.is_whole &= mode != Mode::Folder;
+        self.push(name, mode, id);
+        if let Some(folder) = self.open.last_mut() {
+            folder.holds_packages |= mode == Mode::Submodule;
+            folder.is_whole &= mode != Mode::Folder;
+        }
+    }
+
+    /// Adds a name to the last folder that is open.
+    fn push(&mut self, name: &[u8], mode: Mode, id: ObjectId) {
+        self.objects.extend_from_slice(mode.as_str().trim_start_matches('0').as_bytes());
+        self.objects.push(b' ');
+        self.objects.extend_from_slice(name);
+        self.objects.push(0);
+        self.objects.extend_from_slice(id.as_bytes());
+        self.entries.push(name, mode, id);
     }
 
     /// Opens what is not open yet of `folder`.
     fn open(&mut self, folder: &[u8]) {
-        if self.open == 0 {
+        if self.open.is_empty() {
             self.push_folder(0);
         }
         while self.path.len() < folder.len() {
@@ -229,51 +279,38 @@ impl<Each: FnMut(Made)> Maker<Each> {
     }
 
     fn push_folder(&mut self, above: usize) {
-        if self.folders.len() == self.open {
-            self.folders.push(Folder::default());
-        }
-        let folder = &mut self.folders[self.open];
-        (folder.above, folder.holds_packages, folder.is_whole) = (above, false, true);
-        self.open += 1;
+        let (object, entries) = (self.objects.len(), self.entries.mark());
+        self.open.push(Folder { object, entries, above, holds_packages: false, is_whole: true });
     }
 
-    /// Closes the last folder: its tree is made, and is an entry of the one above it.
+    /// Closes the last folder, if one is open: its tree is made, and is an entry of the one above it.
     fn close(&mut self) {
-        self.open -= 1;
-        let folder = &mut self.folders[self.open];
-        let id = hash(&folder.object, self.id_length);
-        let holds_packages = folder.holds_packages || folder.tree.is_package();
-        let (is_whole, above) = (folder.is_whole, folder.above);
-        let tree = folder.tree.exact().sorted();
-        (self.each)(Made { id, tree, holds_packages: is_whole.then_some(holds_packages) });
-        folder.tree.clear();
-        folder.object.clear();
-        if let Some(last) = self.open.checked_sub(1) {
-            let begin = if above == 0 { 0 } else { above + 1 };
-            let name = self.path.get(begin..).unwrap_or_default();
-            let outer = &mut self.folders[last];
-            outer.push(name, Mode::Folder, id);
+        let Some(folder) = self.open.pop() else { return };
+        let id = hash(&self.objects[folder.object..], self.id_length);
+        let holds_packages = folder.holds_packages || self.entries.is_package_from(folder.entries);
+        let stand = self.forest.take_from(&mut self.entries, folder.entries);
+        self.objects.truncate(folder.object);
+        let made = Made { stand, holds_packages: folder.is_whole.then_some(holds_packages) };
+        self.made.insert(id, made);
+        let begin = if folder.above == 0 { 0 } else { folder.above + 1 };
+        if self.open.is_empty() {
+            return;
+        }
+        let path = std::mem::take(&mut self.path);
+        self.push(path.get(begin..).unwrap_or_default(), Mode::Folder, id);
+        self.path = path;
+        self.path.truncate(folder.above);
+        if let Some(outer) = self.open.last_mut() {
             outer.holds_packages |= holds_packages;
-            outer.is_whole &= is_whole;
-            self.path.truncate(above);
+            outer.is_whole &= folder.is_whole;
         }
     }
 
-    fn finish(mut self) {
-        while self.open > 0 {
+    fn finish(mut self) -> IndexTrees {
+        while !self.open.is_empty() {
             self.close();
         }
-    }
-}
-
-impl Folder {
-    fn push(&mut self, name: &[u8], mode: Mode, id: ObjectId) {
-        self.object.extend_from_slice(mode.as_str().trim_start_matches('0').as_bytes());
-        self.object.push(b' ');
-        self.object.extend_from_slice(name);
-        self.object.push(0);
-        self.object.extend_from_slice(id.as_bytes());
-        self.tree.push(name, mode, id);
+        IndexTrees { forest: self.forest, made: self.made }
     }
 }
 
@@ -301,7 +338,7 @@ fn hash(object: &[u8], id_length: usize) -> ObjectId {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::HashSet;
     use std::process::Command;
 
     use super::*;
@@ -316,20 +353,18 @@ mod tests {
     const FILES: &str = "mkdir -p a/b/c a-b a.d e/f && ln -s a g && touch a/b/c/x a/b/y a-b/x a.d/z e/f/n a0 && \
         echo 1 >a/x && chmod +x a/x && touch $(seq 100) a/$(printf %0300d 7 | cut -c1-200) && git add .";
 
-    fn all(index: Option<Index<impl BufRead>>) -> Vec<Made> {
-        let mut all = Vec::new();
-        index.into_iter().for_each(|index| index.trees(|made| all.push(made)));
-        all
+    fn holds(tree: Tree<'_>) -> Vec<(&[u8], Mode, ObjectId)> {
+        tree.entries().iter().map(|entry| (tree.name(entry), entry.mode, entry.id)).collect()
     }
 
     /// Whether a package may lie in the topmost folder of the index after `script`, and in its folder `a`.
     fn check_packages(script: &str, expected: [Option<bool>; 2]) {
         let folder = tempfile::tempdir().unwrap();
-        let inner =
-            git(folder.path(), &format!("git init -q . && {FILES} && {script} && git write-tree --prefix=a"));
-        let found = all(Index::around(folder.path(), 20));
-        let inner = found.iter().find(|made| made.id.to_string() == inner.trim()).unwrap();
-        assert_eq!([found.last().unwrap().holds_packages, inner.holds_packages], expected, "{script}");
+        let written = "git write-tree && git write-tree --prefix=a";
+        let ids = git(folder.path(), &format!("git init -q . && {FILES} && {script} && {written}"));
+        let found = IndexTrees::around(folder.path(), 20);
+        let ids = ids.lines().map(|id| ObjectId::of_hex(id.as_bytes()).unwrap());
+        assert_eq!(ids.map(|id| found.holds_packages(id)).collect::<Vec<_>>(), expected, "{script}");
     }
 
     #[test]
@@ -344,8 +379,10 @@ mod tests {
             git sparse-checkout set --cone --sparse-index a-b";
         let folder = tempfile::tempdir().unwrap();
         git(folder.path(), &format!("git init -q . && {FILES} && {sparse}"));
-        let found = all(Index::around(folder.path(), 20));
-        assert_eq!(found.last().unwrap().holds_packages, None);
+        let found = IndexTrees::around(folder.path(), 20);
+        let id = git(folder.path(), "git rev-parse HEAD^{tree}");
+        let id = ObjectId::of_hex(id.trim().as_bytes()).unwrap();
+        assert!(found.tree(id).is_some() && found.holds_packages(id).is_none());
     }
 
     /// That every tree that git writes of the index after `script` is found in it, and nothing else is.
@@ -358,14 +395,15 @@ mod tests {
         let below = said.lines().filter(|line| line.starts_with("040000"));
         let ids = below.filter_map(|line| line.split([' ', '\t']).nth(2)).chain([root]);
         let ids: Vec<ObjectId> = ids.map(|id| ObjectId::of_hex(id.as_bytes()).unwrap()).collect();
-        let found = all(Index::around(&folder.path().join("a/b"), root.len() / 2));
-        assert_eq!(found.len(), ids.len() + others, "{script}");
-        let found: HashMap<ObjectId, Tree> = found.into_iter().map(|made| (made.id, made.tree)).collect();
+        let found = IndexTrees::around(&folder.path().join("a/b"), root.len() / 2);
+        let distinct: HashSet<&ObjectId> = ids.iter().collect();
+        assert_eq!(found.len(), distinct.len() + others, "{script}");
         for id in ids {
             let object = git(folder.path(), &format!("git cat-file tree {id} | od -An -v -tx1"));
             let object: Vec<u8> =
                 object.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
-            assert_eq!(found.get(&id), Tree::of_object(&object, root.len() / 2).as_ref(), "{script}");
+            let object = Forest::of_object(&object, root.len() / 2).unwrap();
+            assert_eq!(holds(found.tree(id).unwrap()), holds(object.whole()), "{script}");
         }
     }
 
@@ -385,23 +423,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         git(folder.path(), &format!("git init -q . && {FILES}"));
         let index = fs::read(folder.path().join(".git/index")).unwrap();
-        let of = |bytes: &[u8], id_length| all(Index::of(bytes, id_length));
+        let of = |bytes: &[u8], id_length| {
+            Index::of(bytes, id_length).map_or_else(IndexTrees::default, Index::trees)
+        };
         let whole = of(&index, 20);
-        let root = whole.last().unwrap().id;
         for cut in (0..index.len()).step_by(7) {
             let _found = of(&index[..cut], 20);
             let mut changed = index.clone();
             changed[cut] ^= 1 << (cut % 8);
-            for made in of(&changed, 20) {
-                let known = whole.iter().find(|known| known.id == made.id);
-                assert!(known.is_none_or(|known| *known == made), "{cut}");
+            let found = of(&changed, 20);
+            for id in found.made.keys().filter(|id| whole.tree(**id).is_some()) {
+                assert_eq!(holds(found.tree(*id).unwrap()), holds(whole.tree(*id).unwrap()), "{cut}");
             }
         }
-        assert!(of(&index, 32).iter().all(|made| made.id != root));
-        assert_eq!(of(b"", 20), []);
+        assert!(of(&index, 32).made.keys().all(|id| whole.tree(*id).is_none()));
+        assert_eq!(of(b"", 20).len(), 0);
+        let found = of(b"DIRC\0\0\0\x02\xff\xff\xff\xff", 20);
         let empty = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
-        let many = b"DIRC\0\0\0\x02\xff\xff\xff\xff";
-        assert_eq!(of(many, 20).iter().map(|made| made.id.to_string()).collect::<Vec<_>>(), [empty]);
+        assert_eq!(found.made.keys().map(ToString::to_string).collect::<Vec<_>>(), [empty]);
     }
 
     #[test]
@@ -410,11 +449,9 @@ mod tests {
         for paths in
             [["/", "//"], ["a//b", "a//b/c"], ["a/", "a/b/"], ["", "a"], ["a/b", "/a"], ["b/c", "a/b"]]
         {
-            let mut count = 0;
-            let mut maker = Maker::new(20, |_made| count += 1);
+            let mut maker = Maker { id_length: 20, ..Maker::default() };
             paths.iter().for_each(|path| maker.add(path.as_bytes(), Mode::File, id));
-            maker.finish();
-            assert!(count > 0, "{paths:?}");
+            assert!(maker.finish().len() > 0, "{paths:?}");
         }
     }
 
@@ -425,8 +462,8 @@ mod tests {
             && git worktree add -q ../other && cd ../other && echo 1 >x && git add x && git write-tree";
         let tree = git(folder.path(), script);
         let found = |checkout: &str| {
-            let found = all(Index::around(&folder.path().join(checkout), 20));
-            found.iter().any(|made| made.id.to_string() == tree.trim())
+            let found = IndexTrees::around(&folder.path().join(checkout), 20);
+            found.made.keys().any(|id| id.to_string() == tree.trim())
         };
         assert!(found("other") && !found("one"));
     }

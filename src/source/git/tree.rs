@@ -59,12 +59,33 @@ impl Mode {
     }
 }
 
-/// What a tree object holds: all names in one text.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::source) struct Tree {
+/// What some tree objects hold: all names in one text, all entries in one list. A hundred thousand trees are read
+/// at once, and each alone would be a few small things.
+#[derive(Debug, Default)]
+pub(super) struct Forest {
     names: Vec<u8>,
-    /// Sorted by the bytes of their names, which is not git's own order.
     entries: Vec<TreeEntry>,
+}
+
+/// Where a tree of a forest stands: its first entry, and how many it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stand {
+    first: u32,
+    count: u32,
+}
+
+/// How much a forest had at some time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    names: usize,
+    entries: usize,
+}
+
+/// What a tree object holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::source) struct Tree<'f> {
+    names: &'f [u8],
+    entries: &'f [TreeEntry],
 }
 
 /// A name in a tree.
@@ -76,72 +97,108 @@ pub(in crate::source) struct TreeEntry {
     pub(in crate::source) id: ObjectId,
 }
 
-impl Tree {
-    pub(in crate::source) fn entries(&self) -> &[TreeEntry] {
-        &self.entries
-    }
-
-    pub(in crate::source) fn name(&self, entry: &TreeEntry) -> &[u8] {
-        &self.names[entry.start as usize..(entry.start + entry.length) as usize]
-    }
-
-    /// Whether it holds no tree, neither of this repository nor of another one.
-    pub(super) fn is_flat(&self) -> bool {
-        self.entries.iter().all(|entry| !matches!(entry.mode, Mode::Folder | Mode::Submodule))
-    }
-
-    /// Whether a file in it may make it a package.
-    pub(super) fn is_package(&self) -> bool {
-        self.entries.iter().any(|entry| self.name(entry) == BUILD_FILE)
-    }
-
-    pub(in crate::source) fn find(&self, name: &[u8]) -> Option<&TreeEntry> {
-        let found = self.entries.binary_search_by(|entry| self.name(entry).cmp(name));
-        found.ok().map(|place| &self.entries[place])
-    }
-
-    /// Adds a name.
-    pub(super) fn push(&mut self, name: &[u8], mode: Mode, id: ObjectId) {
-        // A tree with names of four gigabytes is beyond git.
-        let start = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
-        self.names.extend_from_slice(name);
-        self.entries.push(TreeEntry { start, length: name.len() as u32, mode, id });
-    }
-
-    /// The same, with no more room than it takes.
-    pub(super) fn exact(&self) -> Self {
-        Self { names: self.names.clone(), entries: self.entries.clone() }
-    }
-
-    /// Takes all out; the room stays.
-    pub(super) fn clear(&mut self) {
-        self.names.clear();
-        self.entries.clear();
-    }
-
-    /// The same, in the order in which it is looked at.
-    pub(super) fn sorted(mut self) -> Self {
-        let Self { names, entries } = &mut self;
-        let name = |entry: &TreeEntry| &names[entry.start as usize..(entry.start + entry.length) as usize];
-        entries.sort_unstable_by(|one, other| name(one).cmp(name(other)));
-        self
-    }
-
+impl Forest {
     /// A tree object: `MODE NAME`, a zero, and the bytes of an id, for each entry.
     pub(super) fn of_object(bytes: &[u8], id_length: usize) -> Option<Self> {
+        let mut made = Self::default();
         // A mode, two separators and a short name stand beside each id.
-        let count = bytes.len() / (id_length + 12) + 1;
-        let (names, entries) = (Vec::with_capacity(8 * count), Vec::with_capacity(count));
-        let mut tree = Self { names, entries };
+        made.reserve(bytes.len() / (id_length + 12) + 1);
         let mut rest = bytes;
         while !rest.is_empty() {
             let space = rest.iter().position(|byte| *byte == b' ')?;
             let zero = rest.iter().position(|byte| *byte == 0).filter(|zero| *zero > space)?;
             let id = rest.get(zero + 1..zero + 1 + id_length)?;
-            tree.push(&rest[space + 1..zero], Mode::of(&rest[..space])?, ObjectId::of_bytes(id)?);
+            made.push(&rest[space + 1..zero], Mode::of(&rest[..space])?, ObjectId::of_bytes(id)?);
             rest = &rest[zero + 1 + id_length..];
         }
-        Some(tree.sorted())
+        let Self { names, entries } = &mut made;
+        entries.sort_unstable_by(|one, other| name_of(names, one).cmp(name_of(names, other)));
+        Some(made)
+    }
+
+    /// The tree that stands there.
+    pub(super) fn tree(&self, stand: Stand) -> Tree<'_> {
+        let entries = &self.entries[stand.first as usize..][..stand.count as usize];
+        Tree { names: &self.names, entries }
+    }
+
+    /// All of it as one tree.
+    pub(super) fn whole(&self) -> Tree<'_> {
+        Tree { names: &self.names, entries: &self.entries }
+    }
+
+    /// Makes room for so many entries, with names of a usual length.
+    pub(super) fn reserve(&mut self, entries: usize) {
+        self.entries.reserve(entries);
+        self.names.reserve(8 * entries);
+    }
+
+    /// Adds a name to the last tree.
+    pub(super) fn push(&mut self, name: &[u8], mode: Mode, id: ObjectId) {
+        // Names of four gigabytes are beyond git: whoever looks for one of these finds another, or none.
+        let start = u32::try_from(self.names.len()).unwrap_or_default();
+        let length = u32::try_from(name.len()).unwrap_or_default();
+        self.names.extend_from_slice(name);
+        self.entries.push(TreeEntry { start, length, mode, id });
+    }
+
+    /// Where the next name will stand.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { names: self.names.len(), entries: self.entries.len() }
+    }
+
+    /// Whether a file among the names since `mark` may make a package of the folder.
+    pub(super) fn is_package_from(&self, mark: Mark) -> bool {
+        holds_build_file(&self.names, &self.entries[mark.entries..])
+    }
+
+    /// Adds the names that `other` got since `mark`, as a tree, in the order in which it is looked at; takes them
+    /// out of `other`.
+    pub(super) fn take_from(&mut self, other: &mut Self, mark: Mark) -> Stand {
+        let first = self.entries.len() as u32;
+        let (names, entries) = (&other.names, &mut other.entries[mark.entries..]);
+        let name = |entry: &TreeEntry| name_of(names, entry);
+        entries.sort_unstable_by(|one, other| name(one).cmp(name(other)));
+        for entry in &*entries {
+            self.push(name(entry), entry.mode, entry.id);
+        }
+        other.names.truncate(mark.names);
+        other.entries.truncate(mark.entries);
+        Stand { first, count: self.entries.len() as u32 - first }
+    }
+}
+
+fn name_of<'n>(names: &'n [u8], entry: &TreeEntry) -> &'n [u8] {
+    &names[entry.start as usize..][..entry.length as usize]
+}
+
+fn holds_build_file(names: &[u8], entries: &[TreeEntry]) -> bool {
+    entries.iter().any(|entry| name_of(names, entry) == BUILD_FILE)
+}
+
+impl<'f> Tree<'f> {
+    /// Sorted by the bytes of their names, which is not git's own order.
+    pub(in crate::source) fn entries(self) -> &'f [TreeEntry] {
+        self.entries
+    }
+
+    pub(in crate::source) fn name(self, entry: &TreeEntry) -> &'f [u8] {
+        name_of(self.names, entry)
+    }
+
+    /// Whether it holds no tree, neither of this repository nor of another one.
+    pub(super) fn is_flat(self) -> bool {
+        self.entries.iter().all(|entry| !matches!(entry.mode, Mode::Folder | Mode::Submodule))
+    }
+
+    /// Whether a file in it may make it a package.
+    pub(super) fn is_package(self) -> bool {
+        holds_build_file(self.names, self.entries)
+    }
+
+    pub(in crate::source) fn find(self, name: &[u8]) -> Option<&'f TreeEntry> {
+        let found = self.entries.binary_search_by(|entry| self.name(entry).cmp(name));
+        found.ok().map(|place| &self.entries[place])
     }
 }
 
@@ -149,7 +206,7 @@ impl Tree {
 mod tests {
     use super::*;
 
-    fn names(tree: &Tree) -> String {
+    fn names(tree: Tree<'_>) -> String {
         let name = |entry| String::from_utf8_lossy(tree.name(entry)).into_owned();
         tree.entries().iter().map(name).collect::<Vec<_>>().join(" ")
     }
@@ -163,13 +220,14 @@ mod tests {
             bytes.extend(format!("{mode} {name}\0").bytes());
             bytes.extend([7; 20]);
         }
-        let tree = Tree::of_object(&bytes, 20).unwrap();
-        assert_eq!(names(&tree), "a a.b b c d");
+        let forest = Forest::of_object(&bytes, 20).unwrap();
+        let tree = forest.whole();
+        assert_eq!(names(tree), "a a.b b c d");
         let modes: Vec<Mode> = tree.entries().iter().map(|entry| entry.mode).collect();
         assert_eq!(modes, [Mode::Folder, Mode::File, Mode::Executable, Mode::Link, Mode::Submodule]);
         assert!(tree.find(b"a.b").is_some() && tree.find(b"x").is_none());
         for cut in [1, 7, 15, bytes.len() - 1] {
-            assert!(Tree::of_object(&bytes[..cut], 20).is_none(), "{cut}");
+            assert!(Forest::of_object(&bytes[..cut], 20).is_none(), "{cut}");
         }
     }
 }

@@ -4,21 +4,22 @@
 //! read before: those that the checkout's index tells of from there, the others one level while the one above
 //! it is looked at.
 
-use std::sync::{Arc, Mutex, Once, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use super::command::{Git, GitError, failed};
-use super::index_trees::Index;
+use super::index_trees::IndexTrees;
 use super::object_id::{IdMap, IdSet, ObjectId};
 use super::objects::{Object, ObjectKind, Objects};
-use super::tree::{Mode, Tree};
+use super::tree::{Forest, Mode, Tree};
 
 /// The trees and texts of a repository.
 pub(in crate::source) struct Trees {
     git: Git,
     objects: Objects,
-    known: RwLock<IdMap<Arc<Tree>>>,
-    /// Whether the index of the checkout was looked at.
-    has_index: Once,
+    /// Those that git told of.
+    known: RwLock<IdMap<Arc<Forest>>>,
+    /// Those of the checkout's index, once somebody wanted all of them.
+    index: OnceLock<IndexTrees>,
     blobs: Mutex<IdMap<Arc<[u8]>>>,
     /// Of the trees that were read with all that is in them and hold others, whether a package may lie there.
     packages: RwLock<IdMap<bool>>,
@@ -34,7 +35,7 @@ impl Trees {
             git,
             objects,
             known: RwLock::default(),
-            has_index: Once::new(),
+            index: OnceLock::new(),
             blobs: Mutex::default(),
             packages: RwLock::default(),
             without_links: RwLock::default(),
@@ -58,14 +59,26 @@ impl Trees {
         Ok(Some(id))
     }
 
-    /// What the tree `id` holds.
-    pub(in crate::source) fn tree(&self, id: ObjectId) -> Result<Arc<Tree>, GitError> {
-        if let Some(tree) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
-            return Ok(Arc::clone(tree));
+    /// What `look` finds in the tree `id`.
+    pub(in crate::source) fn look<Found>(
+        &self,
+        id: ObjectId,
+        look: impl FnOnce(Tree<'_>) -> Found,
+    ) -> Result<Found, GitError> {
+        if let Some(tree) = self.index.get().and_then(|index| index.tree(id)) {
+            return Ok(look(tree));
+        }
+        if let Some(tree) = self.asked(id) {
+            return Ok(look(tree.whole()));
         }
         let tree = Arc::new(self.object(id, ObjectKind::Tree, |bytes| parsed(id, bytes))??);
         self.keep(id, Arc::clone(&tree));
-        Ok(tree)
+        Ok(look(tree.whole()))
+    }
+
+    /// The tree `id`, when git told of it.
+    fn asked(&self, id: ObjectId) -> Option<Arc<Forest>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
     /// The bytes of the blob `id`.
@@ -85,21 +98,22 @@ impl Trees {
         id: ObjectId,
         wanted: impl Fn(&[u8]) -> bool + Sync,
     ) -> Result<(), GitError> {
-        self.take_index(id.as_bytes().len());
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let index = self.index.get_or_init(|| IndexTrees::around(self.git.folder(), id.as_bytes().len()));
+        let asked = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let known = Known { asked: &asked, index: Some(index) };
         let mut gathered = Gathered::new(&self.blobs);
         // Half of all trees hold others, or so: they are what is counted.
-        gathered.asked.reserve(known.len() / 2);
-        let mut level = gathered.unknown(&known, Found { trees: vec![id], blobs: Vec::new() }, &wanted);
+        gathered.asked.reserve(index.len() / 2);
+        let mut level = gathered.unknown(known, Found { trees: vec![id], blobs: Vec::new() }, &wanted);
         while (1..WORTH_TWO).contains(&level.len()) {
             let mut next = Found::default();
             self.objects.find_each(level, |object| {
                 gathered.take(object, &wanted, &mut next);
                 Vec::new()
             })?;
-            level = gathered.unknown(&known, next, &wanted);
+            level = gathered.unknown(known, next, &wanted);
         }
-        drop(known);
+        drop(asked);
         self.lock_blobs().reserve(level.len());
         let (one, other) = level.split_at(level.len() / 2);
         let more = Objects::new(self.git.clone());
@@ -120,29 +134,12 @@ impl Trees {
         self.keep_all(id, gathered)
     }
 
-    /// Knows the trees of the checkout's index, once.
-    fn take_index(&self, id_length: usize) {
-        self.has_index.call_once(|| {
-            let Some(index) = Index::around(self.git.folder(), id_length) else { return };
-            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            let mut packages = self.packages.write().unwrap_or_else(PoisonError::into_inner);
-            // Most folders have some files. Whatever it says, so much has room.
-            known.reserve((index.count as usize / 2).min(MANY));
-            index.trees(|made| {
-                if let Some(holds) = made.holds_packages.filter(|_| !made.tree.is_flat()) {
-                    packages.insert(made.id, holds);
-                }
-                known.insert(made.id, Arc::new(made.tree));
-            });
-        });
-    }
-
     fn keep_all(&self, root: ObjectId, gathered: Gathered<'_>) -> Result<(), GitError> {
         let Gathered { trees, problem, may_hold_links, .. } = gathered;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         join(&mut known, trees);
         let mut packages = self.packages.write().unwrap_or_else(PoisonError::into_inner);
-        holds_packages(root, &known, &mut packages);
+        holds_packages(root, Known { asked: &known, index: self.index.get() }, &mut packages);
         if !may_hold_links {
             self.without_links.write().unwrap_or_else(PoisonError::into_inner).insert(root);
         }
@@ -156,8 +153,11 @@ impl Trees {
 
     /// Whether a package may lie in the tree `id`.
     pub(super) fn may_hold_packages(&self, id: ObjectId) -> bool {
-        match self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
-            Some(tree) if tree.is_flat() => tree.is_package(),
+        if let Some(holds) = self.index.get().and_then(|index| index.holds_packages(id)) {
+            return holds;
+        }
+        match self.asked(id) {
+            Some(tree) if tree.whole().is_flat() => tree.whole().is_package(),
             _ => {
                 let packages = self.packages.read().unwrap_or_else(PoisonError::into_inner);
                 packages.get(&id).is_none_or(|holds| *holds)
@@ -177,7 +177,7 @@ impl Trees {
         found.ok_or_else(|| failed(&["cat-file"], format!("the object {id} is not there")))
     }
 
-    fn keep(&self, id: ObjectId, tree: Arc<Tree>) {
+    fn keep(&self, id: ObjectId, tree: Arc<Forest>) {
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(id, tree);
     }
 
@@ -186,11 +186,21 @@ impl Trees {
     }
 }
 
-/// For so many trees room is made before they are read.
-const MANY: usize = 1 << 20;
-
 /// So many objects to ask for are worth a process more.
 const WORTH_TWO: usize = 64;
+
+/// The trees that are there already.
+#[derive(Clone, Copy)]
+struct Known<'k> {
+    asked: &'k IdMap<Arc<Forest>>,
+    index: Option<&'k IndexTrees>,
+}
+
+impl<'k> Known<'k> {
+    fn tree(self, id: ObjectId) -> Option<Tree<'k>> {
+        self.index.and_then(|index| index.tree(id)).or_else(|| Some(self.asked.get(&id)?.whole()))
+    }
+}
 
 /// What is to be asked for.
 #[derive(Default)]
@@ -204,7 +214,7 @@ struct Found {
 struct Gathered<'g> {
     /// Equal folders are one tree: each is asked for once, and looked into once where it holds others.
     asked: IdSet,
-    trees: IdMap<Arc<Tree>>,
+    trees: IdMap<Arc<Forest>>,
     /// Where the blobs are kept, for all that gather.
     blobs: &'g Mutex<IdMap<Arc<[u8]>>>,
     problem: Option<GitError>,
@@ -228,13 +238,13 @@ impl<'g> Gathered<'g> {
     /// asked for.
     fn unknown(
         &mut self,
-        known: &IdMap<Arc<Tree>>,
+        known: Known<'_>,
         mut found: Found,
         wanted: impl Fn(&[u8]) -> bool,
     ) -> Vec<ObjectId> {
         let mut unknown = Vec::new();
         while let Some(id) = found.trees.pop() {
-            match known.get(&id) {
+            match known.tree(id) {
                 Some(tree) if tree.is_flat() || self.asked.insert(id) => {
                     self.look_into(tree, &wanted, &mut found);
                 }
@@ -247,7 +257,7 @@ impl<'g> Gathered<'g> {
     }
 
     /// Adds to `found` what is in a tree and is to be asked for.
-    fn look_into(&mut self, tree: &Tree, wanted: impl Fn(&[u8]) -> bool, found: &mut Found) {
+    fn look_into(&mut self, tree: Tree<'_>, wanted: impl Fn(&[u8]) -> bool, found: &mut Found) {
         for entry in tree.entries() {
             match entry.mode {
                 Mode::Folder => found.trees.push(entry.id),
@@ -266,7 +276,7 @@ impl<'g> Gathered<'g> {
         match object {
             Some(Object { id, kind: ObjectKind::Tree, bytes }) => match parsed(id, bytes) {
                 Ok(tree) => {
-                    self.look_into(&tree, &wanted, found);
+                    self.look_into(tree.whole(), &wanted, found);
                     self.trees.insert(id, Arc::new(tree));
                 }
                 Err(error) => self.problem = Some(error),
@@ -300,9 +310,12 @@ fn join<Value>(all: &mut IdMap<Value>, mut more: IdMap<Value>) {
 
 /// Whether a package may lie in the tree `id` or below it; noted in `known` for each tree that was looked at and
 /// holds others.
-fn holds_packages(id: ObjectId, trees: &IdMap<Arc<Tree>>, known: &mut IdMap<bool>) -> bool {
+fn holds_packages(id: ObjectId, trees: Known<'_>, known: &mut IdMap<bool>) -> bool {
+    if let Some(holds) = trees.index.and_then(|index| index.holds_packages(id)) {
+        return holds;
+    }
     // What could not be read may hold anything.
-    let Some(tree) = trees.get(&id) else { return true };
+    let Some(tree) = trees.tree(id) else { return true };
     if tree.is_flat() {
         return tree.is_package();
     }
@@ -321,7 +334,7 @@ fn holds_packages(id: ObjectId, trees: &IdMap<Arc<Tree>>, known: &mut IdMap<bool
     holds
 }
 
-fn parsed(id: ObjectId, bytes: &[u8]) -> Result<Tree, GitError> {
-    let tree = Tree::of_object(bytes, id.as_bytes().len());
+fn parsed(id: ObjectId, bytes: &[u8]) -> Result<Forest, GitError> {
+    let tree = Forest::of_object(bytes, id.as_bytes().len());
     tree.ok_or_else(|| failed(&["cat-file"], format!("the tree {id} is malformed")))
 }
