@@ -186,3 +186,49 @@ impl FileCell {
         held.steady.facts(Cell::File(self).known_stat())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::stat::Timestamp;
+    use crate::types::digest::ContentHash;
+
+    fn facts(inode: u64) -> Stat {
+        let (modified, changed) = (Timestamp::default(), Timestamp::default());
+        Stat { kind: EntryKind::File, permissions: 0o644, size: 4, modified, changed, inode, device: 1 }
+    }
+
+    /// The inode under which a content can be kept, of a file that had the inode `told` when somebody asked, and
+    /// `read` when it was read.
+    fn check(told: Option<u64>, read: u64, is_steady: bool, expected: Option<u64>) {
+        let file = FileCell::default();
+        told.into_iter().for_each(|inode| file.set_stat(facts(inode)));
+        let content = Content { hash: ContentHash::from_bytes([7; 32]), size: 4 };
+        file.set_content(&Hashed { content, facts: facts(read), is_steady });
+        // Who asks later changes nothing of what was kept.
+        file.set_stat(facts(9));
+        assert_eq!(file.steady().map(|stat| stat.inode), expected, "{told:?} {read} {is_steady}");
+        assert_eq!(file.known_content().unwrap().unwrap(), content);
+        assert_eq!(Cell::File(&file).known_stat().map(|stat| stat.inode), told.or(Some(9)));
+    }
+
+    #[test]
+    fn a_content_is_kept_under_the_facts_under_which_it_was_read() {
+        check(Some(1), 1, true, Some(1));
+        check(Some(1), 2, true, Some(2));
+        check(None, 2, true, Some(2));
+        check(Some(1), 1, false, None);
+        check(None, 2, false, None);
+    }
+
+    #[test]
+    fn cells_of_one_kind_lie_together() {
+        let kinds = [EntryKind::File, EntryKind::Folder, EntryKind::Link, EntryKind::File];
+        let cells = Cells::new(kinds.into_iter());
+        assert!(matches!(cells.of(EntryKind::File, 1), Some(Cell::File(_))));
+        assert!(matches!(cells.of(EntryKind::Link, 0), Some(Cell::Link(_))));
+        for (kind, slot) in [(EntryKind::File, 2), (EntryKind::Link, 1), (EntryKind::Folder, 0)] {
+            assert!(cells.of(kind, slot).is_none(), "{kind:?} {slot}");
+        }
+    }
+}

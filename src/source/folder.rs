@@ -265,8 +265,11 @@ impl Node {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::source::cells::FileCell;
+    use crate::source::disk::Disk;
 
     /// In bytes: a workspace may have a million files.
     #[test]
@@ -274,5 +277,30 @@ mod tests {
         assert!(size_of::<Node>() <= 20, "of each entry that is listed");
         assert!(size_of::<FileCell>() <= 136, "of each file in a folder in which somebody asked about one");
         assert!(size_of::<Folder>() <= 176, "of each folder that somebody looked into");
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_not_made() {
+        let root = tempfile::tempdir().unwrap();
+        for path in ["a", "b", "c/d"] {
+            fs::create_dir_all(root.path().join(path)).unwrap();
+        }
+        fs::write(root.path().join("file"), "").unwrap();
+        let lookout = Lookout::new(Box::new(Disk::new(root.path().to_path_buf())), None);
+        let folder = Folder::new(WorkspacePath::root(), None);
+        let listing = folder.listing(&lookout).unwrap();
+        let names: Vec<&[u8]> = listing.nodes.iter().map(|node| listing.name(node)).collect();
+        assert_eq!(names, [&b"a"[..], b"b", b"c", b"file"]);
+        assert!(listing.folders.get().is_none() && listing.cells.get().is_none());
+        let known = || -> Vec<bool> {
+            listing.nodes.iter().map(|node| listing.known_folder(node).is_some()).collect()
+        };
+        let inner = folder.inner(listing, listing.find(b"c").unwrap(), &lookout).unwrap();
+        assert_eq!((inner.path.as_bytes(), inner.was_looked_into()), (&b"c"[..], false));
+        assert_eq!(known(), [false, false, true, false]);
+        let file = listing.find(b"file").unwrap();
+        assert!(folder.inner(listing, file, &lookout).is_none() && listing.known_cell(file).is_none());
+        assert!(listing.cell(file).is_some() && listing.known_cell(file).is_some());
+        assert!(listing.cell(listing.find(b"a").unwrap()).is_none());
     }
 }
