@@ -76,7 +76,7 @@ impl<'s> Names<'s> {
             match (entry.kind(), entry.name()) {
                 (EntryKind::Folder, b".git") => {}
                 (EntryKind::Folder, _) if entry.may_hold_packages() => {
-                    names.folders.extend(entry.as_folder())
+                    names.folders.extend(entry.as_folder());
                 }
                 (EntryKind::File, IGNORE_FILE) => names.ignore_file = Some(entry),
                 (EntryKind::File | EntryKind::Link, BUILD_FILE) => names.build_file = Some(entry),
