@@ -49,11 +49,14 @@ fn parsed(text: &str) -> Option<Read> {
     }
     let (mut sources, mut names) = Read::default();
     for stage in &dockerfile.stages {
-        let base = match stage.base.value.as_str() {
-            "$X" | "${X}" => "$X",
-            base => Some(base).filter(|base| is_plain(base, '\\') && !base.contains("onbuild"))?,
+        let base = match variable(&stage.base.value) {
+            Some(name) => format!("${name}"),
+            None => {
+                let base = Some(&stage.base.value);
+                base.filter(|base| is_plain(base, '\\') && !base.contains("onbuild"))?.clone()
+            }
         };
-        names.insert(base.to_owned());
+        names.insert(base);
         for instruction in &stage.instructions {
             read(instruction, &mut sources, &mut names)?;
         }
@@ -98,6 +101,20 @@ fn read(
         _ => {}
     }
     Some(())
+}
+
+/// The name in `$NAME` and `${NAME}`. Lines that are joined may have made it of two words.
+fn variable(text: &str) -> Option<&str> {
+    let name = text.strip_prefix('$')?;
+    let name = match name.strip_prefix('{') {
+        Some(name) => name.strip_suffix('}')?,
+        None => name,
+    };
+    let mut letters = name.chars();
+    let is_first = |letter: char| letter.is_ascii_alphabetic() || letter == '_';
+    let is_name =
+        letters.next().is_some_and(is_first) && letters.all(|it| it.is_ascii_alphanumeric() || it == '_');
+    is_name.then_some(name)
 }
 
 fn cleaned(path: &str) -> String {
