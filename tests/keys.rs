@@ -6,13 +6,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use imgraph::graph::key::{Keyed, Surroundings};
+use imgraph::graph::key::{Absent, Keyed, Surroundings};
 use imgraph::graph::manifest::{Fact, FactSink, HashSink, ListSink};
 use imgraph::graph::node_views::NodeViews;
 use imgraph::types::digest::OutputDigest;
@@ -229,7 +229,7 @@ fn keys(disk: &OnDisk, platforms: &[Platform], family: &str) -> Keys {
     assert!(!graph.nodes.is_empty(), "{said:#?}");
     let views = NodeViews::new(graph, &expanded.snapshot).unwrap();
     let keyed = Keyed { graph, views: &views };
-    let around = Surroundings { family, absent_secrets: &HashSet::new() };
+    let around = Surroundings { family, absent: &Absent::default() };
     let source = keyed.source_keys();
     let name = |label: String| label.trim_start_matches("//:").to_owned();
     let action = graph.nodes.iter().filter_map(|(id, node)| {
