@@ -66,6 +66,11 @@ fn whoever_may_need_a_change_is_looked_at() {
         ("", "FROM scratch\nCOPY --from=acme/common /lib /\n", true),
         ("", "FROM scratch\nRUN --mount=from=acme/common,target=/l true\n", true),
         ("", "ARG OF=acme\nFROM $OF/common\n", true),
+        ("", "ARG OF=acme/common\nFROM $OF\n", true),
+        ("args = { OF = \"acme/common\" }", "ARG OF=scratch\nFROM $OF\n", true),
+        ("args = { OF = \"scratch\" }", "ARG OF=acme/common\nFROM ${OF}\n", false),
+        ("stamp = { OF = \"acme/common\" }", "ARG OF\nFROM ${OF}\n", true),
+        ("args = { OF = { target = \"//:common\" } }", "ARG OF\nFROM ${OF}\n", true),
         ("contexts = { shared = \"//:common\" }", "FROM scratch\nCOPY --from=shared / /\n", true),
         (
             "contexts = { shared = { image = \"acme/common\" } }",

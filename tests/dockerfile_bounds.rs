@@ -17,7 +17,8 @@ use imgraph::types::workspace_path::WorkspacePath;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// The sources of the main context, cleaned, and all names. The whole context is the empty path, and alone.
+/// The sources of the main context, cleaned, and all names; of a name that an argument gives, `$` and the
+/// argument. The whole context is the empty path, and alone.
 type Read = (BTreeSet<String>, BTreeSet<String>);
 
 fn source(text: &str) -> Arc<SourceText> {
@@ -26,7 +27,8 @@ fn source(text: &str) -> Arc<SourceText> {
 }
 
 fn skimmed(text: &str) -> Option<Read> {
-    let Bounds { sources, names } = Bounds::of(&source(text))?;
+    let Bounds { sources, mut names, arguments } = Bounds::of(&source(text))?;
+    names.extend(arguments.iter().map(|argument| format!("${argument}")));
     let sources = match sources {
         Sources::Nothing => BTreeSet::new(),
         Sources::Whole { .. } => BTreeSet::from([String::new()]),
@@ -47,9 +49,11 @@ fn parsed(text: &str) -> Option<Read> {
     }
     let (mut sources, mut names) = Read::default();
     for stage in &dockerfile.stages {
-        let base =
-            Some(&stage.base.value).filter(|base| is_plain(base, '\\') && !base.contains("onbuild"))?;
-        names.insert(base.clone());
+        let base = match stage.base.value.as_str() {
+            "$X" | "${X}" => "$X",
+            base => Some(base).filter(|base| is_plain(base, '\\') && !base.contains("onbuild"))?,
+        };
+        names.insert(base.to_owned());
         for instruction in &stage.instructions {
             read(instruction, &mut sources, &mut names)?;
         }
@@ -214,6 +218,8 @@ const WORDS: &[&str] = &[
     "scratch",
     "a:1-onbuild",
     "$X",
+    "${X}",
+    "${X",
     "${X:-y}",
     "A=b",
     "A=b",

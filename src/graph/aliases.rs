@@ -63,7 +63,7 @@ fn insert(
     alias: Alias,
     names: &Names,
 ) -> Option<Diagnostic> {
-    if names.kind(&label).is_some() {
+    if names.meaning_and_kind(&label).1.is_some() {
         let message = format!("`{label}` is a target already");
         let diagnostic = Diagnostic::error(message).at_location(&alias.location, "cannot be an alias too");
         return Some(diagnostic.help("take the alias away, or call it something else"));

@@ -29,8 +29,7 @@ pub(super) struct Asked<'s> {
 impl<'s> Asked<'s> {
     pub(super) fn new(snapshot: &'s Snapshot, path: &WorkspacePath) -> Result<Self, ReadError> {
         let path = without_links_above(snapshot, path)?;
-        let is_folder =
-            path.is_root() || snapshot.entry(&path)?.is_some_and(|entry| entry.as_folder().is_some());
+        let is_folder = path.is_root() || snapshot.entry(&path)?.is_some_and(|entry| entry.is_folder());
         Ok(Self { snapshot, path, is_folder })
     }
 

@@ -62,11 +62,13 @@ impl Dockerfiles {
     /// What the Dockerfile at `path` may read; `None` where it does not tell, has mistakes, or cannot be read.
     /// Nothing else of the file is kept: most of those who ask need no more.
     pub fn bounds(&self, path: &WorkspacePath) -> Option<Arc<Bounds>> {
-        let of_file = || {
-            let bytes = self.snapshot.read(path).ok()?;
-            Bounds::of(&Arc::new(SourceText::of_bytes(path.clone(), &bytes))).map(Arc::new)
-        };
-        cell(&self.bounds, path).get_or_init(of_file).clone()
+        cell(&self.bounds, path).get_or_init(|| self.bounds_once(path).map(Arc::new)).clone()
+    }
+
+    /// As [`Self::bounds`], for who alone asks of this file: they are not kept.
+    pub fn bounds_once(&self, path: &WorkspacePath) -> Option<Bounds> {
+        let bytes = self.snapshot.read(path).ok()?;
+        Bounds::of(&Arc::new(SourceText::of_bytes(path.clone(), &bytes)))
     }
 
     fn parse(&self, path: &WorkspacePath) -> Result<ParsedDockerfile, Vec<Diagnostic>> {

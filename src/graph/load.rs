@@ -171,8 +171,9 @@ fn resolve_all(
     surroundings: Surroundings<'_>,
     variables: &Variables<'_>,
 ) -> Vec<Resolution> {
+    let declaring = packages.iter().filter(|package| !package.file.defaults.is_empty());
     let defaults: DefaultsByFolder<'_> =
-        packages.iter().map(|package| (&*package.folder, package.file.defaults.as_slice())).collect();
+        declaring.map(|package| (&*package.folder, package.file.defaults.as_slice())).collect();
     let is_wanted = |(package, table): &(&Arc<WorkspacePath>, &TargetTable)| {
         let label = || Label::new(Arc::clone(package), table.name.value.as_str());
         part.is_none_or(|part| part.targets.contains(&label()))

@@ -119,7 +119,7 @@ fn in_view(view: &View, path: &WorkspacePath) -> Option<Found> {
 /// What the folder holds on the disk at `path`. What cannot be read counts as a file.
 fn on_disk(context: FolderRef<'_>, path: &WorkspacePath) -> Option<Found> {
     let entry = entry_at(context, path)?;
-    if entry.as_folder().is_some() {
+    if entry.is_folder() {
         return Some(Found::Folder);
     }
     Some(entry.link_target().map_or(Found::File, |target| Found::Link(target.to_vec())))

@@ -96,20 +96,20 @@ impl Names {
 
     /// What `label`, or the alias of that name, stands for.
     pub fn meaning(&self, label: &Label) -> Meaning {
-        let label = self.follow(label);
-        let Some(package) = self.packages.get(&label.package) else { return Meaning::Missing };
-        match package.targets.get(&label.name) {
-            Some(Declared { target: Some(target), .. }) => Meaning::Target(*target),
-            Some(Declared { target: None, .. }) => Meaning::Broken,
-            None if !package.whole => Meaning::Broken,
-            None => Meaning::Missing,
-        }
+        self.meaning_and_kind(label).0
     }
 
-    /// The kind of the target that is declared under that label or alias, broken ones included.
-    pub fn kind(&self, label: &Label) -> Option<TargetKind> {
+    /// What `label`, or the alias of that name, stands for, and the kind of the target that is declared under
+    /// it, broken ones included.
+    pub fn meaning_and_kind(&self, label: &Label) -> (Meaning, Option<TargetKind>) {
         let label = self.follow(label);
-        Some(self.packages.get(&label.package)?.targets.get(&label.name)?.kind)
+        let Some(package) = self.packages.get(&label.package) else { return (Meaning::Missing, None) };
+        match package.targets.get(&label.name) {
+            Some(Declared { target: Some(target), kind }) => (Meaning::Target(*target), Some(*kind)),
+            Some(Declared { target: None, kind }) => (Meaning::Broken, Some(*kind)),
+            None if !package.whole => (Meaning::Broken, None),
+            None => (Meaning::Missing, None),
+        }
     }
 
     /// The target of that label or alias.
@@ -138,14 +138,27 @@ impl Names {
             .flat_map(|package| package.targets.values().filter_map(|declared| declared.target))
     }
 
+    /// The targets of the packages in `folder` and below it, sorted by label.
+    pub fn targets_below<'n>(&'n self, folder: &'n WorkspacePath) -> impl Iterator<Item = TargetId> {
+        let packages = self.below(folder).map(|(_, package)| package);
+        packages.flat_map(|package| package.targets.values().filter_map(|declared| declared.target))
+    }
+
     /// The packages in `folder` and below it, sorted.
     pub fn packages_below<'n>(
         &'n self,
         folder: &'n WorkspacePath,
     ) -> impl Iterator<Item = &'n Arc<WorkspacePath>> {
+        self.below(folder).map(|(package, _targets)| package)
+    }
+
+    fn below<'n>(
+        &'n self,
+        folder: &'n WorkspacePath,
+    ) -> impl Iterator<Item = (&'n Arc<WorkspacePath>, &'n Package)> {
         // A folder sorts directly before what is in it.
-        let from = self.packages.range(Arc::new(folder.clone())..).map(|(package, _targets)| package);
-        from.take_while(move |package| package.strip_prefix(folder).is_some())
+        let from = self.packages.range(Arc::new(folder.clone())..);
+        from.take_while(move |(package, _targets)| package.letters_below(folder).is_some())
     }
 
     /// Whether `package` declares something that is no group, or may declare it.

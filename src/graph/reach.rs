@@ -6,6 +6,9 @@ use crate::types::workspace_path::WorkspacePath;
 
 use super::view::{ViewError, ViewSpec};
 
+/// The first byte of the replacement character.
+const REPLACEMENT_BEGINS_WITH: u8 = 0xef;
+
 /// The paths that a view may hold.
 #[derive(Clone, Debug)]
 pub struct Reach {
@@ -63,8 +66,8 @@ impl Reach {
 pub fn letters_of(pattern: &str) -> &[u8] {
     // As they are trimmed where they are compiled.
     let pattern = pattern.trim();
-    // The replacement character stands for any byte that is no letter.
-    let special = ['*', '?', '[', '\\', '!', char::REPLACEMENT_CHARACTER];
-    let plain = pattern.find(special).unwrap_or(pattern.len());
-    &pattern.as_bytes()[..plain]
+    let letters = pattern.as_bytes();
+    // The replacement character stands for any byte that is no letter. It begins as few others do.
+    let is_special = |byte: &u8| matches!(*byte, b'*' | b'?' | b'[' | b'\\' | b'!' | REPLACEMENT_BEGINS_WITH);
+    &letters[..letters.iter().position(is_special).unwrap_or(letters.len())]
 }

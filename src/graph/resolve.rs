@@ -162,8 +162,10 @@ impl Resolver<'_> {
         fields: Merged<'_, Field>,
         resolve: impl Fn(&Field) -> Option<Located<Value>>,
     ) -> SortedMap<String, Located<Value>> {
-        let entries = fields.into_iter();
-        entries.filter_map(|(key, (_place, field))| Some((key.to_owned(), resolve(field)?))).collect()
+        let mut entries = Vec::with_capacity(fields.len());
+        let resolved = |(key, (_place, field)): (&str, _)| Some((key.to_owned(), resolve(field)?));
+        entries.extend(fields.into_iter().filter_map(resolved));
+        entries.into_iter().collect()
     }
 
     /// A build argument has one value: from `args` or from `stamp`.
@@ -205,11 +207,12 @@ impl Resolver<'_> {
         let label =
             self.accept(parsed.map_err(|error| names::no_label(&error, &text, "expected a label")))?;
         let names = self.surroundings.names;
-        if names.meaning(&label) == Meaning::Missing {
+        let (meaning, kind) = names.meaning_and_kind(&label);
+        if meaning == Meaning::Missing {
             self.report(names.not_found(&label).at_location(&text.location, "no such target"));
             return None;
         }
-        if names.kind(&label) == Some(TargetKind::Group) {
+        if kind == Some(TargetKind::Group) {
             let message = format!("`{label}` is a group, which has no image of its own");
             let diagnostic = Diagnostic::error(message).at_location(&text.location, "expected one target");
             self.report(diagnostic.help("name one of the group's targets"));

@@ -129,10 +129,7 @@ impl Expansion<'_> {
                 names.target(label).map_or_else(BTreeSet::new, |target| self.target(target))
             }
             Selection::Package(package) => self.no_groups(names.targets_of(package)),
-            Selection::Below(folder) => {
-                let packages = names.packages_below(folder);
-                self.no_groups(packages.flat_map(|package| names.targets_of(package)))
-            }
+            Selection::Below(folder) => self.no_groups(names.targets_below(folder)),
         }
     }
 

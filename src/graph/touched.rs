@@ -7,12 +7,13 @@
 //! **Invariant:** a target that is left out differs in nothing: neither do its views, nor does anything that
 //! it needs, however far away.
 
-use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rayon::prelude::*;
 
 use super::expand::Materials;
+use super::load::Loaded;
 use super::paired_views::is_touched;
 use super::published::Meaning;
 use super::reach::{Reach, letters_of};
@@ -37,7 +38,8 @@ pub(super) fn touched(
     differences: &Differences,
 ) -> Vec<TargetId> {
     let has_no_links = snapshot.holds_no_links();
-    let search = Search { materials, snapshot, differences, has_no_links, meanings: RwLock::default() };
+    let (meanings, shared) = (RwLock::default(), shared_dockerfiles(materials.loaded));
+    let search = Search { materials, snapshot, differences, has_no_links, shared, meanings };
     let count = materials.loaded.targets.len();
     let mut is_known = DenseMap::filled(count, false);
     let mut needed_by: DenseMap<TargetId, Vec<TargetId>> = DenseMap::filled(count, Vec::new());
@@ -70,11 +72,21 @@ pub(super) fn touched(
     wanted.iter().copied().filter(|id| may_differ[*id]).collect()
 }
 
+/// The Dockerfiles of more than one target.
+fn shared_dockerfiles(loaded: &Loaded) -> HashSet<&WorkspacePath> {
+    let builds = loaded.targets.values().iter().filter_map(|target| target.build());
+    let mut all: Vec<&WorkspacePath> = builds.map(|build| &build.dockerfile.value).collect();
+    all.sort_unstable();
+    all.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect()
+}
+
 struct Search<'s> {
     materials: Materials<'s>,
     snapshot: &'s Snapshot,
     differences: &'s Differences,
     has_no_links: bool,
+    /// The Dockerfiles that more than one target may ask of.
+    shared: HashSet<&'s WorkspacePath>,
     /// The names that were met, which are mostly the same few.
     meanings: RwLock<HashMap<String, Option<Option<TargetId>>>>,
 }
@@ -93,13 +105,20 @@ impl Search<'_> {
         if given.map(String::as_str).any(bounds::decides_what_is_read) {
             return None;
         }
-        let bounds = self.materials.dockerfiles.bounds(&definition.dockerfile.value)?;
+        let (dockerfiles, path) = (self.materials.dockerfiles, &definition.dockerfile.value);
+        let bounds = match self.shared.contains(path) {
+            true => dockerfiles.bounds(path)?,
+            false => Arc::new(dockerfiles.bounds_once(path)?),
+        };
         if self.reads_what_differs(definition, &bounds)? {
             return None;
         }
         let mut needs = Vec::new();
         for name in &bounds.names {
             needs.extend(self.meaning(name)?);
+        }
+        for argument in &bounds.arguments {
+            needs.extend(self.named_by(definition, argument)?);
         }
         for context in definition.contexts.values() {
             match &context.value {
@@ -116,6 +135,17 @@ impl Search<'_> {
         needs.sort_unstable();
         needs.dedup();
         Some(needs)
+    }
+
+    /// The target that the value of an argument names, if one does; `None` where that is not clear. What the
+    /// file itself gives it is not looked at.
+    fn named_by(&self, definition: &BuildDefinition, argument: &str) -> Option<Option<TargetId>> {
+        let given = match definition.args.get(argument).map(|given| &given.value) {
+            Some(ArgumentValue::Target(label)) => return self.named(label).map(Some),
+            Some(ArgumentValue::Text(text)) => text,
+            None => &definition.stamp.get(argument)?.value,
+        };
+        if bounds::leaves_instructions(given) { None } else { self.meaning(given) }
     }
 
     fn named(&self, label: &Label) -> Option<TargetId> {
@@ -185,7 +215,8 @@ impl Search<'_> {
             Sources::Paths(sources) => sources.iter().any(|source| {
                 // What may be malformed is compared with everything.
                 let text = std::str::from_utf8(&source.pattern).ok();
-                let text = text.filter(|text| !text.contains(['[', '\\']));
+                let may_be_malformed = |text: &str| text.bytes().any(|byte| matches!(byte, b'[' | b'\\'));
+                let text = text.filter(|text| !may_be_malformed(text));
                 text.is_none_or(|text| path.starts_with(letters_of(text)))
             }),
         };

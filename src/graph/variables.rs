@@ -26,6 +26,9 @@ const BUILT_IN: [&str; 7] =
 /// No value is longer, in bytes: variables that double each other would fill the memory.
 const LONGEST_VALUE: usize = 64 * 1024;
 
+/// The packages that declare one name are gone through where there are no more of them.
+const FEW: usize = 4;
+
 /// Where values come from that no file holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Givens<'g> {
@@ -133,6 +136,13 @@ impl<'g> Variables<'g> {
     /// The variable that `name` means in `package`.
     fn find(&self, name: &str, package: &WorkspacePath) -> Option<&Definition> {
         let definitions = self.by_name.get(name)?;
+        if definitions.len() <= FEW {
+            // A folder comes before what is in it.
+            let mut nearest_first = definitions.iter().rev();
+            return nearest_first
+                .find(|(folder, _)| package.letters_below(folder).is_some())
+                .map(|(_, definition)| definition);
+        }
         let mut folders = std::iter::successors(Some(package.clone()), WorkspacePath::parent);
         folders.find_map(|folder| definitions.get(&folder))
     }

@@ -100,7 +100,7 @@ impl<'v> Filter<'v> {
         said: &Said,
     ) -> Result<Vec<Kept<'s>>, ViewError> {
         let candidates = self.candidates(folder, path, said)?;
-        let kept = each(candidates, path.names().count(), is_folder, |entry| {
+        let kept = each(candidates, path.names().count(), EntryRef::is_folder, |entry| {
             self.consider(entry, path.join_name(entry.name()), said)
         })?;
         Ok(kept.into_iter().flatten().collect())
@@ -132,14 +132,13 @@ impl<'v> Filter<'v> {
         path: WorkspacePath,
         said: &Said,
     ) -> Result<Option<Kept<'s>>, ViewError> {
-        let Some(folder) = entry.as_folder() else {
+        if !entry.is_folder() {
             let kept = self.keeps_leaf(path.as_bytes(), said)?;
             return Ok(kept.then_some(Kept { entry, path, inside: None }));
-        };
-        let fate = self.fate(path.as_bytes(), said)?;
-        if fate.closed {
-            return Ok(None);
         }
+        let fate = self.fate(path.as_bytes(), said)?;
+        let open = (!fate.closed).then(|| entry.as_folder());
+        let Some(folder) = open.flatten() else { return Ok(None) };
         let whole = fate.kept && self.keeps_all_below(path.as_bytes());
         let entries = if whole { everything(folder, &path) } else { self.some(folder, &path, &fate.said) };
         let entries = match entries {
@@ -213,13 +212,9 @@ impl<'v> Filter<'v> {
     }
 }
 
-fn is_folder(entry: &EntryRef<'_>) -> bool {
-    entry.as_folder().is_some()
-}
-
 /// All that a folder holds.
 fn everything<'s>(folder: FolderRef<'s>, path: &WorkspacePath) -> Result<Vec<Kept<'s>>, ViewError> {
-    each(folder.entries()?, path.names().count(), is_folder, |entry| {
+    each(folder.entries()?, path.names().count(), EntryRef::is_folder, |entry| {
         let path = path.join_name(entry.name());
         let inside = match entry.as_folder() {
             Some(folder) => Some(Inside { folder, entries: everything(folder, &path)?, whole: true }),

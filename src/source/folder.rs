@@ -3,14 +3,19 @@
 //! Every answer sits in a cell that is written once, so that nodes are shared by threads without a
 //! lock around the tree. A folder's names are one text, its own or the index's, and its nodes one
 //! list: what a snapshot costs does not grow with the number of allocations that files would make.
+//!
+//! Most folders are listed for a name or two. A node is therefore as small as can be, and what is said
+//! of an entry beyond its name is made when somebody asks: a folder in a folder when somebody looks into
+//! it, the cells of files when somebody asks about one of them.
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use super::cells::{Cell, Cells, Steady};
 use super::lookout::Lookout;
-use super::origin::{Hashed, Listed, ListedEntry, Place, StatResult};
+use super::origin::{Listed, ListedEntry, Place, StatResult};
 use super::read_error::ReadError;
-use super::stat::{EntryKind, SpecialKind, Stat};
+use super::stat::{EntryKind, Stat};
 use super::stat_index::{EntryNumber, FolderNumber, StatIndex};
 use crate::types::digest::TreeDigest;
 use crate::types::workspace_path::WorkspacePath;
@@ -20,7 +25,8 @@ pub(super) struct Folder {
     pub(super) path: WorkspacePath,
     /// The folder of the same path in the index.
     pub(super) number: Option<FolderNumber>,
-    facts: OnceLock<StatResult>,
+    /// Many folders are listed of which nobody asks for the facts.
+    facts: OnceLock<Box<StatResult>>,
     listing: OnceLock<Result<Listing, ReadError>>,
     /// The digest of everything in the folder, when somebody needed it.
     pub(super) whole_digest: OnceLock<TreeDigest>,
@@ -31,15 +37,13 @@ pub(super) struct Listing {
     names: Names,
     /// Sorted by the bytes of their names.
     pub(super) nodes: Box<[Node]>,
-    /// The places of their names, in the same order; none where the nodes are few.
-    places: Box<[Range<u32>]>,
-    /// The facts that the folder had while it was listed; `None` when it changed meanwhile.
-    pub(super) steady: Option<Stat>,
+    /// The folders among them, in the same order.
+    folders: OnceLock<Box<[OnceLock<Box<Folder>>]>>,
+    /// What is known of the others.
+    cells: OnceLock<Box<Cells>>,
+    /// The facts that the folder had while it was listed, when it did not change meanwhile.
+    steady: Steady,
 }
-
-/// In a folder with so many entries, a name is looked for among the places of names alone: the nodes are far
-/// from each other.
-const MANY: usize = 64;
 
 /// Where the names of a folder's entries lie.
 enum Names {
@@ -49,27 +53,14 @@ enum Names {
 
 /// An entry of a folder.
 pub(super) struct Node {
-    name: Range<u32>,
+    /// Where its name begins.
+    start: u32,
+    length: u32,
     /// The entry of the same path and kind in the index.
     pub(super) number: Option<EntryNumber>,
-    /// Unused for a folder, which keeps its facts itself.
-    stat: OnceLock<StatResult>,
-    pub(super) body: Body,
-}
-
-/// What an entry holds.
-pub(super) enum Body {
-    Folder(Box<Folder>),
-    File(OnceLock<Result<Hashed, ReadError>>),
-    Link(OnceLock<Result<Target, ReadError>>),
-    Special(SpecialKind),
-}
-
-/// Where a link points.
-pub(super) struct Target {
-    pub(super) text: Box<[u8]>,
-    /// Whether the link had the same facts before and after it was read.
-    pub(super) is_steady: bool,
+    /// How many entries of the same kind stand before it.
+    slot: u32,
+    pub(super) kind: EntryKind,
 }
 
 impl Folder {
@@ -91,7 +82,7 @@ impl Folder {
 
     /// Its own facts, when somebody asked for them or looked into it.
     pub(super) fn known_facts(&self) -> Option<&StatResult> {
-        self.facts.get()
+        self.facts.get().map(Box::as_ref)
     }
 
     /// Whether somebody looked into it, with or without success.
@@ -101,7 +92,16 @@ impl Folder {
 
     /// Its own facts; once it was listed those that it had then.
     pub(super) fn facts(&self, lookout: &Lookout) -> &StatResult {
-        self.facts.get_or_init(|| lookout.origin.stat(Place::of_folder(&self.path)))
+        self.facts.get_or_init(|| Box::new(lookout.origin.stat(Place::of_folder(&self.path))))
+    }
+
+    /// The facts that it had while it was listed; `None` when it was not, or changed meanwhile.
+    pub(super) fn steady(&self) -> Option<&Stat> {
+        self.known_listing()?.steady.facts(self.told_facts())
+    }
+
+    fn told_facts(&self) -> Option<&Stat> {
+        self.known_facts()?.as_ref().ok()?.as_ref()
     }
 
     fn look(&self, lookout: &Lookout) -> Result<Listing, ReadError> {
@@ -109,12 +109,12 @@ impl Folder {
             && let Ok(Some(facts)) = self.facts(lookout)
             && let Some(index) = lookout.knows_folder(number, facts)
         {
-            return Ok(self.indexed(index, number, *facts));
+            return Ok(indexed(index, number));
         }
         let listed = lookout.origin.list(&self.path)?;
         if let Some(steady) = listed.steady {
             // Whoever asked before keeps the older answer.
-            let _older = self.facts.set(Ok(Some(steady)));
+            let _older = self.facts.set(Box::new(Ok(Some(steady))));
         }
         lookout.learn_of(listed.steady.as_ref());
         let listing = self.listed(listed, lookout.index.as_deref());
@@ -124,31 +124,21 @@ impl Folder {
         Ok(listing)
     }
 
-    /// The entries that the index knows.
-    fn indexed(&self, index: &Arc<StatIndex>, number: FolderNumber, facts: Stat) -> Listing {
-        let node = |entry| {
-            let inside = || index.folder(entry);
-            let body = self.body(index.name(entry), index.kind(entry), inside);
-            Node { name: index.name_range(entry), number: Some(entry), stat: OnceLock::new(), body }
-        };
-        let nodes = index.entries(number).map(node).collect();
-        Listing::new(Names::Indexed(Arc::clone(index)), nodes, Some(facts))
-    }
-
     /// The entries that the disk lists. What the index says of those that stayed is kept in sight.
     fn listed(&self, listed: Listed, index: Option<&StatIndex>) -> Listing {
         let Listed { names, mut entries, steady } = listed;
         let text = |start: u32, length: u32| &names[start as usize..(start + length) as usize];
         entries.sort_unstable_by_key(|entry| text(entry.start, entry.length));
+        let mut slots = Slots::default();
         let node = |entry: &ListedEntry| {
-            let name = text(entry.start, entry.length);
-            let known = index.zip(self.number).and_then(|(index, folder)| index.entry(folder, name));
-            let number = known.filter(|number| index.is_some_and(|index| index.kind(*number) == entry.kind));
-            let body = self.body(name, entry.kind, || index?.folder(number?));
-            let name = entry.start..entry.start + entry.length;
-            Node { name, number, stat: OnceLock::new(), body }
+            let ListedEntry { start, length, kind } = *entry;
+            let known = index.zip(self.number);
+            let known = known.and_then(|(index, folder)| index.entry(folder, text(start, length)));
+            let number = known.filter(|number| index.is_some_and(|index| index.kind(*number) == kind));
+            Node { start, length, number, slot: slots.next(kind), kind }
         };
         let nodes = entries.iter().map(node).collect();
+        let steady = Steady::new(steady, self.told_facts());
         Listing::new(Names::Own(names.into_boxed_slice()), nodes, steady)
     }
 
@@ -159,41 +149,91 @@ impl Folder {
         (same_count && listing.nodes.iter().all(|node| node.number.is_some())).then_some(number)
     }
 
-    fn body(&self, name: &[u8], kind: EntryKind, number: impl FnOnce() -> Option<FolderNumber>) -> Body {
-        match kind {
-            EntryKind::Folder => Body::Folder(Box::new(Self::new(self.path.join_name(name), number()))),
-            EntryKind::File => Body::File(OnceLock::new()),
-            EntryKind::Link => Body::Link(OnceLock::new()),
-            EntryKind::Special(kind) => Body::Special(kind),
-        }
+    /// The folder that a node of `listing`, which is of this folder, stands for.
+    pub(super) fn inner<'f>(&self, listing: &'f Listing, node: &Node, lookout: &Lookout) -> Option<&'f Self> {
+        let of_kind = |node: &&Node| node.kind == EntryKind::Folder;
+        let node = Some(node).filter(of_kind)?;
+        let folders = listing.folders.get_or_init(|| {
+            let count = listing.nodes.iter().filter(of_kind).count();
+            std::iter::repeat_with(OnceLock::new).take(count).collect()
+        });
+        let folder = folders.get(node.slot as usize)?.get_or_init(|| {
+            let number = node.known_folder(lookout.index.as_deref());
+            Box::new(Self::new(self.path.join_name(listing.name(node)), number))
+        });
+        Some(folder)
+    }
+}
+
+/// The entries that the index knows of a folder that has the facts under which it knows them.
+fn indexed(index: &Arc<StatIndex>, number: FolderNumber) -> Listing {
+    let mut slots = Slots::default();
+    let node = |entry| {
+        let (Range { start, end }, kind) = (index.name_range(entry), index.kind(entry));
+        Node { start, length: end - start, number: Some(entry), slot: slots.next(kind), kind }
+    };
+    let nodes = index.entries(number).map(node).collect();
+    Listing::new(Names::Indexed(Arc::clone(index)), nodes, Steady::AsTold)
+}
+
+/// How many entries of each kind there were.
+#[derive(Default)]
+struct Slots {
+    folders: u32,
+    files: u32,
+    links: u32,
+    specials: u32,
+}
+
+impl Slots {
+    fn next(&mut self, kind: EntryKind) -> u32 {
+        let count = match kind {
+            EntryKind::Folder => &mut self.folders,
+            EntryKind::File => &mut self.files,
+            EntryKind::Link => &mut self.links,
+            EntryKind::Special(_) => &mut self.specials,
+        };
+        *count += 1;
+        *count - 1
     }
 }
 
 impl Listing {
-    fn new(names: Names, nodes: Box<[Node]>, steady: Option<Stat>) -> Self {
-        let of_many = if nodes.len() < MANY { &[][..] } else { &nodes };
-        let places = of_many.iter().map(|node| node.name.clone()).collect();
-        Self { names, nodes, places, steady }
+    fn new(names: Names, nodes: Box<[Node]>, steady: Steady) -> Self {
+        Self { names, nodes, folders: OnceLock::new(), cells: OnceLock::new(), steady }
     }
 
     pub(super) fn name(&self, node: &Node) -> &[u8] {
-        self.text(&node.name)
-    }
-
-    fn text(&self, place: &Range<u32>) -> &[u8] {
         match &self.names {
-            Names::Own(names) => &names[place.start as usize..place.end as usize],
-            Names::Indexed(index) => index.text(place.clone()),
+            Names::Own(names) => &names[node.start as usize..(node.start + node.length) as usize],
+            Names::Indexed(index) => index.text(node.start..node.start + node.length),
         }
     }
 
     /// Where the entry of that name stands.
     pub(super) fn find(&self, name: &[u8]) -> Option<&Node> {
-        let found = match self.places.is_empty() {
-            true => self.nodes.binary_search_by(|node| self.name(node).cmp(name)),
-            false => self.places.binary_search_by(|place| self.text(place).cmp(name)),
-        };
+        let found = self.nodes.binary_search_by(|node| self.name(node).cmp(name));
         found.ok().map(|index| &self.nodes[index])
+    }
+
+    /// The folder that a node stands for, when somebody looked into it or asked for its facts.
+    pub(super) fn known_folder(&self, node: &Node) -> Option<&Folder> {
+        let node = Some(node).filter(|node| node.kind == EntryKind::Folder)?;
+        self.folders.get()?.get(node.slot as usize)?.get().map(Box::as_ref)
+    }
+
+    /// The cell of an entry that is no folder.
+    pub(super) fn cell(&self, node: &Node) -> Option<Cell<'_>> {
+        if node.kind == EntryKind::Folder {
+            return None;
+        }
+        let made = || Box::new(Cells::new(self.nodes.iter().map(|node| node.kind)));
+        self.cells.get_or_init(made).of(node.kind, node.slot as usize)
+    }
+
+    /// The same, where somebody asked about an entry of the folder.
+    pub(super) fn known_cell(&self, node: &Node) -> Option<Cell<'_>> {
+        self.cells.get()?.of(node.kind, node.slot as usize)
     }
 }
 
@@ -211,52 +251,56 @@ impl Drop for Folder {
 /// Moves the folders in `folder` to `taken`.
 fn take_folders(folder: &mut Folder, taken: &mut Vec<Folder>) {
     if let Some(Ok(listing)) = folder.listing.take() {
-        taken.extend(listing.nodes.into_iter().filter_map(|node| match node.body {
-            Body::Folder(folder) => Some(*folder),
-            _ => None,
-        }));
+        let folders = listing.folders.into_inner().into_iter().flatten();
+        taken.extend(folders.filter_map(OnceLock::into_inner).map(|folder| *folder));
     }
 }
 
 impl Node {
-    pub(super) fn kind(&self) -> EntryKind {
-        match &self.body {
-            Body::Folder(_) => EntryKind::Folder,
-            Body::File(_) => EntryKind::File,
-            Body::Link(_) => EntryKind::Link,
-            Body::Special(kind) => EntryKind::Special(*kind),
+    /// The folder of the index that it is.
+    pub(super) fn known_folder(&self, index: Option<&StatIndex>) -> Option<FolderNumber> {
+        index?.folder(self.number?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::source::cells::FileCell;
+    use crate::source::disk::Disk;
+
+    /// In bytes: a workspace may have a million files.
+    #[test]
+    fn nodes_are_small() {
+        assert!(size_of::<Node>() <= 20, "of each entry that is listed");
+        assert!(size_of::<FileCell>() <= 136, "of each file in a folder in which somebody asked about one");
+        assert!(size_of::<Folder>() <= 176, "of each folder that somebody looked into");
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_not_made() {
+        let root = tempfile::tempdir().unwrap();
+        for path in ["a", "b", "c/d"] {
+            fs::create_dir_all(root.path().join(path)).unwrap();
         }
-    }
-
-    /// The facts of the entry, which lies at `place`.
-    pub(super) fn stat(&self, lookout: &Lookout, place: Place<'_>) -> &StatResult {
-        match &self.body {
-            Body::Folder(folder) => folder.facts(lookout),
-            _ => self.stat.get_or_init(|| lookout.origin.stat(place)),
-        }
-    }
-
-    /// Notes the facts of an entry that is no folder, unless they are known.
-    pub(super) fn set_stat(&self, stat: Stat) -> Result<(), StatResult> {
-        self.stat.set(Ok(Some(stat)))
-    }
-
-    /// The answer about its facts, when somebody asked.
-    pub(super) fn asked_stat(&self) -> Option<&StatResult> {
-        self.stat.get()
-    }
-
-    /// Whether nobody asked what it holds or where it points.
-    pub(super) fn is_untouched(&self) -> bool {
-        match &self.body {
-            Body::Folder(_) | Body::Special(_) => true,
-            Body::File(hashed) => hashed.get().is_none(),
-            Body::Link(target) => target.get().is_none(),
-        }
-    }
-
-    /// The facts, when somebody asked.
-    pub(super) fn known_stat(&self) -> Option<&Stat> {
-        self.stat.get()?.as_ref().ok()?.as_ref()
+        fs::write(root.path().join("file"), "").unwrap();
+        let lookout = Lookout::new(Box::new(Disk::new(root.path().to_path_buf())), None);
+        let folder = Folder::new(WorkspacePath::root(), None);
+        let listing = folder.listing(&lookout).unwrap();
+        let names: Vec<&[u8]> = listing.nodes.iter().map(|node| listing.name(node)).collect();
+        assert_eq!(names, [&b"a"[..], b"b", b"c", b"file"]);
+        assert!(listing.folders.get().is_none() && listing.cells.get().is_none());
+        let known = || -> Vec<bool> {
+            listing.nodes.iter().map(|node| listing.known_folder(node).is_some()).collect()
+        };
+        let inner = folder.inner(listing, listing.find(b"c").unwrap(), &lookout).unwrap();
+        assert_eq!((inner.path.as_bytes(), inner.was_looked_into()), (&b"c"[..], false));
+        assert_eq!(known(), [false, false, true, false]);
+        let file = listing.find(b"file").unwrap();
+        assert!(folder.inner(listing, file, &lookout).is_none() && listing.known_cell(file).is_none());
+        assert!(listing.cell(file).is_some() && listing.known_cell(file).is_some());
+        assert!(listing.cell(listing.find(b"a").unwrap()).is_none());
     }
 }

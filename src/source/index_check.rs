@@ -98,12 +98,8 @@ fn in_folder(indexed: FolderRef<'_>, real: FolderRef<'_>) -> Result<IndexCheck, 
         real_entries.get(at).filter(same).map(|real| (entry, *real))
     });
     let depth = indexed.path().names().count();
-    let found = each(
-        pairs.collect(),
-        depth,
-        |(entry, _)| entry.as_folder().is_some(),
-        |(entry, real)| in_entry(entry, real),
-    )?;
+    let found =
+        each(pairs.collect(), depth, |(entry, _)| entry.is_folder(), |(entry, real)| in_entry(entry, real))?;
     Ok(found.into_iter().fold(check, IndexCheck::add))
 }
 

@@ -1,8 +1,10 @@
 //! What a snapshot has learnt, together with what the index said that it began with, as an index.
 
-use super::folder::{Body, Folder, Listing, Node};
+use super::cells::Cell;
+use super::folder::{Folder, Listing, Node};
 use super::lookout::Lookout;
 use super::origin::{Origin, Place};
+use super::stat::EntryKind;
 use super::stat_index::{FolderKnowledge, FolderNumber, IndexWriter, Knowledge, Owner, StatIndex};
 use crate::types::workspace_path::WorkspacePath;
 
@@ -29,7 +31,7 @@ pub(super) fn whole_index(lookout: &Lookout, root: &Folder) -> Option<Vec<u8>> {
     let owner = owner(&*lookout.origin)?;
     let keeping = Keeping { earlier, lookout };
     let mut writer = IndexWriter::default();
-    let mut folders = vec![keeping.kept(root)];
+    let mut folders = vec![keeping.kept(Some(root), root.number)];
     let mut next = 0;
     while let Some(folder) = folders.get(next).copied() {
         keeping.write(&mut writer, folder, &mut folders);
@@ -55,9 +57,11 @@ struct Keeping<'k> {
 }
 
 impl<'k> Keeping<'k> {
-    fn kept(&self, folder: &'k Folder) -> Kept<'k> {
-        match (folder.known_listing(), self.earlier.zip(folder.number)) {
-            (Some(listing), _) => Kept::Seen(folder, listing),
+    /// A folder that has that number in the earlier index; there is none that nobody asked about.
+    fn kept(&self, folder: Option<&'k Folder>, number: Option<FolderNumber>) -> Kept<'k> {
+        let seen = folder.and_then(|folder| Some((folder, folder.known_listing()?)));
+        match (seen, self.earlier.zip(number)) {
+            (Some((folder, listing)), _) => Kept::Seen(folder, listing),
             (None, Some((earlier, number))) => Kept::Earlier(earlier, number),
             (None, None) => Kept::Unknown,
         }
@@ -79,9 +83,10 @@ impl<'k> Keeping<'k> {
             Kept::Seen(folder, listing) => {
                 writer.folder(&self.of_folder(folder, listing), listing.nodes.len());
                 for node in &listing.nodes {
-                    writer.entry(listing.name(node), node.kind(), &self.of_entry(node));
-                    if let Body::Folder(inner) = &node.body {
-                        announced.push(self.kept(inner));
+                    writer.entry(listing.name(node), node.kind, &self.of_entry(listing, node));
+                    if node.kind == EntryKind::Folder {
+                        let number = node.known_folder(self.earlier);
+                        announced.push(self.kept(listing.known_folder(node), number));
                     }
                 }
             }
@@ -90,8 +95,8 @@ impl<'k> Keeping<'k> {
 
     /// What can be said of a folder. Where its own facts say too little yet, what an earlier run said
     /// of the same entries is still true, so that the index need not be written for it.
-    fn of_folder(&self, folder: &Folder, listing: &'k Listing) -> FolderKnowledge<'k> {
-        if let Some(steady) = &listing.steady
+    fn of_folder(&self, folder: &'k Folder, listing: &Listing) -> FolderKnowledge<'k> {
+        if let Some(steady) = folder.steady()
             && self.lookout.believes(steady)
         {
             return FolderKnowledge::Facts(steady);
@@ -100,26 +105,27 @@ impl<'k> Keeping<'k> {
         same.map_or(FolderKnowledge::Nothing, |(earlier, number)| FolderKnowledge::Earlier(earlier, number))
     }
 
-    fn of_entry(&self, node: &'k Node) -> Knowledge<'k> {
-        self.learnt(node).unwrap_or_else(|| {
+    fn of_entry(&self, listing: &'k Listing, node: &Node) -> Knowledge<'k> {
+        let learnt = listing.known_cell(node).and_then(|cell| self.learnt(cell));
+        learnt.unwrap_or_else(|| {
             let earlier = self.earlier.zip(node.number);
             earlier.map_or(Knowledge::Name, |(earlier, number)| Knowledge::Earlier(earlier, number))
         })
     }
 
     /// What was found out of an entry and must show in its facts when it changes.
-    fn learnt(&self, node: &'k Node) -> Option<Knowledge<'k>> {
-        let stat = node.known_stat().filter(|stat| self.lookout.believes(stat))?;
-        match &node.body {
-            Body::File(hashed) => {
-                let hashed = hashed.get()?.as_ref().ok()?;
-                (hashed.steady() == Some(*stat)).then_some(Knowledge::File(stat, hashed.content.hash))
+    fn learnt(&self, cell: Cell<'k>) -> Option<Knowledge<'k>> {
+        let stat = cell.known_stat().filter(|stat| self.lookout.believes(stat))?;
+        match cell {
+            Cell::File(file) => {
+                let content = file.known_content()?.ok()?;
+                (file.steady() == Some(stat)).then_some(Knowledge::File(stat, content.hash))
             }
-            Body::Link(target) => {
-                let target = target.get()?.as_ref().ok()?;
+            Cell::Link(link) => {
+                let target = link.target.get()?.as_ref().ok()?;
                 target.is_steady.then_some(Knowledge::Link(stat, &target.text))
             }
-            Body::Folder(_) | Body::Special(_) => None,
+            Cell::Special(_) => None,
         }
     }
 }

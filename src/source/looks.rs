@@ -14,11 +14,12 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::folder::{Body, Folder, Listing, Node};
+use super::cells::Cell;
+use super::folder::{Folder, Listing, Node};
 use super::index_keeping;
 use super::lookout::Lookout;
 use super::origin::{Origin, Place, StatResult};
-use super::stat::Stat;
+use super::stat::{EntryKind, Stat};
 use super::stat_index::{FolderKnowledge, IndexWriter, Knowledge, StatIndex};
 use crate::types::digest::ContentHash;
 use crate::types::workspace_path::WorkspacePath;
@@ -81,10 +82,13 @@ pub(super) fn looks(
         return None;
     }
     let mut writer = IndexWriter::default();
-    let mut folders = vec![root];
+    let mut folders = vec![Some(root)];
     let mut next = 0;
     while let Some(folder) = folders.get(next).copied() {
-        write_folder(lookout, folder, &mut writer, &mut folders)?;
+        match folder {
+            Some(folder) => write_folder(lookout, folder, &mut writer, &mut folders)?,
+            None => writer.folder(&FolderKnowledge::Nothing, 0),
+        }
         next += 1;
     }
     let bytes = writer.finish(lookout.taken, index_keeping::owner(&*lookout.origin)?, None)?;
@@ -92,12 +96,13 @@ pub(super) fn looks(
     Some((Looks { index: StatIndex::checksum_of(&bytes), git_exclude }, bytes))
 }
 
-/// Writes what was asked about a folder, and announces the folders in it; `None` when facts do not tell it.
+/// Writes what was asked about a folder, and announces the folders in it, as `None` those of which nothing was
+/// asked; `None` when facts do not tell it.
 fn write_folder<'f>(
     lookout: &Lookout,
     folder: &'f Folder,
     writer: &mut IndexWriter,
-    announced: &mut Vec<&'f Folder>,
+    announced: &mut Vec<Option<&'f Folder>>,
 ) -> Option<()> {
     let facts = match folder.known_facts() {
         Some(facts) => Some(believed(lookout, facts)?),
@@ -110,14 +115,14 @@ fn write_folder<'f>(
     }
     let listing = folder.known_listing()?;
     // One that changed while it was listed has other facts, or none.
-    if listing.steady.is_none() || listing.steady.as_ref() != facts {
+    if folder.steady().is_none() || folder.steady() != facts {
         return None;
     }
     writer.folder(&knowledge, listing.nodes.len());
     for node in &listing.nodes {
         write_entry(lookout, listing, node, writer)?;
-        if let Body::Folder(inner) = &node.body {
-            announced.push(inner);
+        if node.kind == EntryKind::Folder {
+            announced.push(listing.known_folder(node));
         }
     }
     Some(())
@@ -125,28 +130,29 @@ fn write_folder<'f>(
 
 /// Writes what was asked about an entry; `None` when facts do not tell it.
 fn write_entry(lookout: &Lookout, listing: &Listing, node: &Node, writer: &mut IndexWriter) -> Option<()> {
-    let knowledge = match (&node.body, node.asked_stat()) {
-        (Body::Folder(_), _) | (_, None) if node.is_untouched() => Knowledge::Name,
-        (_, None) | (Body::Folder(_) | Body::Special(_), _) => return None,
-        (Body::File(hashed), Some(asked)) => {
-            let stat = believed(lookout, asked)?;
-            let content = match hashed.get() {
-                Some(Ok(hashed)) if hashed.steady() == Some(*stat) => hashed.content,
+    let knowledge = match listing.known_cell(node) {
+        None => Knowledge::Name,
+        Some(cell) if cell.asked_stat().is_none() && cell.is_untouched() => Knowledge::Name,
+        Some(Cell::Special(_)) => return None,
+        Some(cell @ Cell::File(file)) => {
+            let stat = believed(lookout, cell.asked_stat()?)?;
+            let content = match file.known_content() {
+                Some(Ok(content)) if file.steady() == Some(stat) => content,
                 Some(_) => return None,
                 None => lookout.known_content(node.number, stat)?,
             };
             Knowledge::File(stat, content.hash)
         }
-        (Body::Link(target), Some(asked)) => {
-            let stat = believed(lookout, asked)?;
-            match target.get() {
+        Some(cell @ Cell::Link(link)) => {
+            let stat = believed(lookout, cell.asked_stat()?)?;
+            match link.target.get() {
                 Some(Ok(target)) if target.is_steady => Knowledge::Link(stat, &target.text),
                 Some(_) => return None,
                 None => Knowledge::Link(stat, lookout.known_target(node.number, stat)?),
             }
         }
     };
-    writer.entry(listing.name(node), node.kind(), &knowledge);
+    writer.entry(listing.name(node), node.kind, &knowledge);
     Some(())
 }
 
@@ -160,12 +166,9 @@ pub(super) fn looked_into(root: &Folder) -> Vec<&Folder> {
     let mut found = vec![root];
     let mut next = 0;
     while let Some(folder) = found.get(next).copied() {
-        for node in folder.known_listing().map_or(&[][..], |listing| &listing.nodes) {
-            if let Body::Folder(inner) = &node.body
-                && inner.was_looked_into()
-            {
-                found.push(inner);
-            }
+        if let Some(listing) = folder.known_listing() {
+            let inner = listing.nodes.iter().filter_map(|node| listing.known_folder(node));
+            found.extend(inner.filter(|inner| inner.was_looked_into()));
         }
         next += 1;
     }
@@ -194,7 +197,8 @@ pub(super) fn is_unchanged(
         own && folder.known_listing().is_some_and(|listing| {
             listing.nodes.iter().all(|node| {
                 let place = Place { folder: &folder.path, name: listing.name(node) };
-                node.asked_stat().is_none_or(|known| same(known, place))
+                let asked = listing.known_cell(node).and_then(Cell::asked_stat);
+                asked.is_none_or(|known| same(known, place))
             })
         })
     })

@@ -13,6 +13,7 @@ pub mod git_facts;
 pub mod settled;
 pub mod stat_index;
 mod lookout;
+mod cells;
 mod folder;
 mod index_keeping;
 pub mod looks;

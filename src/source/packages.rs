@@ -13,12 +13,13 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::parallel::each;
 use super::read_error::ReadError;
-use super::snapshot::{FolderRef, Snapshot};
+use super::snapshot::{EntryRef, FolderRef, Snapshot};
 use super::stat::EntryKind;
 use crate::syntax::path_patterns::{FolderMatches, PathPatterns, PatternError};
 use crate::types::workspace_path::WorkspacePath;
 
 const BUILD_FILE: &[u8] = b"BUILD.toml";
+const IGNORE_FILE: &[u8] = b".gitignore";
 
 /// What a walk for packages found.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +60,33 @@ struct GitRules<'r> {
     above: Option<&'r Self>,
 }
 
+/// What a folder holds that has to do with packages. Nearly all folders of a workspace hold none of it, so that
+/// their names are gone through once, and nothing is made of them.
+struct Names<'s> {
+    ignore_file: Option<EntryRef<'s>>,
+    build_file: Option<EntryRef<'s>>,
+    /// The folders in which a package may lie.
+    folders: Vec<FolderRef<'s>>,
+}
+
+impl<'s> Names<'s> {
+    fn of(folder: FolderRef<'s>) -> Result<Self, ReadError> {
+        let mut names = Self { ignore_file: None, build_file: None, folders: Vec::new() };
+        for entry in folder.each_entry()? {
+            match (entry.kind(), entry.name()) {
+                (EntryKind::Folder, b".git") => {}
+                (EntryKind::Folder, _) if entry.may_hold_packages() => {
+                    names.folders.extend(entry.as_folder());
+                }
+                (EntryKind::File, IGNORE_FILE) => names.ignore_file = Some(entry),
+                (EntryKind::File | EntryKind::Link, BUILD_FILE) => names.build_file = Some(entry),
+                _ => {}
+            }
+        }
+        Ok(names)
+    }
+}
+
 struct Search<'s> {
     snapshot: &'s Snapshot,
     exclude: &'s PathPatterns,
@@ -71,27 +99,27 @@ impl Search<'_> {
         above: Option<&GitRules<'_>>,
         excluded: &FolderMatches,
     ) -> Result<Packages, PackagesError> {
-        let entries = match folder.entries() {
+        let Names { ignore_file, build_file, folders } = match Names::of(folder) {
             Err(error) if error.is_permission_denied() => {
                 return Ok(Packages { unreadable: vec![error], ..Packages::default() });
             }
-            entries => entries?,
+            names => names?,
         };
-        let own = match folder.entry(b".gitignore")? {
-            Some(entry) if entry.kind() == EntryKind::File => {
-                self.git_rules(above, folder.path(), entry.name())?
-            }
-            _ => None,
+        let own = match ignore_file {
+            Some(file) => Some(self.rules(above, folder.path(), &self.snapshot.read(&file.path())?)),
+            None => None,
         };
         let rules = own.as_ref().or(above);
         let mut found = Packages::default();
-        if self.is_package(folder, rules, excluded)? {
+        if let Some(file) = build_file
+            && (folder.path().is_root() || self.keeps(file, rules, excluded)?)
+        {
             found.folders.push(folder.path().clone());
         }
+        if folders.is_empty() {
+            return Ok(found);
+        }
         let depth = folder.path().names().count();
-        let folders = entries.iter().filter(|entry| entry.name() != b".git");
-        let folders = folders.filter_map(|entry| entry.as_folder().filter(|_| entry.may_hold_packages()));
-        let folders: Vec<FolderRef<'_>> = folders.collect();
         for inner in each(folders, depth, |_| true, |inner| self.look_at(inner, rules, excluded))? {
             found.folders.extend(inner.folders);
             found.unreadable.extend(inner.unreadable);
@@ -113,37 +141,16 @@ impl Search<'_> {
         self.look_into(folder, rules, &said)
     }
 
-    fn is_package(
+    /// Whether the file of a package counts: neither git nor the workspace leaves it out.
+    fn keeps(
         &self,
-        folder: FolderRef<'_>,
+        file: EntryRef<'_>,
         rules: Option<&GitRules<'_>>,
         excluded: &FolderMatches,
     ) -> Result<bool, PackagesError> {
-        let Some(file) = folder.entry(BUILD_FILE)? else { return Ok(false) };
-        if !matches!(file.kind(), EntryKind::File | EntryKind::Link) {
-            return Ok(false);
-        }
-        if folder.path().is_root() {
-            return Ok(true);
-        }
         let path = file.path();
         let is_excluded = self.exclude.matches_leaf(path.as_bytes(), excluded)?;
         Ok(!is_excluded && !self.git_ignores(rules, &path, false))
-    }
-
-    /// The rules in the file `name` of `folder`; `None` when there are none.
-    fn git_rules<'r>(
-        &self,
-        above: Option<&'r GitRules<'r>>,
-        folder: &WorkspacePath,
-        name: &[u8],
-    ) -> Result<Option<GitRules<'r>>, ReadError> {
-        let file = folder.join_name(name);
-        match self.snapshot.entry(&file)? {
-            Some(entry) if entry.kind() == EntryKind::File => {}
-            _ => return Ok(None),
-        }
-        Ok(Some(self.rules(above, folder, &self.snapshot.read(&file)?)))
     }
 
     /// The rules that `text` says for what is in `folder`.
@@ -166,8 +173,11 @@ impl Search<'_> {
     /// Whether git ignores `path`, the folders above it not being ignored: the rules nearest to it
     /// that say something decide.
     fn git_ignores(&self, rules: Option<&GitRules<'_>>, path: &WorkspacePath, is_folder: bool) -> bool {
-        let on_disk = self.snapshot.root_on_disk().join(OsStr::from_bytes(path.as_bytes()));
         let mut rules = rules;
+        if rules.is_none() {
+            return false;
+        }
+        let on_disk = self.snapshot.root_on_disk().join(OsStr::from_bytes(path.as_bytes()));
         while let Some(GitRules { own, above }) = rules {
             match own.matched(&on_disk, is_folder) {
                 Match::Ignore(_) => return true,

@@ -23,7 +23,7 @@ use super::index_keeping;
 use super::lookout::Lookout;
 use super::looks::{self, Looks};
 pub use super::origin::Content;
-use super::origin::{Hashed, Origin};
+use super::origin::Origin;
 use super::read_error::ReadError;
 use super::stat::{EntryKind, Stat};
 use super::stat_index::{FolderNumber, IndexDamage, StatIndex};
@@ -388,9 +388,9 @@ impl Snapshot {
     }
 
     /// What was hashed at `path`, when the file that has the facts `stat` must still have those bytes.
-    fn unchanged_content(&self, path: &WorkspacePath, stat: &Stat) -> Option<Hashed> {
-        let hashed = self.entry(path).ok()??.known_content()?;
-        (hashed.steady() == Some(*stat) && self.0.lookout.believes(stat)).then_some(hashed)
+    fn unchanged_content(&self, path: &WorkspacePath, stat: &Stat) -> Option<Content> {
+        let (content, steady) = self.entry(path).ok()??.kept_content()?;
+        (steady == stat && self.0.lookout.believes(stat)).then_some(content)
     }
 
     /// The error for a path of which a link points out of the workspace.
@@ -428,8 +428,13 @@ impl<'s> FolderRef<'s> {
     /// # Errors
     /// When the folder cannot be listed.
     pub fn entries(&self) -> Result<Vec<EntryRef<'s>>, ReadError> {
-        let listing = self.folder.listing(&self.shared.lookout)?;
-        Ok(listing.nodes.iter().map(|node| self.at(listing, node)).collect())
+        Ok(self.each_entry()?.collect())
+    }
+
+    /// The same, one after the other.
+    pub(super) fn each_entry(&self) -> Result<impl Iterator<Item = EntryRef<'s>> + use<'s>, ReadError> {
+        let (folder, listing) = (*self, self.folder.listing(&self.shared.lookout)?);
+        Ok(listing.nodes.iter().map(move |node| folder.at(listing, node)))
     }
 
     /// The entry of that name.
@@ -466,7 +471,7 @@ impl<'s> FolderRef<'s> {
 
     /// The facts under which its entries can be kept: see [`Listed::steady`](super::origin::Listed).
     pub(super) fn steady(&self) -> Option<Stat> {
-        self.folder.known_listing()?.steady
+        self.folder.steady().copied()
     }
 
     fn at(&self, listing: &'s Listing, node: &'s Node) -> EntryRef<'s> {

@@ -165,10 +165,18 @@ impl Ord for WorkspacePath {
 /// Where the shorter of the two first has another byte than the longer. Paths of one workspace begin alike:
 /// that is passed eight bytes at a time.
 fn first_difference(one: &[u8], other: &[u8]) -> Option<usize> {
-    let (chunks, others) = (one.as_chunks::<8>().0, other.as_chunks::<8>().0);
-    let same = 8 * chunks.iter().zip(others).take_while(|(chunk, other)| chunk == other).count();
-    let rest = one[same..].iter().zip(&other[same..]).position(|(byte, other)| byte != other);
-    rest.map(|at| same + at)
+    let mut same = 0;
+    while let (Some(chunk), Some(of_other)) =
+        (one[same..].first_chunk::<8>(), other[same..].first_chunk::<8>())
+    {
+        let differing = u64::from_le_bytes(*chunk) ^ u64::from_le_bytes(*of_other);
+        if differing != 0 {
+            return Some(same + differing.trailing_zeros() as usize / 8);
+        }
+        same += 8;
+    }
+    let shorter = one.len().min(other.len());
+    (same..shorter).find(|at| one[*at] != other[*at])
 }
 
 impl fmt::Display for WorkspacePath {

@@ -14,10 +14,9 @@ use super::model::Sources;
 use super::sources::Gathered;
 use crate::syntax::dockerfile::expansion::is_plain;
 use crate::syntax::dockerfile::frontend;
-use crate::syntax::dockerfile::model::Run;
 use crate::syntax::dockerfile::mount::{self, MountError, MountKind};
 use crate::syntax::dockerfile::skim::{self, Met};
-use crate::types::span::SourceText;
+use crate::types::span::{SourceText, Span};
 
 /// The arguments that change how a file is read, or what it reads, though no line of it uses them.
 const DECIDING: [&str; 2] = ["BUILDKIT_SYNTAX", "SOURCE_DATE_EPOCH"];
@@ -35,13 +34,20 @@ pub struct Bounds {
     /// What it may be based on, copy from or mount from, as it is written: names of images, of named
     /// contexts and of stages.
     pub names: BTreeSet<String>,
+    /// The arguments whose values are names of that kind.
+    pub arguments: BTreeSet<String>,
+}
+
+/// Whether an image of this name says that it leaves instructions to what is based on it.
+pub fn leaves_instructions(name: &str) -> bool {
+    name.contains("onbuild")
 }
 
 impl Bounds {
     /// The bounds of the Dockerfile that `source` is; `None` where it has mistakes, or its text does not tell
     /// them.
     pub fn of(source: &Arc<SourceText>) -> Option<Self> {
-        let (mut read, mut names) = (Gathered::default(), BTreeSet::new());
+        let (mut read, mut names, mut arguments) = (Gathered::default(), BTreeSet::new(), BTreeSet::new());
         let mut name = |name: &str| {
             if !names.contains(name) {
                 names.insert(name.to_owned());
@@ -51,16 +57,19 @@ impl Bounds {
             match met {
                 Met::Frontend(image) => return frontend::is_known(image).then_some(()),
                 Met::Argument(argument) => return (!decides_what_is_read(argument)).then_some(()),
-                // Such a name says that the image leaves instructions of its own.
-                Met::Base(base) => name(plain(base).filter(|base| !base.contains("onbuild"))?),
+                Met::Base(base) => match variable(base) {
+                    Some(argument) => drop(arguments.insert(argument.to_owned())),
+                    None => name(plain(base).filter(|base| !leaves_instructions(base))?),
+                },
                 Met::CopyFrom(from) => name(from),
                 Met::Source(source, span) => read.add(plain(source)?, span),
-                Met::Run(run) => mounts(run, &mut read, &mut name)?,
+                Met::Mount("", text, span) => read_mount(text, span, &mut read)?,
+                Met::Mount(from, ..) => name(from),
                 Met::Onbuild => return None,
             }
             Some(())
         })?;
-        Some(Self { sources: read.finish(), names })
+        Some(Self { sources: read.finish(), names, arguments })
     }
 }
 
@@ -69,19 +78,21 @@ fn plain(text: &str) -> Option<&str> {
     is_plain(text, skim::ESCAPE).then_some(text)
 }
 
-/// What the mounts of `run` read; `None` where the text does not tell.
-fn mounts(run: &Run, read: &mut Gathered, name: &mut impl FnMut(&str)) -> Option<()> {
-    for raw in &run.mounts {
-        if !raw.from.is_empty() {
-            name(&raw.from);
-            continue;
-        }
-        let not_plain = || MountError { message: String::new(), help: None };
-        let value = |value: &str| plain(value).map(str::to_owned).ok_or_else(not_plain);
-        let mount = mount::read(&raw.text.value, value).ok()?;
-        if mount.kind == MountKind::Bind {
-            read.add(&mount.source, raw.text.span);
-        }
+/// The variable whose value the text is, when it is nothing else.
+fn variable(text: &str) -> Option<&str> {
+    let name = text.strip_prefix('$')?;
+    let name = name.strip_prefix('{').map_or(Some(name), |name| name.strip_suffix('}'))?;
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    (is_name && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())).then_some(name)
+}
+
+/// What a mount reads of the main context; `None` where its text does not tell.
+fn read_mount(text: &str, span: Span, read: &mut Gathered) -> Option<()> {
+    let not_plain = || MountError { message: String::new(), help: None };
+    let value = |value: &str| plain(value).map(str::to_owned).ok_or_else(not_plain);
+    let mount = mount::read(text, value).ok()?;
+    if mount.kind == MountKind::Bind {
+        read.add(&mount.source, span);
     }
     Some(())
 }
@@ -106,19 +117,24 @@ mod tests {
         }
     }
 
-    /// The sources and the names of `text`, and that the slice of its last stage has no others.
+    /// The sources and the names of `text`, with the arguments behind them, and that the slice of its last stage
+    /// has no others. Each argument is given: its value is its name in lower case.
     fn check(text: &str, expected: Option<(&str, &str)>) {
         let path = WorkspacePath::root().join_name(b"Dockerfile");
         let source = Arc::new(SourceText { path, text: text.to_owned() });
         let bounds = Bounds::of(&source);
         let found = bounds.as_ref().map(|bounds| {
-            (shown(&bounds.sources), Vec::from_iter(bounds.names.iter().map(String::as_str)).join(" "))
+            let arguments = bounds.arguments.iter().map(|argument| format!("${argument}"));
+            let names: Vec<String> = bounds.names.iter().cloned().chain(arguments).collect();
+            (shown(&bounds.sources), names.join(" "))
         });
         let expected = expected.map(|(sources, names)| (sources.to_owned(), names.to_owned()));
         assert_eq!(found, expected, "{text}");
         let Some(bounds) = bounds else { return };
         let platform = "linux/amd64".parse().unwrap();
-        let (args, contexts) = (SortedMap::default(), BTreeSet::from(["library".to_owned()]));
+        let given = |argument: &String| (argument.clone(), argument.to_lowercase());
+        let args: SortedMap<String, String> = bounds.arguments.iter().map(given).collect();
+        let contexts = BTreeSet::from(["library".to_owned()]);
         let request = SliceRequest {
             stage: None,
             args: &args,
@@ -129,7 +145,9 @@ mod tests {
         let slice = slice::slice(&dockerfile::parse(&source).unwrap(), &request).unwrap();
         assert!(slice.widened.is_none(), "{text}");
         for reference in &slice.references {
-            assert!(bounds.names.contains(&reference.name), "{text}: {}", reference.name);
+            let is_known =
+                bounds.names.contains(&reference.name) || args.values().any(|value| *value == reference.name);
+            assert!(is_known, "{text}: {}", reference.name);
         }
         let all = shown(&bounds.sources);
         let all: Vec<&str> = all.split(' ').collect();
@@ -157,12 +175,17 @@ mod tests {
         check("FROM a\nRUN --mount=type=bind,target=/t true", Some((".", "a")));
         check("FROM a\nARG X=$Y\nENV Z=$X\nRUN echo $X", Some(("-", "a")));
         check("# syntax=docker/dockerfile:1\nFROM a", Some(("-", "a")));
+        check(
+            "ARG A=x\nARG B\nFROM $B AS b\nCOPY x /\nFROM ${A}\nCOPY --from=b /y /",
+            Some(("x", "b $A $B")),
+        );
     }
 
     #[test]
     fn where_the_text_does_not_tell_there_are_none() {
         for text in [
-            "ARG A=a\nFROM $A",
+            "ARG A=a\nFROM $A/b",
+            "ARG A=a\nFROM ${A}b",
             "ARG A=a\nFROM ${A:-b} AS c\nFROM d",
             "FROM a:1-onbuild",
             "FROM a\nONBUILD COPY . .",

@@ -9,7 +9,8 @@ use crate::types::span::Span;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Gathered {
     whole: Vec<Span>,
-    paths: BTreeMap<Vec<u8>, Span>,
+    /// As they come.
+    paths: Vec<SourcePath>,
     required: BTreeMap<Vec<u8>, Span>,
 }
 
@@ -20,7 +21,7 @@ impl Gathered {
         if path.is_empty() {
             self.whole.push(span);
         } else {
-            self.paths.entry(path.into_bytes()).or_insert(span);
+            self.paths.push(SourcePath { pattern: path.into_bytes(), span });
         }
     }
 
@@ -41,9 +42,7 @@ impl Gathered {
     /// Adds what another one gathered.
     pub(super) fn merge(&mut self, other: Self) {
         self.whole.extend(other.whole);
-        for (path, span) in other.paths {
-            self.paths.entry(path).or_insert(span);
-        }
+        self.paths.extend(other.paths);
         for (path, span) in other.required {
             self.required.entry(path).or_insert(span);
         }
@@ -56,20 +55,28 @@ impl Gathered {
     }
 
     /// What was gathered.
-    pub(super) fn finish(self) -> Sources {
+    pub(super) fn finish(mut self) -> Sources {
         if !self.whole.is_empty() {
             return Sources::Whole { spans: self.whole };
         }
         if self.paths.is_empty() {
             return Sources::Nothing;
         }
-        let paths = self.paths.into_iter().map(|(pattern, span)| SourcePath { pattern, span });
-        Sources::Paths(paths.collect())
+        // Of equal ones the first stays.
+        self.paths.sort_by(|one, other| one.pattern.cmp(&other.pattern));
+        self.paths.dedup_by(|later, first| later.pattern == first.pattern);
+        self.paths.shrink_to_fit();
+        Sources::Paths(self.paths)
     }
 }
 
 /// Go's `path.Join("/", path)`, without the leading `/`.
 pub(super) fn cleaned(path: &str) -> String {
+    // A folder is mostly written with one `/` at its end.
+    let written = path.strip_suffix('/').unwrap_or(path);
+    if is_clean(written) {
+        return written.to_owned();
+    }
     let mut names: Vec<&str> = Vec::new();
     for name in path.split('/') {
         match name {
@@ -81,6 +88,18 @@ pub(super) fn cleaned(path: &str) -> String {
         }
     }
     names.join("/")
+}
+
+/// Whether `path` is names that are neither empty nor begin with `.`.
+fn is_clean(path: &str) -> bool {
+    let mut before = b'/';
+    for byte in path.bytes() {
+        if before == b'/' && matches!(byte, b'/' | b'.') {
+            return false;
+        }
+        before = byte;
+    }
+    before != b'/'
 }
 
 #[cfg(test)]
@@ -99,6 +118,11 @@ mod tests {
             ("../../a", "a"),
             ("/a/./*.rs", "a/*.rs"),
             ("a/../../b", "b"),
+            ("a/b/", "a/b"),
+            ("a//", "a"),
+            ("//", ""),
+            ("a/.b", "a/.b"),
+            ("a/..b/", "a/..b"),
         ] {
             assert_eq!(cleaned(path), expected, "{path}");
         }
@@ -111,5 +135,19 @@ mod tests {
         gathered.add(".", Span::new(2, 3));
         assert_eq!(gathered.finish(), Sources::Whole { spans: vec![Span::new(2, 3)] });
         assert_eq!(Gathered::default().finish(), Sources::Nothing);
+    }
+
+    #[test]
+    fn sources_are_sorted_and_each_stands_once_where_it_stands_first() {
+        let (mut gathered, mut other) = (Gathered::default(), Gathered::default());
+        gathered.add("b", Span::new(0, 1));
+        gathered.add("a", Span::new(2, 3));
+        gathered.add("b/", Span::new(4, 5));
+        other.add("a", Span::new(6, 7));
+        other.add("c", Span::new(8, 9));
+        gathered.merge(other);
+        let expected = [("a", Span::new(2, 3)), ("b", Span::new(0, 1)), ("c", Span::new(8, 9))];
+        let path = |(text, span): (&str, Span)| SourcePath { pattern: text.into(), span };
+        assert_eq!(gathered.finish(), Sources::Paths(expected.map(path).to_vec()));
     }
 }

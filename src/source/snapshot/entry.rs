@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::FolderRef;
-use crate::source::folder::{Body, Listing, Node, Target};
+use crate::source::cells::{Cell, FileCell, Target};
+use crate::source::folder::{Listing, Node};
 use crate::source::lookout::Lookout;
 use crate::source::origin::{Content, Hashed, Place, Text};
 use crate::source::read_error::ReadError;
@@ -32,15 +33,19 @@ impl<'s> EntryRef<'s> {
 
     /// What it is, as its folder listed it.
     pub fn kind(&self) -> EntryKind {
-        self.node.kind()
+        self.node.kind
+    }
+
+    /// Whether it is a folder. Who wants to know no more need not look at the folder itself.
+    pub fn is_folder(&self) -> bool {
+        self.kind() == EntryKind::Folder
     }
 
     /// The folder, when it is one.
     pub fn as_folder(&self) -> Option<FolderRef<'s>> {
-        match &self.node.body {
-            Body::Folder(folder) => Some(FolderRef { shared: self.parent.shared, folder }),
-            _ => None,
-        }
+        let FolderRef { shared, folder } = self.parent;
+        let folder = folder.inner(self.listing, self.node, &shared.lookout)?;
+        Some(FolderRef { shared, folder })
     }
 
     /// Whether a package may lie in it or below it, for a folder, as far as that is known without looking.
@@ -53,7 +58,12 @@ impl<'s> EntryRef<'s> {
     /// # Errors
     /// When the facts cannot be had, or say that it became another kind of thing.
     pub fn stat(&self) -> Result<Option<Stat>, ReadError> {
-        match self.node.stat(self.lookout(), self.place()) {
+        let stat = match self.as_folder() {
+            Some(inside) => Some(inside.folder.facts(self.lookout())),
+            None => self.cell().map(|cell| cell.stat(&*self.lookout().origin, self.place())),
+        };
+        // An entry that is no folder has a cell.
+        match stat.unwrap_or(&Ok(None)) {
             Ok(Some(stat)) if stat.kind != self.kind() => Err(ReadError::Changed { path: self.path() }),
             stat => stat.clone(),
         }
@@ -64,25 +74,23 @@ impl<'s> EntryRef<'s> {
     /// # Errors
     /// When it is no file, vanished, or cannot be read.
     pub fn content(&self) -> Result<Content, ReadError> {
-        let Body::File(hashed) = &self.node.body else {
-            return Err(ReadError::WrongKind { path: self.path(), expected: "file" });
-        };
-        let hashed = hashed.get_or_init(|| self.hash());
-        hashed.as_ref().map(|hashed| hashed.content).map_err(Clone::clone)
+        match self.cell() {
+            Some(Cell::File(file)) => file.content(|| self.hash(file)),
+            _ => Err(ReadError::WrongKind { path: self.path(), expected: "file" }),
+        }
     }
 
     /// What the file holds: as the index knows it, as the snapshot before this one knows it, or read.
     ///
     /// A file of which neither can know anything is not asked for its facts first: once it is open, it
     /// tells them. Where it cannot be opened, they say why.
-    fn hash(&self) -> Result<Hashed, ReadError> {
+    fn hash(&self, file: &FileCell) -> Result<Hashed, ReadError> {
         let may_be_known = self.node.number.is_some() || self.parent.shared.before.is_some();
         if !may_be_known
-            && self.node.asked_stat().is_none()
+            && Cell::File(file).asked_stat().is_none()
             && let Ok(hashed) = self.hash_bytes()
         {
-            // Whoever asked meanwhile keeps the older answer.
-            let _older = self.node.set_stat(hashed.facts);
+            file.set_stat(hashed.facts);
             return Ok(hashed);
         }
         let stat = self.stat()?.ok_or_else(|| ReadError::Missing { path: self.path() })?;
@@ -90,9 +98,9 @@ impl<'s> EntryRef<'s> {
             return Ok(Hashed { content, facts: stat, is_steady: true });
         }
         if let Some(before) = &self.parent.shared.before
-            && let Some(hashed) = before.unchanged_content(&self.path(), &stat)
+            && let Some(content) = before.unchanged_content(&self.path(), &stat)
         {
-            return Ok(hashed);
+            return Ok(Hashed { content, facts: stat, is_steady: true });
         }
         self.hash_bytes()
     }
@@ -110,12 +118,11 @@ impl<'s> EntryRef<'s> {
             self.lookout().lean_on_the_unsaid();
         }
         let Text { bytes, steady } = read?;
-        if let (Body::File(hashed), Some(steady)) = (&self.node.body, steady) {
+        if let (Some(Cell::File(file)), Some(steady)) = (self.cell(), steady) {
             let hash = ContentHash::from_bytes(*blake3::hash(&bytes).as_bytes());
             let content = Content { hash, size: steady.size };
-            // Whoever asked before keeps the older answer.
-            let _older = self.node.set_stat(steady);
-            let _older = hashed.set(Ok(Hashed { content, facts: steady, is_steady: true }));
+            file.set_stat(steady);
+            file.set_content(&Hashed { content, facts: steady, is_steady: true });
             if self.lookout().known_content(self.node.number, &steady) != Some(content) {
                 self.lookout().learn_of(Some(&steady));
             }
@@ -123,10 +130,10 @@ impl<'s> EntryRef<'s> {
         Ok(bytes)
     }
 
-    /// What it holds, when it is a file that was hashed already.
-    pub(super) fn known_content(&self) -> Option<Hashed> {
-        match &self.node.body {
-            Body::File(hashed) => hashed.get()?.as_ref().ok().copied(),
+    /// What it holds, when it is a file that was hashed already, and the facts under which that can be kept.
+    pub(super) fn kept_content(&self) -> Option<(Content, &'s Stat)> {
+        match self.listing.known_cell(self.node)? {
+            Cell::File(file) => Some((file.known_content()?.ok()?, file.steady()?)),
             _ => None,
         }
     }
@@ -136,10 +143,10 @@ impl<'s> EntryRef<'s> {
     /// # Errors
     /// When it is no link, or cannot be read.
     pub fn link_target(&self) -> Result<&'s [u8], ReadError> {
-        let Body::Link(target) = &self.node.body else {
+        let Some(Cell::Link(link)) = self.cell() else {
             return Err(ReadError::WrongKind { path: self.path(), expected: "link" });
         };
-        let target = target.get_or_init(|| self.read_link());
+        let target = link.target.get_or_init(|| self.read_link());
         target.as_ref().map(|target| &*target.text).map_err(Clone::clone)
     }
 
@@ -153,13 +160,13 @@ impl<'s> EntryRef<'s> {
 
     /// The facts under which what it holds can be kept.
     pub(in crate::source) fn steady(&self) -> Option<Stat> {
-        match &self.node.body {
-            Body::File(_) => self.known_content()?.steady(),
-            Body::Link(target) => {
-                let target = target.get()?.as_ref().ok()?;
-                self.node.known_stat().copied().filter(|_| target.is_steady)
+        match self.listing.known_cell(self.node)? {
+            Cell::File(file) => file.steady().copied(),
+            cell @ Cell::Link(link) => {
+                let target = link.target.get()?.as_ref().ok()?;
+                cell.known_stat().copied().filter(|_| target.is_steady)
             }
-            Body::Folder(_) | Body::Special(_) => None,
+            Cell::Special(_) => None,
         }
     }
 
@@ -174,6 +181,11 @@ impl<'s> EntryRef<'s> {
         let is_steady = stat.is_some() && self.lookout().origin.stat(self.place())? == stat;
         self.lookout().learn_of(stat.as_ref().filter(|_| is_steady));
         Ok(Target { text, is_steady })
+    }
+
+    /// What is known of it, when it is no folder.
+    fn cell(&self) -> Option<Cell<'s>> {
+        self.listing.cell(self.node)
     }
 
     fn place(&self) -> Place<'s> {

@@ -1,5 +1,6 @@
 //! An index as it was read: one buffer, looked into where it lies.
 
+use std::num::NonZeroU32;
 use std::ops::Range;
 
 use super::IndexDamage;
@@ -15,13 +16,24 @@ use crate::types::digest::ContentHash;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::source) struct FolderNumber(u32);
 
-/// The number of an entry of an index.
+/// The number of an entry of an index, counted from 1, so that none takes no room of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::source) struct EntryNumber(u32);
+pub(in crate::source) struct EntryNumber(NonZeroU32);
 
 impl FolderNumber {
     /// The workspace's own folder.
     pub(in crate::source) const ROOT: Self = Self(0);
+}
+
+impl EntryNumber {
+    /// The entry that stands at `place`, which is less than the number of entries.
+    fn at(place: u32) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(place))
+    }
+
+    fn place(self) -> usize {
+        self.0.get() as usize - 1
+    }
 }
 
 /// An index that was found whole.
@@ -96,7 +108,7 @@ impl StatIndex {
         &self,
         folder: FolderNumber,
     ) -> impl ExactSizeIterator<Item = EntryNumber> + use<> {
-        self.range(folder).map(EntryNumber)
+        self.range(folder).map(EntryNumber::at)
     }
 
     /// The entry of that name.
@@ -104,9 +116,9 @@ impl StatIndex {
         let Range { mut start, mut end } = self.range(folder);
         while start < end {
             let middle = start + (end - start) / 2;
-            match self.name(EntryNumber(middle)).cmp(name) {
+            match self.name(EntryNumber::at(middle)).cmp(name) {
                 std::cmp::Ordering::Less => start = middle + 1,
-                std::cmp::Ordering::Equal => return Some(EntryNumber(middle)),
+                std::cmp::Ordering::Equal => return Some(EntryNumber::at(middle)),
                 std::cmp::Ordering::Greater => end = middle,
             }
         }
@@ -234,8 +246,8 @@ impl StatIndex {
         layout::number(self.entry_record(entry), ENTRY_NUMBER_AT)
     }
 
-    fn entry_record(&self, EntryNumber(number): EntryNumber) -> &[u8] {
-        let at = self.entries_at + number as usize * ENTRY_BYTES;
+    fn entry_record(&self, entry: EntryNumber) -> &[u8] {
+        let at = self.entries_at + entry.place() * ENTRY_BYTES;
         &self.bytes[at..at + ENTRY_BYTES]
     }
 
@@ -254,7 +266,7 @@ impl StatIndex {
                 return false;
             }
             let mut before: &[u8] = b"";
-            for entry in (start..end).map(EntryNumber) {
+            for entry in (start..end).map(EntryNumber::at) {
                 if !self.is_sound_entry(entry, before, records, &mut next) {
                     return false;
                 }

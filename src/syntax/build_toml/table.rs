@@ -5,6 +5,7 @@
 //! asked for are the known ones, so a list of known keys cannot fall behind.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -17,6 +18,9 @@ use crate::types::span::{Located, Location, SourceText, Span};
 
 /// What a boolean is called where one is expected.
 const BOOLEAN: &str = "true or false";
+
+/// So many keys are asked for of the table that has most.
+const MOST_KEYS: usize = 20;
 
 /// The file that is read, and what is wrong with it so far.
 pub(super) struct Reader {
@@ -32,6 +36,7 @@ pub(super) struct Table<'r, 't> {
     /// What it is, for messages: "an image", "`[workspace]`".
     what: String,
     entries: &'t DeTable<'t>,
+    /// Some were asked for again.
     known: Vec<&'static str>,
     /// What is to be said of keys that are missing, unless an unknown key explains it.
     missing: Vec<Diagnostic>,
@@ -210,7 +215,7 @@ impl Reader {
             location,
             what: what.to_owned(),
             entries,
-            known: Vec::new(),
+            known: Vec::with_capacity(MOST_KEYS),
             missing: Vec::new(),
         })
     }
@@ -223,7 +228,7 @@ impl Reader {
             location: self.location(0..0),
             what,
             entries,
-            known: Vec::new(),
+            known: Vec::with_capacity(MOST_KEYS),
             missing: Vec::new(),
         }
     }
@@ -232,10 +237,9 @@ impl Reader {
 impl<'t> Table<'_, 't> {
     /// The field `key`, when it is written.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Entry<'t>> {
-        if !self.known.contains(&key) {
-            self.known.push(key);
-        }
-        let (key, value) = self.entries.get_key_value(key)?;
+        self.known.push(key);
+        // There are few keys: to compare them is less than to hash one.
+        let (key, value) = self.entries.iter().find(|(own, _value)| *own.get_ref() == key)?;
         Some(self.reader.entry(key, value))
     }
 
@@ -291,12 +295,14 @@ impl<'t> Table<'_, 't> {
     }
 
     fn report_unknown(&self, key: &Located<String>) {
+        let mut seen = BTreeSet::new();
+        let known: Vec<&str> = self.known.iter().copied().filter(|key| seen.insert(*key)).collect();
         let message = format!("unknown key `{}` in {}", key.value, self.what);
         let diagnostic = self.reader.error(message, &key.location, "unknown key");
-        let near = nearest(&key.value, self.known.iter().copied());
+        let near = nearest(&key.value, known.iter().copied());
         self.reader.report(match near {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-            None => diagnostic.help(format!("the keys are {}", quoted_list(self.known.iter().copied()))),
+            None => diagnostic.help(format!("the keys are {}", quoted_list(known.into_iter()))),
         });
     }
 }

@@ -63,7 +63,9 @@ const MOST_ADDED_TO_FILE: usize = 16 << 20;
 
 /// Whether no letter of `text` means anything but itself, whatever variables there are.
 pub fn is_plain(text: &str, escape: char) -> bool {
-    !text.starts_with('\u{feff}') && !text.contains(['$', '<', '\'', '"', escape])
+    let is_special =
+        |byte: u8| matches!(byte, b'$' | b'<' | b'\'' | b'"') || u32::from(byte) == u32::from(escape);
+    !text.starts_with('\u{feff}') && !text.bytes().any(is_special)
 }
 
 /// How a text is read.

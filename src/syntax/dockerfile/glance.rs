@@ -8,10 +8,8 @@
 //! found here.
 
 use super::keyword::Keyword;
-use super::model::{RawMount, Run};
 use super::mount;
 use super::parser::is_stage_name;
-use crate::types::span::{Span, Spanned};
 
 /// What a line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,12 +18,12 @@ pub(super) enum Glance<'l> {
     Nothing,
     /// `FROM`, and the base.
     Base(&'l str),
-    /// `ARG`, and the names.
-    Arguments(Vec<&'l str>),
-    /// `COPY` or `ADD`: the value of `--from`, and the sources that are paths or URLs.
-    Copy(Option<&'l str>, Vec<&'l str>),
-    /// `RUN`. Its mounts have no places.
-    Run(Run),
+    /// `ARG`: names, with their defaults or without.
+    Arguments(Words<'l>),
+    /// `COPY` or `ADD`: the value of `--from`, and the sources, heredocs among them.
+    Copy(Option<&'l str>, Words<'l>),
+    /// `RUN`: the value of `from` of each mount, and its text.
+    Run(Vec<(String, &'l str)>),
 }
 
 /// A heredoc that a line names.
@@ -88,6 +86,40 @@ impl Letters {
     }
 }
 
+/// The words of a text of ASCII letters, between spaces and tabs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Words<'l>(&'l str);
+
+impl<'l> Iterator for Words<'l> {
+    type Item = &'l str;
+    fn next(&mut self) -> Option<&'l str> {
+        let (word, rest) = cut(trimmed(self.0));
+        self.0 = rest;
+        (!word.is_empty()).then_some(word)
+    }
+}
+
+fn is_space(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// The text without the space before it.
+fn trimmed(text: &str) -> &str {
+    &text[text.bytes().position(|byte| !is_space(&byte)).unwrap_or(text.len())..]
+}
+
+/// The letters before the first space, and what follows it.
+fn cut(text: &str) -> (&str, &str) {
+    let end = text.bytes().position(|byte| is_space(&byte)).unwrap_or(text.len());
+    (&text[..end], trimmed(&text[end..]))
+}
+
+/// The letters after the last space, and what is before them.
+fn cut_last(text: &str) -> (&str, &str) {
+    let start = text.bytes().rposition(|byte| is_space(&byte)).map_or(0, |last| last + 1);
+    (&text[start..], &text[..start])
+}
+
 /// What `line`, a logical line whose escape character is `\`, says, and the heredocs that it names; `None`
 /// where the parser has to read it.
 pub(super) fn of(line: &str) -> Option<(Glance<'_>, Vec<Named<'_>>)> {
@@ -95,9 +127,8 @@ pub(super) fn of(line: &str) -> Option<(Glance<'_>, Vec<Named<'_>>)> {
     if letters.are_odd {
         return None;
     }
-    let line = line.trim_matches(SPACE);
-    let (word, rest) = line.split_once(SPACE).unwrap_or((line, ""));
-    let rest = rest.trim_start_matches(SPACE);
+    let end = line.bytes().rposition(|byte| !is_space(&byte)).map_or(0, |last| last + 1);
+    let (word, rest) = cut(trimmed(&line[..end]));
     let keyword = Keyword::parse(word)?;
     match keyword {
         Keyword::Run => return run(rest, letters),
@@ -113,10 +144,9 @@ pub(super) fn of(line: &str) -> Option<(Glance<'_>, Vec<Named<'_>>)> {
             Keyword::Volume => !rest.is_empty() && !rest.starts_with('['),
             Keyword::Env | Keyword::Label => !letters.quote && are_pairs(rest),
             Keyword::Arg => {
-                let names = words(rest).map(|word| word.split('=').next().unwrap_or_default());
-                let names: Vec<&str> = names.collect();
-                let is_right = !letters.quote && !names.is_empty() && !names.contains(&"");
-                return is_right.then(|| (Glance::Arguments(names), Vec::new()));
+                let is_right =
+                    !letters.quote && !rest.is_empty() && Words(rest).all(|word| !word.starts_with('='));
+                return is_right.then(|| (Glance::Arguments(Words(rest)), Vec::new()));
             }
             Keyword::From => return base(rest).map(|base| (Glance::Base(base), Vec::new())),
             _ => false,
@@ -124,21 +154,29 @@ pub(super) fn of(line: &str) -> Option<(Glance<'_>, Vec<Named<'_>>)> {
     is_simple.then(|| (Glance::Nothing, Vec::new()))
 }
 
-const SPACE: [char; 2] = [' ', '\t'];
-
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(SPACE).filter(|word| !word.is_empty())
-}
-
 /// Whether `text` is a JSON array of strings, and nothing in it is escaped.
 fn is_list(text: &str) -> bool {
-    serde_json::from_str::<Vec<&str>>(text).is_ok()
+    let Some(mut rest) = text.strip_prefix('[').map(trimmed) else { return false };
+    if rest == "]" {
+        return true;
+    }
+    loop {
+        let Some(string) = rest.strip_prefix('"') else { return false };
+        let Some(end) = string.bytes().position(|byte| matches!(byte, b'"' | b'\\' | b'\t')) else {
+            return false;
+        };
+        let Some(after) = string[end..].strip_prefix('"').map(trimmed) else { return false };
+        match after.strip_prefix(',') {
+            Some(after) => rest = trimmed(after),
+            None => return after == "]",
+        }
+    }
 }
 
 /// Names and values, of which there is at least one.
 fn are_pairs(text: &str) -> bool {
-    let is_pair = |word: &str| word.find('=').is_some_and(|at| at > 0);
-    !text.is_empty() && words(text).all(is_pair)
+    !text.is_empty()
+        && Words(text).all(|word| !word.starts_with('=') && word.bytes().any(|byte| byte == b'='))
 }
 
 /// Whether `text` is a `HEALTHCHECK` that says `NONE`, or when and how to check.
@@ -166,13 +204,13 @@ fn is_check(text: &str) -> bool {
 
 /// What follows the `CMD` of a `HEALTHCHECK`: space, and a command of either form.
 fn is_command(text: &str) -> bool {
-    let command = text.trim_start_matches(SPACE);
-    text.starts_with(SPACE) && !command.is_empty() && (!command.starts_with('[') || is_list(command))
+    let command = trimmed(text);
+    command.len() < text.len() && !command.is_empty() && (!command.starts_with('[') || is_list(command))
 }
 
 /// What a `FROM` without flags is based on.
 fn base(text: &str) -> Option<&str> {
-    let mut words = words(text);
+    let mut words = Words(text);
     let base = words.next()?;
     match (words.next(), words.next(), words.next()) {
         (None, ..) => Some(base),
@@ -187,15 +225,21 @@ fn base(text: &str) -> Option<&str> {
 fn flags(text: &str) -> Option<(Vec<(&str, &str)>, &str)> {
     let (mut flags, mut rest) = (Vec::new(), text);
     while let Some(flag) = rest.strip_prefix("--") {
-        let (flag, after) = flag.split_once(SPACE).unwrap_or((flag, ""));
-        let (name, value) = flag.split_once('=')?;
-        if value.is_empty() || Letters::of(value).quote {
+        let (flag, after) = cut(flag);
+        let at = flag.bytes().position(|byte| byte == b'=')?;
+        let (name, value) = (&flag[..at], &flag[at + 1..]);
+        if value.is_empty() || value.bytes().any(|byte| matches!(byte, b'\'' | b'"' | b'\\')) {
             return None;
         }
         flags.push((name, value));
-        rest = after.trim_start_matches(SPACE);
+        rest = after;
     }
     Some((flags, rest))
+}
+
+/// Compared with letters of one case first: nearly none of the windows begins alike.
+fn is_from(letters: &[u8]) -> bool {
+    matches!(letters[0], b'f' | b'F') && letters.eq_ignore_ascii_case(FROM)
 }
 
 fn run(text: &str, letters: Letters) -> Option<(Glance<'_>, Vec<Named<'_>>)> {
@@ -205,10 +249,9 @@ fn run(text: &str, letters: Letters) -> Option<(Glance<'_>, Vec<Named<'_>>)> {
         let is_first = flags[..at].iter().all(|(other, _)| other != name);
         match *name {
             "mount" => {
-                let may_name_one =
-                    value.as_bytes().windows(FROM.len()).any(|word| word.eq_ignore_ascii_case(FROM));
+                let may_name_one = value.as_bytes().windows(FROM.len()).any(is_from);
                 let from = if may_name_one { mount::from_of(value).ok()? } else { String::new() };
-                mounts.push(RawMount { text: Spanned::new((*value).to_owned(), Span::default()), from });
+                mounts.push((from, *value));
             }
             "network" if is_first && ["default", "none", "host"].contains(value) => {}
             _ => return None,
@@ -219,7 +262,7 @@ fn run(text: &str, letters: Letters) -> Option<(Glance<'_>, Vec<Named<'_>>)> {
         return None;
     }
     let heredocs = if letters.less_than { heredocs(text, letters)? } else { Vec::new() };
-    Some((Glance::Run(Run { mounts, is_empty_list: rest == "[]" }), heredocs))
+    Some((Glance::Run(mounts), heredocs))
 }
 
 fn copy(keyword: Keyword, text: &str, letters: Letters) -> Option<(Glance<'_>, Vec<Named<'_>>)> {
@@ -239,13 +282,11 @@ fn copy(keyword: Keyword, text: &str, letters: Letters) -> Option<(Glance<'_>, V
         return None;
     }
     let heredocs = if letters.less_than { heredocs(text, letters)? } else { Vec::new() };
-    let mut paths: Vec<&str> = words(rest).collect();
-    let destination = paths.pop()?;
-    if paths.is_empty() || destination.contains('<') {
+    let (destination, paths) = cut_last(rest);
+    if trimmed(paths).is_empty() || destination.contains('<') {
         return None;
     }
-    paths.retain(|path| !path.contains('<'));
-    Some((Glance::Copy(from, paths), heredocs))
+    Some((Glance::Copy(from, Words(paths)), heredocs))
 }
 
 /// The heredocs of a line in which a shell sees nothing but words between spaces: each is a word `<<NAME` or
@@ -261,5 +302,5 @@ fn heredocs(text: &str, letters: Letters) -> Option<Vec<Named<'_>>> {
             !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         is_name.then_some(Named { name, chomp })
     };
-    words(text).filter(|word| word.contains('<')).map(named).collect()
+    Words(text).filter(|word| word.contains('<')).map(named).collect()
 }

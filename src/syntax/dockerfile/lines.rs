@@ -8,6 +8,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use memchr::memchr;
+
 use crate::types::span::Span;
 
 /// The longest physical line that BuildKit reads, with its line end (`bufio.MaxScanTokenSize`).
@@ -78,24 +80,34 @@ impl<'t> PhysicalLine<'t> {
 pub(super) struct Lines<'t> {
     text: &'t str,
     at: usize,
-    end_of_last: usize,
+    last: PhysicalLine<'t>,
+}
+
+/// What one physical line adds to a logical one.
+struct Part<'t> {
+    text: &'t str,
+    /// Where it begins in the file.
+    in_file: usize,
+    /// Whether the next line goes on.
+    continues: bool,
 }
 
 impl<'t> Lines<'t> {
     /// Begins at the first line, after a byte order mark.
     pub(super) fn new(text: &'t str) -> Self {
         let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-        Self { text, at, end_of_last: at }
+        Self { text, at, last: PhysicalLine { start: at, text: "" } }
     }
 
     /// Begins at the line that begins at `at`; 0 is before a byte order mark.
     pub(super) fn at(text: &'t str, at: usize) -> Self {
-        if at == 0 { Self::new(text) } else { Self { text, at, end_of_last: at } }
+        let last = PhysicalLine { start: at, text: "" };
+        if at == 0 { Self::new(text) } else { Self { text, at, last } }
     }
 
     /// Where the last line that was read ends, without its line end.
     pub(super) fn end_of_last(&self) -> usize {
-        self.end_of_last
+        self.last.start + self.last.content().len()
     }
 
     /// The next line of the file.
@@ -104,44 +116,83 @@ impl<'t> Lines<'t> {
         if rest.is_empty() {
             return None;
         }
-        let length = rest.bytes().position(|byte| byte == b'\n').map_or(rest.len(), |at| at + 1);
-        let line = PhysicalLine { start: self.at, text: &rest[..length] };
+        let length = memchr(b'\n', rest.as_bytes()).map_or(rest.len(), |at| at + 1);
+        self.last = PhysicalLine { start: self.at, text: &rest[..length] };
         self.at += length;
-        self.end_of_last = line.start + line.content().len();
-        Some(line)
+        Some(self.last)
     }
 
     /// The next instruction's line, without its heredocs.
     pub(super) fn logical(&mut self, escape: char) -> Option<LogicalLine<'t>> {
+        let Part { text, in_file, mut continues } = self.first(escape)?;
+        let mut logical = LogicalLine { text: Cow::Borrowed(text), in_file, pieces: Vec::new() };
+        while continues && let Some(part) = self.following(escape) {
+            logical.push(part.text, part.in_file);
+            continues = part.continues;
+        }
+        Some(logical)
+    }
+
+    /// The text of what [`Self::logical`] reads. `joined` is where it is joined, if it is.
+    pub(super) fn logical_text<'j>(&mut self, escape: char, joined: &'j mut String) -> Option<&'j str>
+    where
+        't: 'j,
+    {
+        let Part { text, mut continues, .. } = self.first(escape)?;
+        if !continues {
+            return Some(text);
+        }
+        joined.clear();
+        joined.push_str(text);
+        while continues && let Some(part) = self.following(escape) {
+            joined.push_str(part.text);
+            continues = part.continues;
+        }
+        Some(joined)
+    }
+
+    /// The first line that is neither empty nor a comment, without the space before it.
+    fn first(&mut self, escape: char) -> Option<Part<'t>> {
         loop {
             let line = self.physical()?;
             let content = line.content();
-            let kept = content.trim_start();
+            let kept = without_indent(content);
             if kept.starts_with('#') || kept.is_empty() {
                 continue;
             }
-            let (text, mut continues) = without_continuation(kept, escape);
-            let (text, in_file) = (Cow::Borrowed(text), line.start + content.len() - kept.len());
-            let mut logical = LogicalLine { text, in_file, pieces: Vec::new() };
-            while continues && let Some(line) = self.physical() {
-                let content = line.content();
-                let kept = content.trim_start();
-                if kept.starts_with('#') || kept.is_empty() {
-                    continue;
-                }
-                let (kept, more) = without_continuation(content, escape);
-                logical.push(kept, line.start);
-                continues = more;
+            let (text, continues) = without_continuation(kept, escape);
+            return Some(Part { text, in_file: line.start + content.len() - kept.len(), continues });
+        }
+    }
+
+    /// The line that goes on with the last one.
+    fn following(&mut self, escape: char) -> Option<Part<'t>> {
+        loop {
+            let line = self.physical()?;
+            let content = line.content();
+            let kept = without_indent(content);
+            if kept.starts_with('#') || kept.is_empty() {
+                continue;
             }
-            return Some(logical);
+            let (text, continues) = without_continuation(content, escape);
+            return Some(Part { text, in_file: line.start, continues });
         }
     }
 }
 
+/// The line without the white space before it, of which most lines have none.
+fn without_indent(line: &str) -> &str {
+    if line.starts_with(|first: char| first.is_ascii_graphic()) { line } else { line.trim_start() }
+}
+
 /// The line without the escape character that continues it, and whether there was one.
 fn without_continuation(line: &str, escape: char) -> (&str, bool) {
-    let trimmed = line.trim_end_matches([' ', '\t']);
-    match trimmed.strip_suffix(escape) {
+    // Most lines end in a letter of theirs.
+    if line.ends_with(|last: char| last != escape && last.is_ascii_graphic()) {
+        return (line, false);
+    }
+    let end = line.bytes().rposition(|byte| !matches!(byte, b' ' | b'\t')).map_or(0, |last| last + 1);
+    match line[..end].strip_suffix(escape) {
         Some(kept) if !kept.ends_with(escape) => (kept, true),
         _ => (line, false),
     }
@@ -152,12 +203,15 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: &[&str]) {
-        let mut lines = Lines::new(text);
-        let mut found = Vec::new();
+        let (mut lines, mut same) = (Lines::new(text), Lines::new(text));
+        let (mut found, mut joined) = (Vec::new(), String::new());
         while let Some(line) = lines.logical('\\') {
+            assert_eq!(same.logical_text('\\', &mut joined), Some(&*line.text), "{text:?}");
+            assert_eq!(same.end_of_last(), lines.end_of_last(), "{text:?}");
             found.push(line.text);
         }
         assert_eq!(found, expected, "{text:?}");
+        assert_eq!(same.logical_text('\\', &mut joined), None, "{text:?}");
     }
 
     #[test]

@@ -132,7 +132,7 @@ pub(super) fn from_of(text: &str) -> Result<String, MountError> {
     let mut from = String::new();
     for field in fields(text)? {
         let Some((key, value)) = field.split_once('=') else { continue };
-        if key.to_lowercase() != "from" {
+        if lower(key) != "from" {
             continue;
         }
         if value.find('$').is_some_and(|at| at + 1 != value.len()) {
@@ -152,7 +152,7 @@ pub(super) fn from_of(text: &str) -> Result<String, MountError> {
 pub fn with_from(text: &str, from: Option<&str>) -> Result<String, MountError> {
     let quoted = fields(text)?.into_iter().map(|field| {
         let field = match (field.split_once('='), from) {
-            (Some((key, _)), Some(from)) if key.to_lowercase() == "from" => format!("from={from}"),
+            (Some((key, _)), Some(from)) if lower(key) == "from" => format!("from={from}"),
             _ => field.into_owned(),
         };
         let needs_quotes = field.is_empty() || field.contains([',', '"']);
@@ -175,7 +175,7 @@ pub fn read(
             None => mount.set_word(&field)?,
             Some((key, value)) => {
                 let value = expand(value)?;
-                mount.set(&key.to_lowercase(), &field, value)?;
+                mount.set(&lower(key), &field, value)?;
             }
         }
     }
@@ -247,7 +247,7 @@ impl Mount {
             }
             "id" => self.id = value,
             "sharing" => {
-                self.sharing = Some(match value.to_lowercase().as_str() {
+                self.sharing = Some(match &*lower(&value) {
                     "shared" => Sharing::Shared,
                     "private" => Sharing::Private,
                     "locked" => Sharing::Locked,
@@ -320,8 +320,16 @@ impl Mount {
     }
 }
 
+/// The text in lower case, which it mostly is.
+fn lower(text: &str) -> Cow<'_, str> {
+    match text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(text.to_lowercase()),
+    }
+}
+
 fn kind(value: &str) -> Result<MountKind, MountError> {
-    let word = value.to_lowercase();
+    let word = lower(value);
     let known = MountKind::ALL.iter().find(|(name, _)| *name == word);
     known.map(|(_, kind)| *kind).ok_or_else(|| {
         let error = MountError::new(format!("`{value}` is no type of a mount"));
@@ -345,6 +353,9 @@ pub(super) fn fields(text: &str) -> Result<Vec<Cow<'_, str>>, MountError> {
     if text.is_empty() {
         return Err(MountError::new("the value is empty")
             .help("write keys and values, such as `type=cache,target=/c`"));
+    }
+    if !text.contains('"') {
+        return Ok(text.split(',').map(Cow::Borrowed).collect());
     }
     let wrong = || MountError::new("the quotes in the value do not match");
     let mut fields = Vec::new();

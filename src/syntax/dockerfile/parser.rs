@@ -345,7 +345,7 @@ fn from(draft: Draft<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<StageHead
 /// `^[a-z][a-z0-9-_.]*$`.
 pub(super) fn is_stage_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c))
+        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.'))
 }
 
 fn bad_stage_name(draft: Draft<'_>, name: &Word) -> Diagnostic {

@@ -12,7 +12,7 @@ use super::frontend;
 use super::glance::{self, Glance, Named};
 use super::keyword::Keyword;
 use super::lines::{LONGEST_LINE, Lines};
-use super::model::{Command, Instruction, Run};
+use super::model::{Command, Instruction};
 use super::parser::{self, Read};
 use crate::types::span::{SourceText, Span};
 
@@ -33,8 +33,9 @@ pub enum Met<'m> {
     /// What a `COPY` or an `ADD` reads of the main context, still to be expanded, and where that is written;
     /// the empty span where it was not looked at.
     Source(&'m str, Span),
-    /// A `RUN`.
-    Run(&'m Run),
+    /// A mount of a `RUN`: its `from`, which may be empty, its text, and where that is written; the empty span
+    /// where it was not looked at.
+    Mount(&'m str, &'m str, Span),
     /// An `ONBUILD`.
     Onbuild,
 }
@@ -60,8 +61,11 @@ pub fn skim(source: &Arc<SourceText>, mut visit: impl FnMut(Met<'_>) -> Option<(
     }
     let mut lines = Lines::new(text);
     let mut seen_from = false;
-    while let Some(line) = lines.logical(ESCAPE) {
-        match glance::of(&line.text) {
+    let mut joined = String::new();
+    loop {
+        let before = lines.clone();
+        let Some(line) = lines.logical_text(ESCAPE, &mut joined) else { break };
+        match glance::of(line) {
             Some((seen, heredocs)) => {
                 heredocs.into_iter().try_for_each(|heredoc| pass_over(&mut lines, heredoc))?;
                 seen_from |= matches!(seen, Glance::Base(_));
@@ -71,6 +75,8 @@ pub fn skim(source: &Arc<SourceText>, mut visit: impl FnMut(Met<'_>) -> Option<(
                 of_glance(seen, &mut visit)?;
             }
             None => {
+                lines = before;
+                let line = lines.logical(ESCAPE)?;
                 let read = parser::read_instruction(source, &line, &mut lines, ESCAPE, &mut diagnostics)?;
                 seen_from |= read.stage.is_some();
                 if !diagnostics.is_empty() || !(seen_from || read.instruction.keyword == Keyword::Arg) {
@@ -106,12 +112,19 @@ fn of_glance(seen: Glance<'_>, visit: &mut impl FnMut(Met<'_>) -> Option<()>) ->
     match seen {
         Glance::Nothing => Some(()),
         Glance::Base(base) => visit(Met::Base(base)),
-        Glance::Arguments(names) => names.into_iter().try_for_each(|name| visit(Met::Argument(name))),
+        Glance::Arguments(mut words) => words.try_for_each(|word| {
+            let (name, _default) = word.split_once('=').unwrap_or((word, ""));
+            visit(Met::Argument(name))
+        }),
         Glance::Copy(Some(from), _) => visit(Met::CopyFrom(from)),
-        Glance::Copy(None, sources) => {
-            sources.into_iter().try_for_each(|source| visit(Met::Source(source, Span::default())))
+        Glance::Copy(None, words) => {
+            let mut sources = words.filter(|word| !word.contains('<'));
+            sources.try_for_each(|source| visit(Met::Source(source, Span::default())))
         }
-        Glance::Run(run) => visit(Met::Run(&run)),
+        Glance::Run(mounts) => {
+            let mut mounts = mounts.iter();
+            mounts.try_for_each(|(from, text)| visit(Met::Mount(from, text, Span::default())))
+        }
     }
 }
 
@@ -128,7 +141,10 @@ fn of_read(read: &Read, visit: &mut impl FnMut(Met<'_>) -> Option<()>) -> Option
             Some(from) => visit(Met::CopyFrom(&from.value)),
             None => copy.sources.iter().try_for_each(|source| visit(Met::Source(&source.value, source.span))),
         },
-        Command::Run(run) => visit(Met::Run(run)),
+        Command::Run(run) => {
+            let mut mounts = run.mounts.iter();
+            mounts.try_for_each(|mount| visit(Met::Mount(&mount.from, &mount.text.value, mount.text.span)))
+        }
         Command::Onbuild(_) => visit(Met::Onbuild),
         Command::From | Command::Pairs(_) | Command::Words(_) | Command::Other => Some(()),
     }
