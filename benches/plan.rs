@@ -5,7 +5,7 @@ mod monorepo;
 #[path = "support/trees.rs"]
 mod trees;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use divan::Bencher;
@@ -16,10 +16,9 @@ use imgraph::cache::folder::CacheFolder;
 use imgraph::cache::last_build::{LastBuild, LastBuilds};
 use imgraph::engine::lookup::Known;
 use imgraph::engine::plan;
-use imgraph::graph::key::{Keyed, Surroundings};
+use imgraph::graph::key::{Absent, Keyed, Surroundings};
 use imgraph::graph::node::{Build, Graph};
 use imgraph::graph::node_views::NodeViews;
-use imgraph::graph::target::SecretSource;
 use imgraph::types::cancellation::Cancellation;
 use imgraph::types::digest::OutputDigest;
 use imgraph::types::event::EventSink;
@@ -99,7 +98,7 @@ impl Workspace {
             builder: &Nobody(Platform::local()),
             inventory,
             bases: &Bases::default(),
-            absent_secrets: &HashSet::new(),
+            absent: &Absent::default(),
             cache,
             last_builds: &last_builds,
             forced: &[],
@@ -115,7 +114,7 @@ impl Workspace {
         for id in &self.graph.order {
             let node = &self.graph.nodes[*id];
             let Some(build) = node.build() else { continue };
-            let action_key = keyed.action_key(*id, build, surroundings(&HashSet::new()), &output);
+            let action_key = keyed.action_key(*id, build, surroundings(&Absent::default()), &output);
             let record = ActionRecord {
                 schema: action_record::SCHEMA,
                 action_key,
@@ -141,13 +140,13 @@ impl Workspace {
 
     fn facts(&self, id: NodeId, build: &Build) -> Vec<(String, String)> {
         let keyed = Keyed { graph: &self.graph, views: &self.views };
-        let facts = keyed.action_facts(id, build, surroundings(&HashSet::new()), &output);
+        let facts = keyed.action_facts(id, build, surroundings(&Absent::default()), &output);
         facts.into_iter().map(|fact| (fact.name, fact.value)).collect()
     }
 }
 
-fn surroundings(absent_secrets: &HashSet<SecretSource>) -> Surroundings<'_> {
-    Surroundings { family: FAMILY, absent_secrets }
+fn surroundings(absent: &Absent) -> Surroundings<'_> {
+    Surroundings { family: FAMILY, absent }
 }
 
 /// What the node `id` is pretended to have given.

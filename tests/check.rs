@@ -175,6 +175,12 @@ fn mounted_secrets() {
     };
     check(&agent(""), &["agent-not-given Dockerfile:2"]);
     check(&agent(",required=true"), &["agent-required Dockerfile:2"]);
+    let given =
+        |ssh: &str| agent(",required").replace("[image.app]\n", &format!("[image.app]\nssh = [{ssh}]\n"));
+    check(&given("'default'"), &[]);
+    check(&given("'default', 'other'"), &["unused-agent BUILD.toml:3"]);
+    let default = "[defaults.image]\nssh = ['other', 'default']\n[image.app]";
+    check(&agent("").replace("[image.app]", default), &[]);
 }
 
 #[test]

@@ -393,6 +393,8 @@ fn mounts_of_what_nobody_gives_are_told_before_the_build() {
         ("", &["secret,id=npm", "secret,id=npm,required=true"], "secret_required", false),
         (given, &["secret,id=a,required", "secret,id=b", "ssh,required"], "several_mounts", false),
         ("platforms = ['linux/amd64', 'linux/arm64']", &["ssh", "ssh,id=git"], "agents", true),
+        ("ssh = ['default', { id = 'git', socket = '~/git' }]", &["ssh", "ssh,id=git,required"], "", true),
+        ("ssh = ['gti']", &["ssh,id=$UNKNOWN,required", "ssh,id=git,required"], "agent_misspelt", false),
     ] {
         let (found, can_be_built) = mounts(fields, list);
         assert_eq!(can_be_built, is_built, "{list:?}: {found}");

@@ -6,13 +6,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use imgraph::graph::key::{Keyed, Surroundings};
+use imgraph::graph::key::{Absent, Keyed, Surroundings};
 use imgraph::graph::manifest::{Fact, FactSink, HashSink, ListSink};
 use imgraph::graph::node_views::NodeViews;
 use imgraph::types::digest::OutputDigest;
@@ -45,6 +45,7 @@ secrets = [{ id = "token", env = "TOKEN" }]
 tags = ["acme/app:1"]
 [image.other]
 dockerfile = "other.dockerfile"
+ssh = [{ id = "default", socket = "/one" }]
 [image.from-stamp]
 dockerfile = "from-stamp.dockerfile"
 stamp = { BASE = "debian:12" }
@@ -94,6 +95,7 @@ RUN make
 #--- other.dockerfile
 FROM scratch
 COPY other /
+RUN --mount=type=ssh true
 #--- from-stamp.dockerfile
 ARG BASE
 FROM ${BASE}
@@ -229,7 +231,7 @@ fn keys(disk: &OnDisk, platforms: &[Platform], family: &str) -> Keys {
     assert!(!graph.nodes.is_empty(), "{said:#?}");
     let views = NodeViews::new(graph, &expanded.snapshot).unwrap();
     let keyed = Keyed { graph, views: &views };
-    let around = Surroundings { family, absent_secrets: &HashSet::new() };
+    let around = Surroundings { family, absent: &Absent::default() };
     let source = keyed.source_keys();
     let name = |label: String| label.trim_start_matches("//:").to_owned();
     let action = graph.nodes.iter().filter_map(|(id, node)| {
@@ -320,6 +322,16 @@ fn these_enter() {
         (Replace("foreign.dockerfile", "Read by", "For"), "foreign", ""),
         (Replace("foreign.dockerfile", "acme/frontend:1", "acme/frontend:2"), "foreign", ""),
         (Replace("BUILD.toml", "args = { UNSEEN = \"1\" }", "args = { UNSEEN = \"2\" }"), "foreign", ""),
+        (
+            Replace("BUILD.toml", "[image.foreign]", "[image.foreign]\nsecrets = [{ id = 'a', env = 'A' }]"),
+            "foreign",
+            "",
+        ),
+        (Replace("BUILD.toml", "[image.foreign]", "[image.foreign]\nssh = ['default']"), "foreign", ""),
+        (Replace("BUILD.toml", "[image.triggered]", "[image.triggered]\nssh = ['default']"), "triggered", ""),
+        // Agents, and where they are looked for.
+        (Replace("BUILD.toml", "ssh = [{ id = \"default\", socket = \"/one\" }]\n", ""), "other", ""),
+        (Replace("BUILD.toml", "socket = \"/one\"", "env = \"ONE\""), "other", ""),
         // Stamps where their value decides what is built.
         (Replace("BUILD.toml", "BASE = \"debian:12\"", "BASE = \"scratch\""), "from-stamp", ""),
         (Replace("BUILD.toml", "NAME = \"one\"", "NAME = \"two\""), "copy-stamp", ""),
@@ -349,6 +361,8 @@ fn these_never_enter() {
         (Replace("BUILD.toml", "unseen = { dir = \"other\" }", "unseen = { dir = \"lib\" }"), "", ""),
         (Replace("BUILD.toml", "acme/app:1", "acme/app:2"), "", ""),
         (Replace("BUILD.toml", "[image.app]", "[image.app]\nallow = [\"latest-tag\"]"), "", ""),
+        (Replace("BUILD.toml", "socket = \"/one\"", "socket = \"~/two\", optional = true"), "", ""),
+        (Replace("BUILD.toml", "socket = \"/one\" }", "socket = \"/one\" }, \"unseen\""), "", ""),
         (Replace("BUILD.toml", "env = \"TOKEN\"", "env = \"OTHER\", optional = true"), "", ""),
         (Set("SHA", "1"), "", ""),
         (Replace("BUILD.toml", "EMPTY = \"1\"", "EMPTY = \"2\""), "", ""),

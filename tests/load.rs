@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use imgraph::graph::load::{Loaded, Options, load as load_snapshot};
 use imgraph::graph::target::{
-    ArgumentValue, BuildDefinition, Definition, Located, NamedContext, SecretSource, Target,
+    AgentSource, ArgumentValue, BuildDefinition, Definition, Located, NamedContext, SecretSource, Target,
 };
 use imgraph::source::snapshot::Snapshot;
 use imgraph::types::environment::Environment;
@@ -75,6 +75,13 @@ fn field(build: &BuildDefinition, name: &str) -> String {
             };
             format!("{source}{}", if secret.optional { "?" } else { "" })
         }),
+        "ssh" => table(&build.agents, |agent| {
+            let source = match &agent.source {
+                AgentSource::Environment(name) => format!("${name}"),
+                AgentSource::Socket(path) => path.clone(),
+            };
+            format!("{source}{}", if agent.optional { "?" } else { "" })
+        }),
         "platforms" => list(&build.platforms, ToString::to_string),
         "tags" => list(&build.tags, |tag| tag.fill("<key>")),
         "inputs" => build.inputs.as_ref().map_or_else(|| "-".to_owned(), |inputs| list(inputs, text)),
@@ -133,6 +140,11 @@ fn fields_come_to_what_they_say() {
     check("secrets = [{ id = \"a\", env = \"A\", optional = true }]", "secrets", "a=$A?");
     check("secrets = [{ id = \"a\", file = \"x/a\" }]", "secrets", "a=//x/a");
     check("secrets = [{ id = \"a\", file = \"/root/a\" }]", "secrets", "a=/root/a");
+    check("ssh = [\"default\", \"git\"]", "ssh", "default=$SSH_AUTH_SOCK git=$SSH_AUTH_SOCK");
+    check("ssh = [{ id = \"a\", optional = true }]", "ssh", "a=$SSH_AUTH_SOCK?");
+    check("ssh = [{ id = \"a\", env = \"A\" }]", "ssh", "a=$A");
+    check("ssh = [{ id = \"a\", socket = \"~/${name}.sock\" }]", "ssh", "a=~/api.sock");
+    check("ssh = [{ id = \"a\", socket = \"/run/a\" }]", "ssh", "a=/run/a");
     check(
         "platforms = [\"linux/amd64\", \"linux/x86_64\", \"linux/arm64\"]",
         "platforms",

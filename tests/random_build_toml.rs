@@ -46,6 +46,7 @@ contexts = { node-builder = ":node-builder", all = { dir = "//" }, tini = { imag
 args = { PROFILE = "${PROFILE}", BUILDER_BASE = { target = ":rust-builder" } }
 stamp = { GIT_SHA = "${git.sha:-none}" }
 secrets = [{ id = "npm", env = "NPM_TOKEN", optional = true }, { id = "b", file = "b" }]
+ssh = ["default", { id = "git", socket = "~/${PROFILE}", optional = true }, { id = "b", env = "B" }]
 labels = { "org.opencontainers.image.source" = "https://example.com/shop" }
 network = "none"
 no-cache = true

@@ -4,7 +4,7 @@
 //! borrows: nothing is copied for a builder's sake.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +80,15 @@ impl std::fmt::Debug for SecretValue {
     }
 }
 
+/// An SSH agent that a build may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentSocket {
+    /// The id by which a `RUN --mount=type=ssh` asks for it.
+    pub id: String,
+    /// Where it listens, on this machine. It is in no key and no cache.
+    pub socket: PathBuf,
+}
+
 /// Everything that a build depends on.
 #[derive(Clone, Debug)]
 pub struct BuildRequest<'r> {
@@ -105,6 +114,8 @@ pub struct BuildRequest<'r> {
     pub labels: &'r BTreeMap<String, String>,
     /// Secrets that the build may mount.
     pub secrets: &'r [SecretValue],
+    /// SSH agents that the build may use.
+    pub agents: &'r [AgentSocket],
     /// What `RUN` may reach: `default`, `none` or `host`; `None` is the builder's default.
     pub network: Option<&'r str>,
     /// Whether the builder is to leave its own cache aside.

@@ -6,6 +6,7 @@
 pub mod builder;
 pub mod keyed_file;
 mod redaction;
+mod agent_connection;
 #[cfg(target_os = "linux")]
 pub mod embedded;
 pub mod late_builder;

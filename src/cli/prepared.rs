@@ -136,7 +136,7 @@ impl Prepared {
             builder: &*self.builder,
             inventory: &self.inventory,
             bases: &self.bases,
-            absent_secrets: &self.optional_secrets.absent,
+            absent: &self.optional_secrets.absent,
             cache: &self.cache,
             last_builds,
             forced,

@@ -2,17 +2,16 @@
 //!
 //! The plan and the runner ask it in the same words, so that what a plan promises is what a run does.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use crate::build::builder::{Bases, Builder, Inventory};
 use crate::cache::action_record::ActionRecord;
 use crate::cache::folder::CacheFolder;
 use crate::cache::last_build::LastBuilds;
-use crate::graph::key::{Keyed, Outputs, Surroundings};
+use crate::graph::key::{Absent, Keyed, Outputs, Surroundings};
 use crate::graph::manifest::Fact;
 use crate::graph::node::{Build, External, Graph, Node, Work};
 use crate::graph::node_views::NodeViews;
-use crate::graph::target::SecretSource;
 use crate::syntax::image_reference::ImageReference;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::digest::{ActionKey, OutputDigest, SourceKey};
@@ -72,8 +71,8 @@ pub struct Known<'k> {
     pub inventory: &'k Inventory,
     /// Which images without a pin the builder would take for bases.
     pub bases: &'k Bases,
-    /// The optional secrets that are not there.
-    pub absent_secrets: &'k HashSet<SecretSource>,
+    /// What is optional and not there.
+    pub absent: &'k Absent,
     /// The action cache.
     pub cache: &'k CacheFolder,
     /// The last success of each target.
@@ -99,7 +98,7 @@ impl Known<'_> {
     }
 
     fn surroundings(&self) -> Surroundings<'_> {
-        Surroundings { family: self.builder.family(), absent_secrets: self.absent_secrets }
+        Surroundings { family: self.builder.family(), absent: self.absent }
     }
 
     /// The action key of the build `id`, whose dependencies have the outputs `outputs`.

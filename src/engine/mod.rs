@@ -9,6 +9,7 @@ pub mod event_log;
 pub mod log_sink;
 pub mod tee;
 pub mod whole;
+pub mod agents;
 pub mod secrets;
 pub mod lookup;
 pub mod refs;

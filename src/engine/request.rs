@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::lookup::{Known, link_name};
-use crate::build::builder::{BuildRequest, ContextSource, SecretValue, SentFolder};
+use crate::build::builder::{AgentSocket, BuildRequest, ContextSource, SecretValue, SentFolder};
 use crate::graph::edges::stood_for;
 use crate::graph::key::Outputs;
 use crate::graph::node::{Build, Context, Dependency, Graph, Node, Role, Work};
@@ -37,6 +37,7 @@ pub struct Prepared {
     args: BTreeMap<String, String>,
     labels: BTreeMap<String, String>,
     secrets: Vec<SecretValue>,
+    agents: Vec<AgentSocket>,
     network: Option<String>,
     no_cache: bool,
     is_product: bool,
@@ -70,6 +71,7 @@ impl Prepared {
             args: arguments(known.graph, node, build, outputs),
             labels: definition.labels.iter().map(|(n, label)| (n.clone(), label.value.clone())).collect(),
             secrets: Vec::new(),
+            agents: Vec::new(),
             network: definition.network.as_ref().map(|network| network.value.as_str().to_owned()),
             no_cache: build.no_cache(),
             is_product: build.target.kind != TargetKind::Stage,
@@ -81,6 +83,12 @@ impl Prepared {
     #[must_use]
     pub fn with_secrets(self, secrets: Vec<SecretValue>) -> Self {
         Self { secrets, ..self }
+    }
+
+    /// With these SSH agents.
+    #[must_use]
+    pub fn with_agents(self, agents: Vec<AgentSocket>) -> Self {
+        Self { agents, ..self }
     }
 
     /// With these `ONBUILD` instructions of bases.
@@ -122,6 +130,7 @@ impl Prepared {
             args: &self.args,
             labels: &self.labels,
             secrets: &self.secrets,
+            agents: &self.agents,
             network: self.network.as_deref(),
             no_cache: self.no_cache,
             is_product: self.is_product,

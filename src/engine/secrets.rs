@@ -1,5 +1,5 @@
 //! The values of a target's secrets, read when its build starts and dropped when it ends; and which of the optional
-//! ones are there, which is known before.
+//! ones are there, and which of the optional agents, which is known before.
 //!
 //! Whether a secret is there enters keys: a `RUN` can see it. What it holds does not.
 //!
@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::agents::AgentPlace;
 use crate::build::builder::SecretValue;
-use crate::graph::node::{Graph, Node};
-use crate::graph::target::{BuildDefinition, Secret, SecretSource};
+use crate::graph::key::Absent;
+use crate::graph::node::Graph;
+use crate::graph::target::{AgentSource, BuildDefinition, Secret, SecretSource};
 use crate::source::snapshot::Snapshot;
 use crate::types::environment::Environment;
 
@@ -31,6 +33,8 @@ pub enum SecretPlace {
     Variable(String),
     /// In the file at this absolute path.
     File(PathBuf),
+    /// It is an SSH agent, which keeps them to itself.
+    Agent(AgentPlace),
 }
 
 impl SecretPlace {
@@ -42,44 +46,55 @@ impl SecretPlace {
         }
     }
 
-    /// Whether there is a secret in it that can be read.
+    /// Whether there is a secret in it that can be read, or an agent that answers.
     pub fn is_filled(&self, environment: &Environment) -> bool {
         match self {
             Self::Variable(name) => environment.is_set(name),
             Self::File(path) => {
                 path.metadata().is_ok_and(|found| found.is_file()) && std::fs::File::open(path).is_ok()
             }
+            Self::Agent(place) => place.is_filled(environment),
         }
     }
 }
 
-/// Which of the optional secrets of a graph are there.
+/// Which of the optional secrets and agents of a graph are there.
 #[derive(Clone, Debug, Default)]
 pub struct OptionalSecrets {
     /// Those that are not.
-    pub absent: HashSet<SecretSource>,
+    pub absent: Absent,
     /// All places that were looked into, and whether there is something in each.
     pub seen: Vec<(SecretPlace, bool)>,
 }
 
 impl OptionalSecrets {
-    /// Looks for the optional secrets of all builds of `graph`, of the workspace at `root`.
+    /// Looks for the optional secrets and agents of all builds of `graph`, of the workspace at `root`.
     pub fn look(graph: &Graph, environment: &Environment, root: &Path) -> Self {
-        let (mut found, mut known) = (Self::default(), HashSet::new());
-        let builds = graph.nodes.values().iter().filter_map(Node::build);
-        let secrets = builds.flat_map(|build| build.definition().secrets.iter());
-        for secret in secrets.map(|(_id, secret)| &secret.value).filter(|secret| secret.optional) {
-            if !known.insert(&secret.source) {
-                continue;
+        let definitions = || graph.nodes.values().iter().filter_map(|node| Some(node.build()?.definition()));
+        let mut found = Self::default();
+        let secrets = definitions().flat_map(|definition| definition.secrets.values());
+        let secrets = secrets.map(|secret| &secret.value).filter(|secret| secret.optional);
+        let secrets: HashSet<&SecretSource> = secrets.map(|secret| &secret.source).collect();
+        for source in secrets {
+            if !found.sees(SecretPlace::of(source, root), environment) {
+                found.absent.secrets.insert(source.clone());
             }
-            let place = SecretPlace::of(&secret.source, root);
-            let is_there = place.is_filled(environment);
-            if !is_there {
-                found.absent.insert(secret.source.clone());
+        }
+        let agents = definitions().flat_map(|definition| definition.agents.values());
+        let agents = agents.map(|agent| &agent.value).filter(|agent| agent.optional);
+        let agents: HashSet<&AgentSource> = agents.map(|agent| &agent.source).collect();
+        for source in agents {
+            if !found.sees(SecretPlace::Agent(AgentPlace::of(source)), environment) {
+                found.absent.agents.insert(source.clone());
             }
-            found.seen.push((place, is_there));
         }
         found
+    }
+
+    fn sees(&mut self, place: SecretPlace, environment: &Environment) -> bool {
+        let is_there = place.is_filled(environment);
+        self.seen.push((place, is_there));
+        is_there
     }
 }
 
@@ -89,14 +104,14 @@ impl OptionalSecrets {
 /// For the first secret that is not there and not absent.
 pub fn read(
     definition: &BuildDefinition,
-    absent: &HashSet<SecretSource>,
+    absent: &Absent,
     environment: &Environment,
     snapshot: &Snapshot,
 ) -> Result<Vec<SecretValue>, SecretError> {
     let mut values = Vec::new();
     for (id, secret) in &definition.secrets {
         let Secret { source, optional } = &secret.value;
-        if *optional && absent.contains(source) {
+        if *optional && absent.secrets.contains(source) {
             continue;
         }
         match value(source, environment, snapshot) {
@@ -108,13 +123,13 @@ pub fn read(
 }
 
 fn value(source: &SecretSource, environment: &Environment, snapshot: &Snapshot) -> Result<Vec<u8>, String> {
-    match SecretPlace::of(source, snapshot.root_on_disk()) {
-        SecretPlace::Variable(name) => {
-            let value = environment.get(&name).map(|value| value.as_bytes().to_vec());
+    let read = |path: &Path| std::fs::read(path).map_err(|cause| format!("{}: {cause}", path.display()));
+    match source {
+        SecretSource::Environment(name) => {
+            let value = environment.get(name).map(|value| value.as_bytes().to_vec());
             value.ok_or_else(|| format!("the environment variable {name} is not set"))
         }
-        SecretPlace::File(path) => {
-            std::fs::read(&path).map_err(|cause| format!("{}: {cause}", path.display()))
-        }
+        SecretSource::WorkspaceFile(path) => read(&path.on_disk(snapshot.root_on_disk())),
+        SecretSource::HostFile(path) => read(path),
     }
 }

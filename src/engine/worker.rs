@@ -10,7 +10,7 @@ use super::log_sink::LogSink;
 use super::lookup::{Known, link_name};
 use super::report::{Blame, Ended, Ending, Failure};
 use super::request::Prepared;
-use super::{secrets, tee::Tee};
+use super::{agents, secrets, tee::Tee};
 use crate::build::builder::{BuildError, Builder};
 use crate::cache::action_record::{ActionRecord, SCHEMA};
 use crate::cache::last_build::LastBuild;
@@ -145,11 +145,13 @@ fn attempt(
     let outputs: Outputs<'_> = &|id| order.output(id);
     let prepared =
         Prepared::new(shop.known, order.id, build, &order.subject, outputs, shop.snapshot, dockerfile);
-    let secrets =
-        secrets::read(definition, shop.known.absent_secrets, shop.environment, shop.snapshot).map_err(
-            |error| BuildError::Failed { message: error.to_string(), line: None, log_tail: Vec::new() },
-        )?;
-    let mut prepared = prepared.with_secrets(secrets).with_triggers(triggers).with_tags(order.tags.clone());
+    let missing = |message: String| BuildError::Failed { message, line: None, log_tail: Vec::new() };
+    let secrets = secrets::read(definition, shop.known.absent, shop.environment, shop.snapshot)
+        .map_err(|error| missing(error.to_string()))?;
+    let agents = agents::look(definition, shop.known.absent, shop.environment)
+        .map_err(|error| missing(error.to_string()))?;
+    let prepared = prepared.with_secrets(secrets).with_agents(agents);
+    let mut prepared = prepared.with_triggers(triggers).with_tags(order.tags.clone());
     if shop.no_cache && shop.known.forced.contains(&order.id) {
         prepared = prepared.without_cache();
     }

@@ -37,6 +37,16 @@ pub(super) fn network(text: &Located<String>) -> Result<Located<Network>, Diagno
     })
 }
 
+/// The path of the socket of an SSH agent.
+pub(super) fn socket(text: Located<String>) -> Result<Located<String>, Diagnostic> {
+    if (text.value.starts_with('/') || text.value.starts_with("~/")) && !text.value.contains('\0') {
+        return Ok(text);
+    }
+    let diagnostic = Diagnostic::error("the socket of an SSH agent is named by its absolute path")
+        .at_location(&text.location, "expected a path that begins with `/` or `~/`");
+    Err(diagnostic.help("`env = \"SSH_AUTH_SOCK\"` takes the one that the variable names"))
+}
+
 /// A lint that is not to be told.
 pub(super) fn allowed_lint(code: &Located<String>) -> Result<Located<&'static Lint>, Diagnostic> {
     let lint = lint::find(&code.value).map_err(|error| {

@@ -14,6 +14,7 @@
 //! | names of stamps that reached stages, or triggers of a base, can see, and the target | `stamp NAME` | with or without it, the output differs; two targets have each their own |
 //! | where mounted secrets come from | `secret ID` | two sources are two values |
 //! | that an optional one is not there (action key only) | `secret ID` | a `RUN` can see it; it is no fact of the workspace |
+//! | mounted SSH agents that are given, and that an optional one is not there (action key only) | `agent ID` | as secrets |
 //! | reference of an external base that an argument carries | `reference NAME` | a `RUN` can read it |
 //! | digest of the view, per context | `files`, `files NAME` | what is copied |
 //! | each dependency's key or output digest | `image NAME`, `image argument NAME` | what it is based on |
@@ -24,7 +25,7 @@
 //! | tags, export names, cache locations | they say where an output goes, not what it is |
 //! | `allow` | it is about what is told |
 //! | values of stamps | that is their purpose |
-//! | values of secrets | a key is public |
+//! | values of secrets, paths of agents' sockets | a key is public |
 //! | arguments and contexts that no reached stage sees | the output cannot show them |
 //! | comments, unreached stages, spacing | the builder does not see them |
 //! | times, owners, host paths, order of a directory | two checkouts of one commit are the same |
@@ -32,7 +33,7 @@
 //! **Invariant:** a source key is a function of the workspace's files, its pinned bases and its
 //! variables. **Invariant:** an action key exists only when every dependency's output is known.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write;
 
 use rayon::prelude::*;
@@ -40,9 +41,11 @@ use rayon::prelude::*;
 use super::manifest::{Fact, FactSink, HashSink, INSTRUCTION, ListSink};
 use super::node::{Build, Dependency, External, Graph, Node, Role, Work};
 use super::node_views::NodeViews;
-use super::target::{Secret, SecretSource};
+use super::slice::{Demand, Mounted};
+use super::target::{Agent, AgentSource, Secret, SecretSource};
 use crate::types::digest::{ActionKey, OutputDigest, SourceKey};
 use crate::types::ids::{DenseMap, NodeId};
+use crate::types::sorted_map::SortedMap;
 
 /// The version of the table above.
 const FORMAT: &str = "1";
@@ -52,9 +55,18 @@ const FORMAT: &str = "1";
 pub struct Surroundings<'s> {
     /// The family of the builder.
     pub family: &'s str,
-    /// The optional secrets that are not there. A `RUN` can see whether one is mounted, and often does something else
-    /// without it: an output that was made without a secret is not the one with it. What a secret holds stays out.
-    pub absent_secrets: &'s HashSet<SecretSource>,
+    /// What is optional and not there. A `RUN` can see whether a secret or an agent is mounted, and often does something
+    /// else without it: an output that was made without one is not the one with it. What a secret holds stays out.
+    pub absent: &'s Absent,
+}
+
+/// What is optional and not there.
+#[derive(Clone, Debug, Default)]
+pub struct Absent {
+    /// Secrets.
+    pub secrets: HashSet<SecretSource>,
+    /// SSH agents.
+    pub agents: HashSet<AgentSource>,
 }
 
 /// The outputs of the nodes that a node depends on.
@@ -177,6 +189,7 @@ impl Keyed<'_> {
         recipe_facts(&self.graph.nodes[id], build, sink);
         argument_facts(build, sink);
         secret_facts(build, around, sink);
+        agent_facts(build, around, sink);
         self.reference_facts(id, sink);
         for (name, label) in &build.definition().labels {
             sink.fact(&format!("label {name}"), &label.value);
@@ -267,7 +280,9 @@ fn argument_facts(build: &Build, sink: &mut impl FactSink) {
 
 /// Where a secret's value comes from, and whether an optional one is there; never the value.
 fn secret_facts(build: &Build, around: Option<Surroundings<'_>>, sink: &mut impl FactSink) {
-    for id in build.slice.secrets.keys() {
+    let declared = build.definition().secrets.keys().filter(|_| may_mount_any(build, &build.slice.secrets));
+    let ids: BTreeSet<&String> = build.slice.secrets.keys().chain(declared).collect();
+    for id in ids {
         let secret = build.definition().secrets.get(id).map(|secret| &secret.value);
         let mut source = match secret.map(|secret| &secret.source) {
             None => "none".to_owned(),
@@ -276,11 +291,36 @@ fn secret_facts(build: &Build, around: Option<Surroundings<'_>>, sink: &mut impl
             Some(SecretSource::HostFile(_)) => "file of the host".to_owned(),
         };
         let is_absent = |secret: &Secret| {
-            secret.optional && around.is_some_and(|around| around.absent_secrets.contains(&secret.source))
+            secret.optional && around.is_some_and(|around| around.absent.secrets.contains(&secret.source))
         };
         if secret.is_some_and(is_absent) {
             source.push_str(", not there");
         }
         sink.fact(&format!("secret {id}"), &source);
     }
+}
+
+/// Where an agent that is given is looked for, and whether an optional one is there; never the path of its socket. One
+/// that nobody declares is no fact.
+fn agent_facts(build: &Build, around: Option<Surroundings<'_>>, sink: &mut impl FactSink) {
+    let mounted = &build.slice.ssh;
+    let may_be_any = may_mount_any(build, mounted);
+    let agents = build.definition().agents.iter();
+    for (id, agent) in agents.filter(|(id, _)| may_be_any || mounted.contains_key(*id)) {
+        let Agent { source, optional } = &agent.value;
+        let mut fact = match source {
+            AgentSource::Environment(name) => format!("environment {name}"),
+            AgentSource::Socket(_) => "socket of the host".to_owned(),
+        };
+        if *optional && around.is_some_and(|around| around.absent.agents.contains(source)) {
+            fact.push_str(", not there");
+        }
+        sink.fact(&format!("agent {id}"), &fact);
+    }
+}
+
+/// Whether the build may mount what is not among `mounted`: the Dockerfile does not say all.
+fn may_mount_any(build: &Build, mounted: &SortedMap<String, Mounted>) -> bool {
+    let is_unknown = |mounted: &Mounted| mounted.demand == Demand::Unknown;
+    build.slice.is_foreign || build.is_triggered || mounted.values().any(is_unknown)
 }

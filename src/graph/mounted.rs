@@ -28,10 +28,13 @@ pub(super) fn check(
         let may_be_absent = mounted.demand == Demand::Optional;
         Some(about_secret(said, id, may_be_absent, target, definition))
     });
-    let agents = slice.ssh.iter().filter_map(|(id, mounted)| {
+    let undeclared = slice.ssh.iter().filter(|(id, _)| !definition.agents.contains_key(*id));
+    let agents = undeclared.filter_map(|(id, mounted)| {
         let (optional, required) = (&lint::AGENT_NOT_GIVEN, &lint::AGENT_REQUIRED);
         let what = format!("the SSH agent `{id}` is not given to {}", target.label);
-        Some(about_agent(begin(dockerfile, mounted, [optional, required], &what)?, target))
+        let said = begin(dockerfile, mounted, [optional, required], &what)?;
+        let may_be_absent = mounted.demand == Demand::Optional;
+        Some(about_agent(said, id, may_be_absent, target, definition))
     });
     secrets.chain(agents).collect()
 }
@@ -57,21 +60,44 @@ fn about_secret(
     target: &Target,
     definition: &BuildDefinition,
 ) -> Diagnostic {
-    let ids: Vec<&str> = definition.secrets.keys().map(String::as_str).collect();
-    let declared = match ids.as_slice() {
-        [] => "declares no secrets".to_owned(),
-        ids => format!("declares the secrets `{}`", ids.join("`, `")),
-    };
-    let said = said.see_location(&target.location, declared);
-    let said = match nearest(id, ids) {
-        Some(near) => said.help(format!("did you mean `{near}`?")),
-        None => said,
-    };
+    let said = near_declared(said, id, "secrets", definition.secrets.keys(), target);
     let optional = if may_be_absent { ", optional = true" } else { "" };
     said.help(format!("declare it: `secrets = [{{ id = \"{id}\", env = \"NAME\"{optional} }}]`"))
 }
 
-fn about_agent(said: Diagnostic, target: &Target) -> Diagnostic {
-    said.see_location(&target.location, "imgraph forwards no SSH agent")
-        .help("give the build a key of its own as a secret, and use it with `RUN --mount=type=secret,id=…`")
+fn about_agent(
+    said: Diagnostic,
+    id: &str,
+    may_be_absent: bool,
+    target: &Target,
+    definition: &BuildDefinition,
+) -> Diagnostic {
+    let said = near_declared(said, id, "SSH agents", definition.agents.keys(), target);
+    let entry = match (id, may_be_absent) {
+        ("default", false) => "\"default\"".to_owned(),
+        ("default", true) => "{ id = \"default\", optional = true }".to_owned(),
+        (id, false) => format!("{{ id = \"{id}\", socket = \"/…\" }}"),
+        (id, true) => format!("{{ id = \"{id}\", socket = \"/…\", optional = true }}"),
+    };
+    said.help(format!("declare it: `ssh = [{entry}]`"))
+}
+
+/// Shows what `target` declares of the kind `what`, and which of that is nearly called `id`.
+fn near_declared<'d>(
+    said: Diagnostic,
+    id: &str,
+    what: &str,
+    declared: impl Iterator<Item = &'d String>,
+    target: &Target,
+) -> Diagnostic {
+    let ids: Vec<&str> = declared.map(String::as_str).collect();
+    let declared = match ids.as_slice() {
+        [] => format!("declares no {what}"),
+        ids => format!("declares the {what} `{}`", ids.join("`, `")),
+    };
+    let said = said.see_location(&target.location, declared);
+    match nearest(id, ids) {
+        Some(near) => said.help(format!("did you mean `{near}`?")),
+        None => said,
+    }
 }

@@ -12,11 +12,12 @@ use crate::graph::lint::{self, Lint};
 use crate::graph::names::{self, Meaning, Names};
 use crate::graph::paths::{self, Wanted};
 use crate::graph::target::{
-    ArgumentValue, BuildDefinition, Definition, NamedContext, Network, Secret, SecretSource, Tag, Target,
-    TargetKind,
+    Agent, AgentSource, ArgumentValue, BuildDefinition, Definition, NamedContext, Network, Secret,
+    SecretSource, Tag, Target, TargetKind,
 };
 use crate::graph::variables::{Purpose, Scope};
 use crate::source::snapshot::Snapshot;
+use crate::syntax::build_toml::agents::{AgentField, AgentFieldSource};
 use crate::syntax::build_toml::build_fields::{
     ArgumentField, BuildFields, ContextField, SecretField, SecretFieldSource, TagField,
 };
@@ -110,6 +111,7 @@ impl Resolver<'_> {
             labels: self.table(layers.merged(|fields| &fields.labels), |text| self.text(text, "labels")),
             stage: layers.nearest(|fields| fields.target.as_ref()).and_then(|stage| self.stage(stage)),
             secrets: self.secrets(layers.nearest(|fields| fields.secrets.as_ref())),
+            agents: self.agents(layers.nearest(|fields| fields.ssh.as_ref())),
             platforms: self.platforms(layers.nearest(|fields| fields.platforms.as_ref())),
             tags: self.tags(layers.nearest(|fields| fields.tags.as_ref())),
             inputs: layers
@@ -338,6 +340,20 @@ impl Resolver<'_> {
             diagnostic.help("a secret outside the workspace is named by its absolute path")
         }))
         .map(SecretSource::WorkspaceFile)
+    }
+
+    fn agents(&self, fields: Option<&Vec<AgentField>>) -> SortedMap<String, Located<Agent>> {
+        let agent = |field: &AgentField| {
+            let source = match &field.source {
+                AgentFieldSource::Environment(name) => AgentSource::Environment(name.clone()),
+                AgentFieldSource::Socket(path) => {
+                    let text = self.plain(path, Purpose::NoKey)?;
+                    AgentSource::Socket(self.accept(field_values::socket(text))?.value)
+                }
+            };
+            Some((field.id.value.clone(), field.id.with(Agent { source, optional: field.optional })))
+        };
+        fields.into_iter().flatten().filter_map(agent).collect()
     }
 
     fn allow(&self, codes: Option<&Vec<Template>>) -> Vec<Located<&'static Lint>> {

@@ -62,6 +62,8 @@ pub struct BuildDefinition {
     pub stamp: SortedMap<String, Located<String>>,
     /// Secrets, by id. They never enter a key.
     pub secrets: SortedMap<String, Located<Secret>>,
+    /// SSH agents, by id. Where their sockets are never enters a key.
+    pub agents: SortedMap<String, Located<Agent>>,
     /// Labels of the image.
     pub labels: SortedMap<String, Located<String>>,
     /// What it is built for, each once, in the order written; empty: the builder's own platform.
@@ -121,6 +123,24 @@ pub enum SecretSource {
     /// A file of this machine, by its absolute path. It is the one path that may leave the
     /// workspace: secrets belong outside repositories, and it enters no key.
     HostFile(PathBuf),
+}
+
+/// An SSH agent that a build may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agent {
+    /// Where its socket is.
+    pub source: AgentSource,
+    /// Whether the build goes on without it.
+    pub optional: bool,
+}
+
+/// Where the socket of an SSH agent is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum AgentSource {
+    /// At the path that the environment variable of this name holds.
+    Environment(String),
+    /// At this path of this machine: absolute, or below the user's home where it begins with `~/`.
+    Socket(String),
 }
 
 /// What `RUN` may reach.

@@ -29,6 +29,11 @@ impl Environment {
         self.values.contains_key(name)
     }
 
+    /// As [`Self::get`], which is not noted.
+    pub fn peek(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
     /// The same variables, of which none was asked for yet.
     #[must_use]
     pub fn unasked(&self) -> Self {

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod agents;
 mod cancellation;
 mod connection;
 mod contents;
@@ -14,6 +15,8 @@ mod events;
 mod failures;
 mod images;
 mod loading;
+#[path = "../support/ssh_agent.rs"]
+mod ssh_agent;
 mod support;
 
 /// Declares each named function as a test on either store.
@@ -49,6 +52,9 @@ on_both_stores! {
     contexts::a_missing_secret_is_not_found,
     contexts::no_cache_runs_again,
     contexts::steps_reach_the_network_that_is_asked_for,
+    agents::ssh_agents_answer_the_commands_that_mount_them,
+    agents::a_step_without_its_ssh_agent_is_not_the_one_with_it,
+    agents::a_missing_ssh_agent_is_not_found,
     cancellation::a_running_step_is_killed,
     cancellation::builds_run_side_by_side,
     cancellation::builds_of_one_target_run_side_by_side,

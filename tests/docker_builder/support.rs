@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Instant;
 
 use imgraph::build::builder::{
-    BuildError, BuildOutput, BuildRequest, Builder, ContextSource, SecretValue, SentFolder,
+    AgentSocket, BuildError, BuildOutput, BuildRequest, Builder, ContextSource, SecretValue, SentFolder,
 };
 use imgraph::build::docker::{DockerBuilder, EngineAddress};
 use imgraph::types::cancellation::Cancellation;
@@ -158,6 +158,7 @@ pub(crate) struct Case<'r> {
     pub(crate) args: &'r [(&'r str, &'r str)],
     pub(crate) labels: &'r [(&'r str, &'r str)],
     pub(crate) secrets: &'r [(&'r str, &'r str)],
+    pub(crate) agents: &'r [AgentSocket],
     pub(crate) network: Option<&'r str>,
     pub(crate) no_cache: bool,
     pub(crate) tags: &'r [&'r str],
@@ -201,6 +202,7 @@ impl Case<'_> {
             args: &map(self.args),
             labels: &map(self.labels),
             secrets: &secrets,
+            agents: self.agents,
             network: self.network.or(Some("none")),
             is_product: true,
             no_cache: self.no_cache,

@@ -3,10 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod agents;
 mod damage;
 mod files;
 mod interrupted;
 mod keys;
 mod names;
 mod place;
+#[path = "../support/ssh_agent.rs"]
+mod ssh_agent;
 mod times;

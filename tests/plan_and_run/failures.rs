@@ -111,6 +111,37 @@ fn a_build_that_ends_in_spite_of_a_cancellation_counts() {
 }
 
 #[test]
+fn an_agent_is_given_or_missed() {
+    let text = "[image.a]\nssh = ['default', { id = 'more', env = 'MORE', optional = true }]\n#--- Dockerfile\nFROM scratch\nRUN --mount=type=ssh true\n";
+    let shop = Shop::new(text);
+    let missed = "//:a failed: the SSH agent `default` cannot be had: the environment variable SSH_AUTH_SOCK is not set; start one with `eval $(ssh-agent)`, and give it a key with `ssh-add`";
+    assert_eq!(shop.run("//:a").lines(), [missed]);
+    assert_eq!(shop.builder.calls(), Vec::<String>::new(), "nothing is built without its agent");
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("agent");
+    let _agent = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let socket: &'static str = socket.to_str().unwrap().to_owned().leak();
+    let given = |variables: &[&'static str]| {
+        let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let writes = std::sync::Arc::clone(&seen);
+        shop.builder.on("//:a", move |request, _| {
+            let agent = |agent: &imgraph::build::builder::AgentSocket| {
+                format!("{}={}", agent.id, agent.socket.display())
+            };
+            *writes.lock().unwrap() = request.agents.iter().map(agent).collect();
+            Ok(None)
+        });
+        let environment = variables.iter().map(|name| (*name, socket)).collect();
+        let asked = Asked { environment, forced: true, ..Asked::default() };
+        assert_eq!(shop.run_as("//:a", &asked).lines(), ["//:a built"]);
+        seen.lock().unwrap().clone()
+    };
+    assert_eq!(given(&["SSH_AUTH_SOCK"]), [format!("default={socket}")]);
+    let both = [format!("default={socket}"), format!("more={socket}")];
+    assert_eq!(given(&["SSH_AUTH_SOCK", "MORE"]), both);
+}
+
+#[test]
 fn a_secret_is_given_or_missed() {
     let text = "[image.a]\nsecrets = [{ id = 'needed', env = 'NEEDED' }, { id = 'more', env = 'MORE', optional = true }, { id = 'file', file = 'token', optional = true }]\n#--- Dockerfile\nFROM scratch\nRUN --mount=type=secret,id=needed true\n";
     let shop = Shop::new(text);

@@ -1,6 +1,6 @@
 //! A workspace, a cache and a scripted builder, to plan and run on.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use imgraph::engine::plan::{self, Plan, State};
 use imgraph::engine::report::{Blame, Ending, Report};
 use imgraph::engine::runner::{self, Run};
 use imgraph::engine::secrets::OptionalSecrets;
-use imgraph::graph::key::Keyed;
+use imgraph::graph::key::{Absent, Keyed};
 use imgraph::graph::manifest::Reason;
 use imgraph::graph::node_views::NodeViews;
 use imgraph::types::cancellation::Cancellation;
@@ -89,7 +89,7 @@ impl Shop {
             builder: &self.builder,
             inventory: &inventory,
             bases: &bases,
-            absent_secrets: &HashSet::new(),
+            absent: &Absent::default(),
             cache: &cache,
             last_builds: &last_builds,
             forced,
@@ -124,7 +124,7 @@ impl Shop {
             let environment: Environment = variables.collect();
             let root = expanded.snapshot.root_on_disk();
             let secrets = OptionalSecrets::look(known.graph, &environment, root);
-            let known = Known { absent_secrets: &secrets.absent, ..known };
+            let known = Known { absent: &secrets.absent, ..known };
             let report = runner::run(Run {
                 known,
                 builder: &self.builder,

@@ -236,13 +236,14 @@ fn an_agent_answers_through_its_socket() {
     let agent = UnixListener::bind(place.path("agent")).unwrap();
     std::thread::spawn(move || {
         for mut asking in agent.incoming().flatten() {
-            let mut word = [0; 4];
-            asking.read_exact(&mut word).unwrap();
-            asking.write_all(&word.map(|letter| letter.to_ascii_uppercase())).unwrap();
+            let mut message = [0; 6];
+            asking.read_exact(&mut message).unwrap();
+            assert_eq!(message, *b"\0\0\0\x02\x0bp");
+            asking.write_all(b"\0\0\0\x04PING").unwrap();
         }
     });
     let connect = "socket(S, AF_UNIX, SOCK_STREAM, 0); connect(S, sockaddr_un('/run/agent.sock')) or die $!; \
-                   syswrite(S, 'ping'); sysread(S, $b, 4); print $b";
+                   syswrite(S, pack('NCa', 2, 11, 'p')); sysread(S, $b, 4); sysread(S, $b, 4); print $b";
     let perl = format!("perl -MSocket -e \"{}\"", connect.replace('$', "\\$"));
     let mut spec = place.spec(&format!("{perl}; {perl}; stat -c ' %a %u' /run/agent.sock"));
     spec.mounts = vec![

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bollard::models::SystemInfo;
 use tokio::runtime::Runtime;
 
-use super::absent_secrets::without_absent;
+use super::absent_mounts::without_absent;
 use super::address::EngineAddress;
 use super::answerer::Answerer;
 use super::bases::Finder;
@@ -217,7 +217,7 @@ impl Builder for DockerBuilder {
         events: &dyn EventSink,
         cancellation: &Cancellation,
     ) -> Result<BuildOutput, BuildError> {
-        let dockerfile = without_absent(request.dockerfile, request.secrets);
+        let dockerfile = without_absent(request.dockerfile, request.secrets, request.agents);
         let request = BuildRequest { dockerfile: &dockerfile, ..request.clone() };
         self.run(solve::build(self.finder(), &request, events), cancellation)
     }

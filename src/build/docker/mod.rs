@@ -25,7 +25,8 @@ mod wire;
 
 mod file_sync;
 
-mod absent_secrets;
+mod absent_mounts;
+mod agents;
 mod contexts;
 mod session;
 

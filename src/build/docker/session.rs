@@ -1,7 +1,7 @@
 //! The session: a gRPC server on our side of a connection that BuildKit calls into.
 //!
 //! `POST /session` is upgraded, and the engine becomes the client on the same connection. Files go
-//! through [`file_sync`](super::file_sync); the other services are small and stand here. Registries
+//! through [`file_sync`](super::file_sync), agents through [`agents`](super::agents); the other services are small and stand here. Registries
 //! are asked anonymously. The services are told apart by hand: a router would bring a web framework.
 
 use std::collections::BTreeMap;
@@ -20,6 +20,7 @@ use bollard_buildkit_proto::moby::filesync::v1::{
     CredentialsRequest, CredentialsResponse, FetchTokenRequest, FetchTokenResponse, GetTokenAuthorityRequest,
     GetTokenAuthorityResponse, VerifyTokenAuthorityRequest, VerifyTokenAuthorityResponse,
 };
+use bollard_buildkit_proto::moby::sshforward::v1::ssh_server::SshServer;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -30,21 +31,33 @@ use tonic::server::{Grpc, StreamingService};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
+use super::agents::Agents;
 use super::connection::{self, Connection};
 use super::file_sync::TransferDesk;
 use super::identifier;
 use super::wire::Packet;
-use crate::build::builder::{BuildError, SecretValue};
+use crate::build::builder::{AgentSocket, BuildError, SecretValue};
 
 /// What the engine is told that it may call.
-const METHODS: [&str; 4] = [
+const METHODS: [&str; 6] = [
     "/grpc.health.v1.Health/Check",
     "/moby.filesync.v1.FileSync/DiffCopy",
     "/moby.filesync.v1.Auth/Credentials",
     "/moby.buildkit.secrets.v1.Secrets/GetSecret",
+    "/moby.sshforward.v1.SSH/CheckAgent",
+    "/moby.sshforward.v1.SSH/ForwardAgent",
 ];
 /// BuildKit's own limit (`session/secrets/secretsprovider`), in bytes.
 const LARGEST_SECRET: usize = 500 * 1024;
+
+/// What a session gives to commands that mount it.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'g> {
+    /// Secrets.
+    pub(super) secrets: &'g [SecretValue],
+    /// SSH agents.
+    pub(super) agents: &'g [AgentSocket],
+}
 
 /// An open session; dropping it closes the connection.
 pub(super) struct Session {
@@ -66,7 +79,7 @@ impl Session {
         connection: &Connection,
         shared_key: &str,
         transfers: TransferDesk,
-        secrets: &[SecretValue],
+        given: Given<'_>,
     ) -> Result<Self, BuildError> {
         let id = identifier::fresh();
         let mut headers = vec![
@@ -76,7 +89,7 @@ impl Session {
         ];
         headers.extend(METHODS.map(|method| ("x-docker-expose-session-grpc-method", method)));
         let stream = connection.upgrade("/session", &headers).await?;
-        let services = Services::new(transfers, secrets);
+        let services = Services::new(transfers, given);
         let server = tokio::spawn(async move {
             let answer = service_fn(move |request| services.clone().answer(request));
             // How a session ends says nothing: what went wrong is in the answer of the solve.
@@ -99,16 +112,18 @@ fn server() -> hyper::server::conn::http2::Builder<TokioExecutor> {
 struct Services {
     transfers: TransferDesk,
     secrets: SecretsServer<SecretStore>,
+    agents: SshServer<Agents>,
     credentials: AuthServer<Anonymous>,
     health: HealthServer<Healthy>,
 }
 
 impl Services {
-    fn new(transfers: TransferDesk, secrets: &[SecretValue]) -> Self {
-        let secrets = secrets.iter().map(|secret| (secret.id.clone(), secret.value.clone())).collect();
+    fn new(transfers: TransferDesk, given: Given<'_>) -> Self {
+        let secrets = given.secrets.iter().map(|secret| (secret.id.clone(), secret.value.clone())).collect();
         Self {
             transfers,
             secrets: SecretsServer::new(SecretStore(secrets)),
+            agents: Agents::serve(given.agents),
             credentials: AuthServer::new(Anonymous),
             health: HealthServer::new(Healthy),
         }
@@ -124,6 +139,7 @@ impl Services {
                 Ok(grpc.streaming(self.transfers, request).await)
             }
             Some(("moby.buildkit.secrets.v1.Secrets", _)) => self.secrets.call(request).await,
+            Some(("moby.sshforward.v1.SSH", _)) => self.agents.call(request).await,
             Some(("moby.filesync.v1.Auth", _)) => self.credentials.call(request).await,
             Some(("grpc.health.v1.Health", _)) => self.health.call(request).await,
             _ => Ok(Status::unimplemented("this session has no such service").into_http()),

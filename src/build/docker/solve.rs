@@ -18,7 +18,7 @@ use super::failure::{self, Failure, LostRace};
 use super::file_sync::{self, TransferDesk};
 use super::identifier;
 use super::images;
-use super::session::Session;
+use super::session::{Given, Session};
 use super::status::Progress;
 use crate::build::builder::{BuildError, BuildOutput, BuildRequest};
 use crate::build::redaction::Redactor;
@@ -56,8 +56,8 @@ pub(super) async fn build(
         contexts.attributes.insert(attribute.clone(), format!("docker-image://{name}"));
     }
     let (desk, transfers) = mpsc::channel(8);
-    let session =
-        Session::open(connection, &shared_key(request), TransferDesk(desk), request.secrets).await?;
+    let given = Given { secrets: request.secrets, agents: request.agents };
+    let session = Session::open(connection, &shared_key(request), TransferDesk(desk), given).await?;
     let control = connection.control().await?;
     let redactor = Redactor::new(request.secrets);
     let mut progress = Progress::new(request.subject, events, &redactor);

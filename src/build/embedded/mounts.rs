@@ -15,7 +15,7 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 use super::sandbox::{MountSpec, SecretPlace};
 use super::tree::{Tree, join};
 use super::trouble;
-use crate::build::builder::{BuildError, SecretValue};
+use crate::build::builder::{AgentSocket, BuildError, BuildRequest, SecretValue};
 use crate::oci::layer_entry::EntryKind;
 use crate::oci::temporary::TemporaryFolder;
 use crate::syntax::dockerfile::mount::{Mount, MountKind, Sharing};
@@ -30,9 +30,43 @@ const SECRET_MODE: u32 = 0o400;
 /// How often somebody who waits for a cache looks again.
 const PATIENCE: Duration = Duration::from_millis(10);
 
-/// Whether somebody gives the secret that `mount` names.
-pub fn is_given(mount: &Mount, secrets: &[SecretValue]) -> bool {
-    mount.kind == MountKind::Secret && secrets.iter().any(|secret| secret.id == mount.secret_id())
+/// Where SSH agents have their sockets where the mounts do not say, each with its number after it.
+const AGENT_TARGET: &str = "/run/buildkit/ssh_agent.";
+
+/// The mode of the socket of an SSH agent where the mount does not say.
+const AGENT_MODE: u32 = 0o600;
+
+/// Whether somebody gives the secret or the SSH agent that `mount` names.
+pub fn is_given(mount: &Mount, request: &BuildRequest<'_>) -> bool {
+    match mount.kind {
+        MountKind::Secret => request.secrets.iter().any(|secret| secret.id == mount.secret_id()),
+        MountKind::Ssh => request.agents.iter().any(|agent| agent.id == mount.agent_id()),
+        MountKind::Bind | MountKind::Cache | MountKind::Tmpfs => false,
+    }
+}
+
+/// Where an SSH agent has its socket, of which `number` others are mounted before it.
+pub fn agent_target(mount: &Mount, number: usize) -> String {
+    if mount.target.is_empty() { format!("{AGENT_TARGET}{number}") } else { mount.target.clone() }
+}
+
+/// An SSH agent as the sandbox shows it, at `target`; `None` for one that is optional and not given.
+///
+/// # Errors
+/// When it is required and not given.
+pub fn agent(mount: &Mount, target: String, agents: &[AgentSocket]) -> Result<Option<MountSpec>, String> {
+    let id = mount.agent_id();
+    let Some(agent) = agents.iter().find(|agent| agent.id == id) else {
+        let missing = format!("the SSH agent `{id}` is required, and nobody gives it");
+        return if mount.is_required { Err(missing) } else { Ok(None) };
+    };
+    Ok(Some(MountSpec::Ssh {
+        socket: agent.socket.clone(),
+        target,
+        uid: mount.uid.unwrap_or(0),
+        gid: mount.gid.unwrap_or(0),
+        mode: mount.mode.unwrap_or(AGENT_MODE),
+    }))
 }
 
 /// A secret as the sandbox shows it; `None` for one that is optional and not given.

@@ -115,8 +115,8 @@ impl<'p> Prepared<'p> {
         Ok(Self { command, environment: stage.position.scope.pairs(), network, mounts })
     }
 
-    /// Adds everything that decides the layer, but for the files below it. What a secret holds does not; whether
-    /// it is given does, and so do the rights that the command has.
+    /// Adds everything that decides the layer, but for the files below it. What a secret holds does not, nor which
+    /// agent answers; whether it is given does, and so do the rights that the command has.
     fn key(&self, stage: &Stage<'_>, span: Span, key: &mut StepKeyHasher) -> Result<(), BuildError> {
         let configuration = &stage.position.configuration;
         key.list("command", &self.command.words);
@@ -128,7 +128,7 @@ impl<'p> Prepared<'p> {
         key.field("ownership", sandbox::best_privileges().ownership().name().as_bytes());
         for (mount, from) in &self.mounts {
             key.field("mount", format!("{mount:?}").as_bytes());
-            key.field("secret", &[u8::from(mounts::is_given(mount, stage.site.request.secrets))]);
+            key.field("secret", &[u8::from(mounts::is_given(mount, stage.site.request))]);
             match from {
                 MountedFrom::Nothing => {}
                 MountedFrom::Root(root) => key.field("chain", &root.chain()),
@@ -158,8 +158,9 @@ impl<'p> Prepared<'p> {
         let late = self.late_layers(stage, &caches, found.has_overlay)?;
         let (root, work) = (workplace.root(&stage.position.root, &late)?, workplace.folder("work")?);
         let mounts = self.mounts(stage, step, (&workplace, &late), &caches)?;
-        let agent = self.mounts.iter().position(|(mount, _)| mount.kind == MountKind::Ssh);
-        let agent = agent.map(|_| "SSH_AUTH_SOCK=/run/buildkit/ssh_agent.0".to_owned());
+        let mut agents = self.mounts.iter().filter(|(mount, _)| mount.kind == MountKind::Ssh);
+        let agent =
+            agents.next().map(|(mount, _)| format!("SSH_AUTH_SOCK={}", mounts::agent_target(mount, 0)));
         let own = agent.into_iter().chain(self.environment.iter().cloned());
         let environment = stage.site.arguments.proxies().into_iter().chain(own);
         let spec = SandboxSpec {
@@ -239,11 +240,12 @@ impl<'p> Prepared<'p> {
                 MountKind::Secret => {
                     specs.extend(mounts::secret(mount, stage.site.request.secrets).map_err(failed)?);
                 }
-                MountKind::Ssh if mount.is_required => {
-                    let message = "an SSH agent is required, and the embedded builder is given none";
-                    return Err(failed(message.to_owned()));
+                MountKind::Ssh => {
+                    let before =
+                        self.mounts[..number].iter().filter(|(mount, _)| mount.kind == MountKind::Ssh);
+                    let target = mounts::agent_target(mount, before.count());
+                    specs.extend(mounts::agent(mount, target, stage.site.request.agents).map_err(failed)?);
                 }
-                MountKind::Ssh => {}
                 MountKind::Tmpfs => specs.push(MountSpec::Tmpfs { target, size: mount.size }),
                 MountKind::Bind => {
                     let place = folder.join(format!("bind-{number}"));

@@ -27,6 +27,14 @@ pub static UNUSED_CONTEXT: Lint = Lint::warning(
      and is not told.",
 );
 
+/// An SSH agent that nothing mounts.
+pub static UNUSED_AGENT: Lint = Lint::warning(
+    "unused-agent",
+    "one of `ssh` that no reached stage mounts",
+    "An agent is seen by a `RUN --mount=type=ssh,id=…` alone. Either the id is misspelt, or the agent can go: nobody \
+     should have to run it. What comes from `[defaults.*]` is not told.",
+);
+
 /// A secret that nothing mounts.
 pub static UNUSED_SECRET: Lint = Lint::warning(
     "unused-secret",

@@ -5,7 +5,7 @@ use super::{build_file, images, inputs, instructions, secrets, stages};
 use crate::types::diagnostic::nearest;
 
 /// Every lint, in order of codes.
-pub static ALL: [&Lint; 38] = [
+pub static ALL: [&Lint; 39] = [
     &secrets::AGENT_NOT_GIVEN,
     &secrets::AGENT_REQUIRED,
     &instructions::AS_CASING,
@@ -40,6 +40,7 @@ pub static ALL: [&Lint; 38] = [
     &inputs::UNMATCHED_EXCEPTION,
     &images::UNPINNED_BASE,
     &images::UNPINNED_REMOTE,
+    &build_file::UNUSED_AGENT,
     &build_file::UNUSED_ALLOW,
     &build_file::UNUSED_ARGUMENT,
     &build_file::UNUSED_CONTEXT,

@@ -1,4 +1,4 @@
-//! Lints of secrets: where they leak, and where they are not given.
+//! Lints of secrets and SSH agents: where they leak, and where they are not given.
 
 use super::model::Lint;
 
@@ -30,13 +30,13 @@ pub static SECRET_REQUIRED: Lint = Lint::error(
 /// An agent that is left out.
 pub static AGENT_NOT_GIVEN: Lint = Lint::warning(
     "agent-not-given",
-    "an SSH agent that a reached stage mounts",
-    "imgraph forwards no agent, and the builder leaves the mount out. Give the build a key of its own as a secret.",
+    "an SSH agent that a reached stage mounts and the target does not declare",
+    "The builder leaves the mount out, and the command runs without it. Declare the agent in `ssh`.",
 );
 
 /// An agent that cannot be left out.
 pub static AGENT_REQUIRED: Lint = Lint::error(
     "agent-required",
-    "an SSH agent that a reached stage requires",
-    "imgraph forwards no agent, and the build fails there. Give the build a key of its own as a secret.",
+    "an SSH agent that a reached stage requires and the target does not declare",
+    "The build fails there. Declare the agent in `ssh`.",
 );

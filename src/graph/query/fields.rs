@@ -2,12 +2,13 @@
 //!
 //! A list is `[a, b]` and a table `{k=v, l=w}`, so that an empty one is `[]` or `{}`; labels and paths are
 //! absolute, defaults are merged. An entry of a table is a field too: `args.PROFILE`. Of a secret it is said
-//! where its value comes from, never the value.
+//! where its value comes from, never the value; of an agent, where its socket is.
 
 use std::sync::Arc;
 
 use crate::graph::target::{
-    ArgumentValue, BuildDefinition, Definition, Located, NamedContext, Network, Secret, SecretSource, Target,
+    Agent, AgentSource, ArgumentValue, BuildDefinition, Definition, Located, NamedContext, Network, Secret,
+    SecretSource, Target,
 };
 use crate::types::diagnostic::{Diagnostic, nearest};
 use crate::types::label::Label;
@@ -16,7 +17,7 @@ use crate::types::span::{SourceText, Spanned};
 use crate::types::workspace_path::WorkspacePath;
 
 /// A field that is a table: an entry of it may be asked for.
-const TABLES: [&str; 5] = ["args", "contexts", "labels", "secrets", "stamp"];
+const TABLES: [&str; 6] = ["args", "contexts", "labels", "secrets", "ssh", "stamp"];
 
 /// The other fields.
 const PLAIN: [&str; 13] = [
@@ -127,6 +128,7 @@ impl<'f> Field<'f> {
             }),
             "labels" => self.table(&build.labels, text),
             "secrets" => self.table(&build.secrets, secret),
+            "ssh" => self.table(&build.agents, agent),
             "stamp" => self.table(&build.stamp, text),
             "context" => Some(build.context.value.to_string()),
             "dockerfile" => Some(build.dockerfile.value.to_string()),
@@ -204,5 +206,12 @@ fn secret(secret: &Secret) -> String {
         SecretSource::Environment(name) => format!("env {name}"),
         SecretSource::WorkspaceFile(path) => format!("file {path}"),
         SecretSource::HostFile(path) => format!("file {}", path.display()),
+    }
+}
+
+fn agent(agent: &Agent) -> String {
+    match &agent.source {
+        AgentSource::Environment(name) => format!("env {name}"),
+        AgentSource::Socket(path) => format!("socket {path}"),
     }
 }

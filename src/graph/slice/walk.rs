@@ -449,7 +449,8 @@ impl<'d> Walk<'_, 'd> {
                 return;
             }
             MountKind::Ssh => {
-                let id = if mount.id.is_empty() { "default" } else { &mount.id };
+                // What is not known stands by itself: it may be any agent, beside those that are known.
+                let id = if is_certain { mount.agent_id() } else { "$" };
                 note_mounted(&mut self.ssh, id, Mounted { demand, span });
                 return;
             }

@@ -8,7 +8,12 @@ use toml::de::DeValue;
 use crate::syntax::interpolation::Template;
 use crate::types::span::{Located, Location};
 
+use super::agents::{self, AgentField, AgentFieldSource};
+use super::mounted_id::Given;
 use super::table::{Entry, Reader, Table};
+
+/// What is to be said of a secret's id.
+const SECRET: Given = Given { what: "a secret", mount: "secret", example: "npm" };
 
 /// A table by the user's own keys, in the order written.
 pub type Keyed<Value> = Vec<(Located<String>, Value)>;
@@ -30,6 +35,8 @@ pub struct BuildFields {
     pub stamp: Keyed<Template>,
     /// Secrets.
     pub secrets: Option<Vec<SecretField>>,
+    /// SSH agents.
+    pub ssh: Option<Vec<AgentField>>,
     /// Labels of the image.
     pub labels: Keyed<Template>,
     /// Platforms.
@@ -118,10 +125,14 @@ impl BuildFields {
             SecretFieldSource::Environment(_) => None,
             SecretFieldSource::File(template) => Some(template),
         });
+        let agents = self.ssh.iter().flatten().filter_map(|agent| match &agent.source {
+            AgentFieldSource::Environment(_) => None,
+            AgentFieldSource::Socket(template) => Some(template),
+        });
         let tags = self.tags.iter().flatten().flat_map(|tag| tag.when.iter().chain([&tag.tag]));
         let listed = lists.into_iter().flatten().flatten();
         let templates = single.into_iter().flatten().chain(args).chain(contexts).chain(keyed);
-        templates.chain(secrets).chain(tags).chain(listed).collect()
+        templates.chain(secrets).chain(agents).chain(tags).chain(listed).collect()
     }
 
     /// The first place at which a value is written; `None` where none is.
@@ -133,7 +144,7 @@ impl BuildFields {
 }
 
 /// The keys of [`BuildFields`], for messages about fields that go with nothing.
-pub(super) const KEYS: [&str; 15] = [
+pub(super) const KEYS: [&str; 16] = [
     "dockerfile",
     "context",
     "target",
@@ -141,6 +152,7 @@ pub(super) const KEYS: [&str; 15] = [
     "contexts",
     "stamp",
     "secrets",
+    "ssh",
     "labels",
     "platforms",
     "tags",
@@ -167,6 +179,7 @@ pub(super) fn read(table: &mut Table<'_, '_>) -> BuildFields {
         ),
         stamp: table.map("stamp", strings, |entry| named_template(reader, entry, "build argument")),
         secrets: table.take("secrets").and_then(|entry| secrets(reader, &entry)),
+        ssh: table.take("ssh").and_then(|entry| agents::read(reader, &entry)),
         labels: table.map("labels", strings, |entry| named_template(reader, entry, "label")),
         platforms: table.templates("platforms").map(|list| list.value),
         tags: table.take("tags").and_then(|entry| {
@@ -243,14 +256,7 @@ fn context(reader: &Reader, entry: &Entry<'_>) -> Option<ContextField> {
 fn secrets(reader: &Reader, entry: &Entry<'_>) -> Option<Vec<SecretField>> {
     let expected = "a list of secrets, such as `[{ id = \"npm\", env = \"NPM_TOKEN\" }]`";
     let secrets = reader.list(entry, expected, |entry| secret(reader, entry))?.value;
-    for (index, later) in secrets.iter().enumerate() {
-        if let Some(first) = secrets[..index].iter().find(|first| first.id.value == later.id.value) {
-            let message = format!("the secret `{}` is written twice", later.id.value);
-            let diagnostic = reader.error(message, &later.id.location, "the second");
-            let first = &first.id.location;
-            reader.report(diagnostic.see(&first.source, first.span, "the first"));
-        }
-    }
+    SECRET.check_all(reader, secrets.iter().map(|secret| &secret.id));
     Some(secrets)
 }
 
@@ -261,7 +267,7 @@ fn secret(reader: &Reader, entry: &Entry<'_>) -> Option<SecretField> {
     if table.take("id").is_none() {
         table.missing("id", "id = \"npm\"");
     }
-    let id = table.text("id").filter(|id| check_secret_id(reader, id));
+    let id = table.text("id").filter(|id| SECRET.check(reader, id));
     let (env, file) = (table.take("env"), table.take("file"));
     match (&env, &file) {
         (None, None) => table.missing("env", "env = \"NPM_TOKEN\"` or `file = \"token.txt\""),
@@ -276,20 +282,6 @@ fn secret(reader: &Reader, entry: &Entry<'_>) -> Option<SecretField> {
     let env = env.and_then(|entry| reader.text(&entry)).map(SecretFieldSource::Environment);
     let source = env.or(file.and_then(|entry| reader.template(&entry)).map(SecretFieldSource::File))?;
     Some(SecretField { id: id?, source, optional })
-}
-
-/// Whether a mount can ask for the secret: `id=…` stands in a list of keys and values between commas.
-fn check_secret_id(reader: &Reader, id: &Located<String>) -> bool {
-    let (message, expected) = match id.value.as_str() {
-        "" => ("the id of a secret is empty".to_owned(), "expected the id that the Dockerfile's mount names"),
-        text if text.contains([',', '=']) => {
-            (format!("`{text}` cannot be the id of a secret"), "expected an id without `,` and `=`")
-        }
-        _ => return true,
-    };
-    let diagnostic = reader.error(message, &id.location, expected);
-    reader.report(diagnostic.help("write `id = \"npm\"` for `RUN --mount=type=secret,id=npm`"));
-    false
 }
 
 fn tag(reader: &Reader, entry: &Entry<'_>) -> Option<TagField> {

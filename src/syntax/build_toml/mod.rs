@@ -9,6 +9,8 @@ mod table;
 pub mod requirement;
 pub mod workspace;
 pub mod variables;
+mod mounted_id;
+pub mod agents;
 pub mod build_fields;
 pub mod targets;
 pub mod file;

@@ -184,6 +184,11 @@ pub fn read(
 }
 
 impl Mount {
+    /// The id of an SSH agent.
+    pub fn agent_id(&self) -> &str {
+        if self.id.is_empty() { "default" } else { &self.id }
+    }
+
     /// The id of a secret: its own, or the last name of where it is mounted.
     pub fn secret_id(&self) -> String {
         match (self.source.as_str(), self.id.as_str()) {

@@ -6,7 +6,7 @@
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -19,6 +19,7 @@ use super::outcome::{Doing, Refusal};
 use super::root_folder::{Overlay, WorkFolders, make_folder};
 use super::root_path::resolve;
 use super::spec::{MountSpec, Privileges, SandboxSpec, SecretPlace};
+use crate::build::agent_connection;
 
 /// A mount whose source is there.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -173,23 +174,15 @@ fn own_by(path: &Path, uid: u32, gid: u32, mode: u32) -> Result<(), Refusal> {
 /// Listens at `here`, and takes each connection on to the agent at `agent`. The threads end with the process.
 fn forward(here: &Path, agent: PathBuf) -> io::Result<()> {
     let listener = UnixListener::bind(here)?;
-    thread::Builder::new().name("ssh agent".to_owned()).spawn(move || {
+    thread::Builder::new().name("ssh agent".to_owned()).spawn(move || -> io::Result<()> {
         for asking in listener.incoming().map_while(Result::ok) {
-            // An agent that does not answer is an agent that hangs up: ssh says so itself.
-            let _ = UnixStream::connect(&agent).and_then(|answering| join(asking, answering));
+            let agent = agent.clone();
+            thread::Builder::new().name("ssh connection".to_owned()).spawn(move || {
+                // An agent that does not answer is an agent that hangs up: ssh says so itself.
+                let _ = agent_connection::serve(asking, &agent);
+            })?;
         }
+        Ok(())
     })?;
-    Ok(())
-}
-
-fn join(asking: UnixStream, answering: UnixStream) -> io::Result<()> {
-    let ways = [(asking.try_clone()?, answering.try_clone()?), (answering, asking)];
-    for (mut from, mut to) in ways {
-        thread::Builder::new().name("ssh connection".to_owned()).spawn(move || {
-            // A connection that breaks is closed on both sides.
-            let _ = io::copy(&mut from, &mut to);
-            let _ = to.shutdown(std::net::Shutdown::Write);
-        })?;
-    }
     Ok(())
 }
