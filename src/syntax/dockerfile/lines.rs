@@ -153,29 +153,26 @@ impl<'t> Lines<'t> {
 
     /// The first line that is neither empty nor a comment, without the space before it.
     fn first(&mut self, escape: char) -> Option<Part<'t>> {
-        loop {
-            let line = self.physical()?;
-            let content = line.content();
-            let kept = without_indent(content);
-            if kept.starts_with('#') || kept.is_empty() {
-                continue;
-            }
-            let (text, continues) = without_continuation(kept, escape);
-            return Some(Part { text, in_file: line.start + content.len() - kept.len(), continues });
-        }
+        let (line, kept) = self.kept()?;
+        let (text, continues) = without_continuation(kept, escape);
+        Some(Part { text, in_file: line.start + line.content().len() - kept.len(), continues })
     }
 
-    /// The line that goes on with the last one.
+    /// The line that goes on with the last one, as it is written.
     fn following(&mut self, escape: char) -> Option<Part<'t>> {
+        let (line, _) = self.kept()?;
+        let (text, continues) = without_continuation(line.content(), escape);
+        Some(Part { text, in_file: line.start, continues })
+    }
+
+    /// The next line that is neither empty nor a comment, and the same without the space before it.
+    fn kept(&mut self) -> Option<(PhysicalLine<'t>, &'t str)> {
         loop {
             let line = self.physical()?;
-            let content = line.content();
-            let kept = without_indent(content);
-            if kept.starts_with('#') || kept.is_empty() {
-                continue;
+            let kept = without_indent(line.content());
+            if !kept.starts_with('#') && !kept.is_empty() {
+                return Some((line, kept));
             }
-            let (text, continues) = without_continuation(content, escape);
-            return Some(Part { text, in_file: line.start, continues });
         }
     }
 }
