@@ -62,16 +62,19 @@ struct Found {
     above: Option<(usize, EntryNumber)>,
 }
 
-/// The folders of an index of which something is known.
+/// The folders of an index of which something is known, each before those in it: what lies together on disk is
+/// asked for together, while the system still has it at hand.
 fn folders(index: &StatIndex) -> Vec<Found> {
-    let mut found = vec![Found { number: FolderNumber::ROOT, above: None }];
-    let mut next = 0;
-    while let Some(number) = found.get(next).map(|found| found.number) {
-        let inside = index.entries(number).filter_map(|entry| Some((index.folder(entry)?, entry)));
+    let mut found = Vec::new();
+    let mut announced = vec![Found { number: FolderNumber::ROOT, above: None }];
+    while let Some(folder) = announced.pop() {
+        let (place, first) = (found.len(), announced.len());
+        let inside = index.entries(folder.number).filter_map(|entry| Some((index.folder(entry)?, entry)));
         // What lies in a folder that nobody looked into was not looked at.
         let inside = inside.filter(|(number, _)| index.has_folder_facts(*number));
-        found.extend(inside.map(|(number, entry)| Found { number, above: Some((next, entry)) }));
-        next += 1;
+        announced.extend(inside.map(|(number, entry)| Found { number, above: Some((place, entry)) }));
+        announced[first..].reverse();
+        found.push(folder);
     }
     found
 }

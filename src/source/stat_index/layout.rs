@@ -35,6 +35,8 @@ pub(super) const HEADER_BYTES: usize = 96;
 pub(super) const FACTS_BYTES: usize = 56;
 pub(super) const FOLDER_BYTES: usize = 64;
 pub(super) const ENTRY_BYTES: usize = 12;
+/// Where in an entry the letter of its kind stands.
+pub(super) const KIND_AT: usize = 6;
 /// Where in an entry its number begins.
 pub(super) const ENTRY_NUMBER_AT: usize = 8;
 pub(super) const RECORD_BYTES: usize = FACTS_BYTES + DATA_BYTES;
@@ -102,10 +104,12 @@ pub(super) fn kind_of(letter: u8) -> Option<EntryKind> {
 }
 
 /// The bytes at `at`; zeros where the file ends, which a reader has ruled out before.
+#[inline]
 pub(super) fn array<const LENGTH: usize>(bytes: &[u8], at: usize) -> [u8; LENGTH] {
     bytes.get(at..).and_then(<[u8]>::first_chunk).copied().unwrap_or([0; LENGTH])
 }
 
+#[inline]
 pub(super) fn number(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(array(bytes, at))
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::IndexDamage;
 use super::layout::{
-    self, DATA_BYTES, ENTRY_BYTES, ENTRY_NUMBER_AT, FACTS_BYTES, FOLDER_BYTES, HEADER_BYTES, Owner,
+    self, DATA_BYTES, ENTRY_BYTES, ENTRY_NUMBER_AT, FACTS_BYTES, FOLDER_BYTES, HEADER_BYTES, KIND_AT, Owner,
     RECORD_BYTES,
 };
 use crate::source::origin::Content;
@@ -133,7 +133,7 @@ impl StatIndex {
     pub(in crate::source) fn name_range(&self, entry: EntryNumber) -> Range<u32> {
         let record = self.entry_record(entry);
         let start = layout::number(record, 0);
-        start..start + u32::from(u16::from_le_bytes(layout::array(record, 4)))
+        start..start + u32::from(u16::from_le_bytes([record[4], record[5]]))
     }
 
     /// A part of the names.
@@ -144,7 +144,7 @@ impl StatIndex {
 
     pub(in crate::source) fn kind(&self, entry: EntryNumber) -> EntryKind {
         // The letters were checked when the index was read.
-        layout::kind_of(self.entry_record(entry)[6]).unwrap_or(EntryKind::File)
+        layout::kind_of(self.entry_record(entry)[KIND_AT]).unwrap_or(EntryKind::File)
     }
 
     /// The folder that the entry is, when it is one.
@@ -246,9 +246,9 @@ impl StatIndex {
         layout::number(self.entry_record(entry), ENTRY_NUMBER_AT)
     }
 
-    fn entry_record(&self, entry: EntryNumber) -> &[u8] {
+    fn entry_record(&self, entry: EntryNumber) -> &[u8; ENTRY_BYTES] {
         let at = self.entries_at + entry.place() * ENTRY_BYTES;
-        &self.bytes[at..at + ENTRY_BYTES]
+        self.bytes[at..].first_chunk().expect("the index has as many entries as it says")
     }
 
     fn range(&self, folder: FolderNumber) -> Range<u32> {
@@ -267,10 +267,10 @@ impl StatIndex {
             }
             let mut before: &[u8] = b"";
             for entry in (start..end).map(EntryNumber::at) {
-                if !self.is_sound_entry(entry, before, records, &mut next) {
-                    return false;
+                match self.sound_name(entry, records, &mut next).filter(|name| before < *name) {
+                    Some(name) => before = name,
+                    None => return false,
                 }
-                before = self.name(entry);
             }
             next.entry = end;
         }
@@ -278,24 +278,24 @@ impl StatIndex {
         folders > 0 && (entry, folder, record - 1) == (entries as u32, folders as u32, records as u32)
     }
 
-    /// `before` is the name before it; folders and records are numbered in the order of their entries.
-    fn is_sound_entry(&self, entry: EntryNumber, before: &[u8], records: usize, next: &mut Next) -> bool {
+    /// The name of an entry with which nothing is wrong; folders and records are numbered in the order of their
+    /// entries.
+    fn sound_name(&self, entry: EntryNumber, records: usize, next: &mut Next) -> Option<&[u8]> {
         let record = self.entry_record(entry);
+        let kind = layout::kind_of(record[KIND_AT])?;
         let start = layout::number(record, 0) as usize;
-        let length = usize::from(u16::from_le_bytes(layout::array(record, 4)));
-        let Some(kind) = layout::kind_of(record[6]) else { return false };
-        if self.names_at + start + length > self.bytes.len() {
-            return false;
-        }
-        if !next.takes(kind, self.number(entry)) || next.record as usize > records + 1 {
-            return false;
-        }
-        let name = self.name(entry);
+        let length = usize::from(u16::from_le_bytes([record[4], record[5]]));
+        let name = self.bytes.get(self.names_at..)?.get(start..)?.get(..length)?;
         let is_name = name != b"." && name != b".." && !name.iter().any(|byte| matches!(byte, 0 | b'/'));
-        let target = self.entry_data(entry);
-        let target_end = layout::number(&target, 0) as usize + layout::number(&target, 4) as usize;
-        let has_target = kind != EntryKind::Link || self.names_at + target_end <= self.bytes.len();
-        is_name && before < name && has_target
+        let is_next = next.takes(kind, layout::number(record, ENTRY_NUMBER_AT));
+        let is_sound = is_name && is_next && next.record as usize <= records + 1;
+        let name = Some(name).filter(|_| is_sound)?;
+        if kind == EntryKind::Link {
+            let target = self.entry_data(entry);
+            let end = layout::number(&target, 0) as usize + layout::number(&target, 4) as usize;
+            return Some(name).filter(|_| self.names_at + end <= self.bytes.len());
+        }
+        Some(name)
     }
 }
 
