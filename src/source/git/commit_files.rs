@@ -19,6 +19,7 @@ use super::object_id::ObjectId;
 use super::objects::ObjectKind;
 use super::tree::{Mode, Tree, TreeEntry};
 use super::trees::Trees;
+use super::way::{Way, Ways};
 use crate::source::origin::{Content, Hashed, Listed, Origin, Place, StatResult, Text};
 use crate::source::read_error::ReadError;
 use crate::source::stat::{Stat, Timestamp};
@@ -46,6 +47,7 @@ pub(in crate::source) struct CommitFiles(Arc<Shared>);
 
 struct Shared {
     trees: Arc<Trees>,
+    ways: Ways,
     root: ObjectId,
     /// Where the workspace lies on disk: there the repositories of submodules are.
     on_disk: PathBuf,
@@ -72,6 +74,15 @@ impl Found<'_> {
     fn look<Answer: Default>(&self, look: impl FnOnce(Tree<'_>) -> Answer) -> Result<Answer, GitError> {
         self.tree.map_or_else(|| Ok(Answer::default()), |tree| self.trees.look(tree, look))
     }
+
+    /// What has that name in it, where it is not far from the last that was looked for on the way.
+    fn entry(&self, name: &[u8], way: &mut Way) -> Result<Option<TreeEntry>, GitError> {
+        self.look(|tree| {
+            let (place, entry) = tree.find(name, way.near())?;
+            way.found(place);
+            Some(*entry)
+        })
+    }
 }
 
 impl CommitFiles {
@@ -79,6 +90,7 @@ impl CommitFiles {
     pub(super) fn new(trees: &Arc<Trees>, root: ObjectId, on_disk: &Path, contents: Contents) -> Self {
         Self(Arc::new(Shared {
             trees: Arc::clone(trees),
+            ways: Ways::new(),
             root,
             on_disk: on_disk.to_path_buf(),
             contents,
@@ -134,24 +146,38 @@ impl CommitFiles {
     }
 
     fn find(&self, place: Place<'_>) -> Result<Option<(Found<'_>, TreeEntry)>, GitError> {
-        let Some(found) = self.folder(place.folder)? else { return Ok(None) };
-        let entry = found.look(|tree| tree.find(place.name).copied())?;
-        Ok(entry.map(|entry| (found, entry)))
+        self.0.ways.walk(|way| {
+            let Some(found) = self.walk(place.folder, way)? else { return Ok(None) };
+            let entry = found.entry(place.name, way)?;
+            Ok(entry.map(|entry| (found, entry)))
+        })
     }
 
-    /// The folder at `path`. From the topmost one down each name is looked for, which takes less than to remember
-    /// every folder.
+    /// The folder at `path`.
     fn folder(&self, path: &WorkspacePath) -> Result<Option<Found<'_>>, GitError> {
-        let mut found = Found { trees: Cow::Borrowed(&self.0.trees), tree: Some(self.0.root) };
-        let mut length = 0;
-        for name in path.names() {
-            length += name.len() + 1;
-            let Some(entry) = found.look(|tree| tree.find(name).copied())? else { return Ok(None) };
+        self.0.ways.walk(|way| self.walk(path, way))
+    }
+
+    /// The same. Each name that does not lie on the way is looked for, which takes less than to remember every
+    /// folder.
+    fn walk(&self, path: &WorkspacePath, way: &mut Way) -> Result<Option<Found<'_>>, GitError> {
+        let rest = way.back(path.as_bytes());
+        let mut length = path.as_bytes().len() - rest.len();
+        let tree = Some(way.tree().unwrap_or(self.0.root));
+        let mut found = Found { trees: Cow::Borrowed(&self.0.trees), tree };
+        for name in rest.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
+            length += name.len() + usize::from(length > 0);
+            let Some(entry) = found.entry(name, way)? else { return Ok(None) };
             match entry.mode {
-                Mode::Folder => found.tree = Some(entry.id),
+                Mode::Folder => {
+                    found.tree = Some(entry.id);
+                    if matches!(found.trees, Cow::Borrowed(_)) {
+                        way.enter(name, entry.id);
+                    }
+                }
                 Mode::Submodule => {
                     let mut above = std::iter::successors(Some(path.clone()), WorkspacePath::parent);
-                    let at = above.find(|above| above.as_bytes().len() < length).unwrap_or_default();
+                    let at = above.find(|above| above.as_bytes().len() <= length).unwrap_or_default();
                     let Submodule { trees, root } = self.submodule(&at, entry.id);
                     found = Found { trees: Cow::Owned(trees), tree: root };
                 }

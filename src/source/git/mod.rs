@@ -15,5 +15,6 @@ mod index_trees;
 pub(super) mod trees;
 mod checkout_changes;
 pub mod repository;
+mod way;
 pub(super) mod commit_files;
 pub(super) mod checkout_files;

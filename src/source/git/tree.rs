@@ -196,9 +196,14 @@ impl<'f> Tree<'f> {
         holds_build_file(self.names, self.entries)
     }
 
-    pub(in crate::source) fn find(self, name: &[u8]) -> Option<&'f TreeEntry> {
-        let found = self.entries.binary_search_by(|entry| self.name(entry).cmp(name));
-        found.ok().map(|place| &self.entries[place])
+    /// The entry of that name and where it stands. Looks first at what comes after the place `near`, and at that
+    /// place.
+    pub(in crate::source) fn find(self, name: &[u8], near: usize) -> Option<(usize, &'f TreeEntry)> {
+        let is_there = |place: &usize| self.entries.get(*place).is_some_and(|entry| self.name(entry) == name);
+        let beside = [near + 1, near].into_iter().find(is_there);
+        let search = || self.entries.binary_search_by(|entry| self.name(entry).cmp(name)).ok();
+        let place = beside.or_else(search)?;
+        Some((place, &self.entries[place]))
     }
 }
 
@@ -225,7 +230,10 @@ mod tests {
         assert_eq!(names(tree), "a a.b b c d");
         let modes: Vec<Mode> = tree.entries().iter().map(|entry| entry.mode).collect();
         assert_eq!(modes, [Mode::Folder, Mode::File, Mode::Executable, Mode::Link, Mode::Submodule]);
-        assert!(tree.find(b"a.b").is_some() && tree.find(b"x").is_none());
+        for near in [0, 1, 7] {
+            let place = |name: &[u8]| tree.find(name, near).map(|(place, _)| place);
+            assert_eq!((place(b"a.b"), place(b"c"), place(b"x")), (Some(1), Some(3), None));
+        }
         for cut in [1, 7, 15, bytes.len() - 1] {
             assert!(Forest::of_object(&bytes[..cut], 20).is_none(), "{cut}");
         }
