@@ -9,6 +9,7 @@ mod files;
 mod interrupted;
 mod keys;
 mod names;
+mod open_files;
 mod place;
 #[path = "../support/ssh_agent.rs"]
 mod ssh_agent;

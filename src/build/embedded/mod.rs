@@ -26,6 +26,7 @@ pub mod file_step;
 pub mod history;
 pub mod configuration;
 pub mod rights;
+pub mod open_layers;
 pub mod root;
 pub mod images;
 pub mod refusals;

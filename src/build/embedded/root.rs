@@ -4,11 +4,11 @@
 //! were done before need no tree. The tree is made when somebody asks for it, and shared by all chains that
 //! begin with the same layers.
 
-use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::open_layers::OpenLayers;
 use super::pending::Pending;
 use super::rootfs::chore::Chain;
 use super::tree::{Content, Node, Owner, Tree};
@@ -105,7 +105,7 @@ pub struct Layers {
     store: Store,
     indexes: PathBuf,
     compressed: CompressedLayers,
-    open: Mutex<HashMap<DiffId, Arc<Layer>>>,
+    open: Mutex<OpenLayers>,
 }
 
 impl Layers {
@@ -151,7 +151,7 @@ impl Layers {
     pub fn layer(&self, layer: &ChainLayer) -> Result<Arc<Layer>, BuildError> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = open.get(&layer.diff_id) {
-            return Ok(Arc::clone(found));
+            return Ok(found);
         }
         let tar = self.unpack(layer)?;
         let path = self.tars().join(layer.diff_id.0.hex());
@@ -165,7 +165,7 @@ impl Layers {
                 Layer::make(&self.indexes, &path, layer.diff_id, index).map_err(trouble::of_layer)?
             }
         };
-        open.insert(layer.diff_id, Arc::clone(&opened));
+        open.add(&opened);
         Ok(opened)
     }
 
@@ -180,7 +180,7 @@ impl Layers {
     /// Moves the tars of layers aside in which damage was found, so that they are made again.
     pub fn set_aside_damaged(&self) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|_, layer| !layer.is_damaged() || self.verify(&layer.diff_id()).is_ok());
+        open.close_damaged(|diff_id| self.verify(diff_id).is_ok());
     }
 
     /// Makes sure that the tar of a layer is in the store.
