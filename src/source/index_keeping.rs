@@ -1,11 +1,13 @@
 //! What a snapshot has learnt, together with what the index said that it began with, as an index.
 
+use rayon::prelude::*;
+
 use super::cells::Cell;
 use super::folder::{Folder, Listing, Node};
 use super::lookout::Lookout;
 use super::origin::{Origin, Place};
 use super::stat::EntryKind;
-use super::stat_index::{FolderKnowledge, FolderNumber, IndexWriter, Knowledge, Owner, StatIndex};
+use super::stat_index::{self, FolderKnowledge, FolderNumber, IndexPart, Knowledge, Owner, StatIndex};
 use crate::types::workspace_path::WorkspacePath;
 
 /// Whether `index` was written by this user for the folder that `origin` looks at.
@@ -30,15 +32,18 @@ pub(super) fn whole_index(lookout: &Lookout, root: &Folder) -> Option<Vec<u8>> {
     let earlier = lookout.index.as_deref();
     let owner = owner(&*lookout.origin)?;
     let keeping = Keeping { earlier, lookout };
-    let mut writer = IndexWriter::default();
     let mut folders = vec![keeping.kept(Some(root), root.number)];
     let mut next = 0;
     while let Some(folder) = folders.get(next).copied() {
-        keeping.write(&mut writer, folder, &mut folders);
+        keeping.announce(folder, &mut folders);
         next += 1;
     }
-    writer.finish(lookout.taken, owner, earlier)
+    let parts = folders.par_chunks(FOLDERS_AT_ONCE).map(|folders| keeping.part(folders));
+    stat_index::whole(&parts.collect::<Vec<IndexPart>>(), lookout.taken, owner, earlier)
 }
+
+/// So many folders are written by one thread at once.
+const FOLDERS_AT_ONCE: usize = 512;
 
 /// A folder of the index that is being written.
 #[derive(Clone, Copy)]
@@ -49,6 +54,17 @@ enum Kept<'k> {
     Earlier(&'k StatIndex, FolderNumber),
     /// Nobody ever did.
     Unknown,
+}
+
+impl Kept<'_> {
+    /// How many entries are known.
+    fn entries(&self) -> usize {
+        match self {
+            Self::Unknown => 0,
+            Self::Earlier(earlier, number) => earlier.entries(*number).len(),
+            Self::Seen(_, listing) => listing.nodes.len(),
+        }
+    }
 }
 
 struct Keeping<'k> {
@@ -67,27 +83,45 @@ impl<'k> Keeping<'k> {
         }
     }
 
-    /// Writes `folder` and announces the folders in it.
-    fn write(&self, writer: &mut IndexWriter, folder: Kept<'k>, announced: &mut Vec<Kept<'k>>) {
+    /// Announces the folders in `folder`.
+    fn announce(&self, folder: Kept<'k>, announced: &mut Vec<Kept<'k>>) {
         match folder {
-            Kept::Unknown => writer.folder(&FolderKnowledge::Nothing, 0),
+            Kept::Unknown => {}
             Kept::Earlier(earlier, number) => {
-                let entries = earlier.entries(number);
-                writer.folder(&FolderKnowledge::Earlier(earlier, number), entries.len());
-                for entry in entries {
+                let inside = earlier.entries(number).filter_map(|entry| earlier.folder(entry));
+                announced.extend(inside.map(|inner| Kept::Earlier(earlier, inner)));
+            }
+            Kept::Seen(_, listing) => {
+                let inside = listing.nodes.iter().filter(|node| node.kind == EntryKind::Folder);
+                announced.extend(
+                    inside.map(|node| self.kept(listing.known_folder(node), node.known_folder(self.earlier))),
+                );
+            }
+        }
+    }
+
+    /// Writes some folders.
+    fn part(&self, folders: &[Kept<'k>]) -> IndexPart {
+        let mut part = IndexPart::with_room(folders.iter().map(Kept::entries).sum());
+        folders.iter().for_each(|folder| self.write(&mut part, *folder));
+        part
+    }
+
+    fn write(&self, part: &mut IndexPart, folder: Kept<'k>) {
+        let count = folder.entries();
+        match folder {
+            Kept::Unknown => part.folder(&FolderKnowledge::Nothing, count),
+            Kept::Earlier(earlier, number) => {
+                part.folder(&FolderKnowledge::Earlier(earlier, number), count);
+                for entry in earlier.entries(number) {
                     let kind = earlier.kind(entry);
-                    writer.entry(earlier.name(entry), kind, &Knowledge::Earlier(earlier, entry));
-                    announced.extend(earlier.folder(entry).map(|inner| Kept::Earlier(earlier, inner)));
+                    part.entry(earlier.name(entry), kind, &Knowledge::Earlier(earlier, entry));
                 }
             }
             Kept::Seen(folder, listing) => {
-                writer.folder(&self.of_folder(folder, listing), listing.nodes.len());
+                part.folder(&self.of_folder(folder, listing), count);
                 for node in &listing.nodes {
-                    writer.entry(listing.name(node), node.kind, &self.of_entry(listing, node));
-                    if node.kind == EntryKind::Folder {
-                        let number = node.known_folder(self.earlier);
-                        announced.push(self.kept(listing.known_folder(node), number));
-                    }
+                    part.entry(listing.name(node), node.kind, &self.of_entry(listing, node));
                 }
             }
         }

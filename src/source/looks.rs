@@ -20,7 +20,7 @@ use super::index_keeping;
 use super::lookout::Lookout;
 use super::origin::{Origin, Place, StatResult};
 use super::stat::{EntryKind, Stat};
-use super::stat_index::{FolderKnowledge, IndexWriter, Knowledge, StatIndex};
+use super::stat_index::{self, FolderKnowledge, IndexPart, Knowledge, StatIndex};
 use crate::types::digest::ContentHash;
 use crate::types::workspace_path::WorkspacePath;
 
@@ -81,17 +81,18 @@ pub(super) fn looks(
     if lookout.leans_on_the_unsaid() {
         return None;
     }
-    let mut writer = IndexWriter::default();
+    let mut part = IndexPart::default();
     let mut folders = vec![Some(root)];
     let mut next = 0;
     while let Some(folder) = folders.get(next).copied() {
         match folder {
-            Some(folder) => write_folder(lookout, folder, &mut writer, &mut folders)?,
-            None => writer.folder(&FolderKnowledge::Nothing, 0),
+            Some(folder) => write_folder(lookout, folder, &mut part, &mut folders)?,
+            None => part.folder(&FolderKnowledge::Nothing, 0),
         }
         next += 1;
     }
-    let bytes = writer.finish(lookout.taken, index_keeping::owner(&*lookout.origin)?, None)?;
+    let owner = index_keeping::owner(&*lookout.origin)?;
+    let bytes = stat_index::whole(&[part], lookout.taken, owner, None)?;
     let git_exclude = git_exclude.map(|text| GitExclude::of(text.as_deref())).unwrap_or_default();
     Some((Looks { index: StatIndex::checksum_of(&bytes), git_exclude }, bytes))
 }
@@ -101,7 +102,7 @@ pub(super) fn looks(
 fn write_folder<'f>(
     lookout: &Lookout,
     folder: &'f Folder,
-    writer: &mut IndexWriter,
+    part: &mut IndexPart,
     announced: &mut Vec<Option<&'f Folder>>,
 ) -> Option<()> {
     let facts = match folder.known_facts() {
@@ -110,7 +111,7 @@ fn write_folder<'f>(
     };
     let knowledge = facts.map_or(FolderKnowledge::Nothing, FolderKnowledge::Facts);
     if !folder.was_looked_into() {
-        writer.folder(&knowledge, 0);
+        part.folder(&knowledge, 0);
         return Some(());
     }
     let listing = folder.known_listing()?;
@@ -118,9 +119,9 @@ fn write_folder<'f>(
     if folder.steady().is_none() || folder.steady() != facts {
         return None;
     }
-    writer.folder(&knowledge, listing.nodes.len());
+    part.folder(&knowledge, listing.nodes.len());
     for node in &listing.nodes {
-        write_entry(lookout, listing, node, writer)?;
+        write_entry(lookout, listing, node, part)?;
         if node.kind == EntryKind::Folder {
             announced.push(listing.known_folder(node));
         }
@@ -129,7 +130,7 @@ fn write_folder<'f>(
 }
 
 /// Writes what was asked about an entry; `None` when facts do not tell it.
-fn write_entry(lookout: &Lookout, listing: &Listing, node: &Node, writer: &mut IndexWriter) -> Option<()> {
+fn write_entry(lookout: &Lookout, listing: &Listing, node: &Node, part: &mut IndexPart) -> Option<()> {
     let knowledge = match listing.known_cell(node) {
         None => Knowledge::Name,
         Some(cell) if cell.asked_stat().is_none() && cell.is_untouched() => Knowledge::Name,
@@ -152,7 +153,7 @@ fn write_entry(lookout: &Lookout, listing: &Listing, node: &Node, writer: &mut I
             }
         }
     };
-    writer.entry(listing.name(node), node.kind, &knowledge);
+    part.entry(listing.name(node), node.kind, &knowledge);
     Some(())
 }
 

@@ -24,7 +24,7 @@ mod writer;
 
 pub(super) use layout::Owner;
 pub(super) use reader::{EntryNumber, FolderNumber, StatIndex};
-pub(super) use writer::{FolderKnowledge, IndexWriter, Knowledge};
+pub(super) use writer::{FolderKnowledge, IndexPart, Knowledge, whole};
 
 /// Why the bytes of an index cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -16,18 +16,48 @@ fn stat(kind: EntryKind, size: u64) -> Stat {
     Stat { kind, permissions: 0o644, size, modified, changed, inode: 9, device: 4 }
 }
 
-/// A root with a file, a folder with a pipe in it, and a link.
+/// A root with a file, a folder with a pipe in it, and a link; the parts begin with these folders.
+fn example_of(parts: &[usize]) -> Vec<u8> {
+    let of_part = |first: usize| {
+        let mut part = IndexPart::with_room(4);
+        let end = parts.iter().copied().find(|next| *next > first).unwrap_or(2);
+        if (first..end).contains(&0) {
+            let file = stat(EntryKind::File, 3);
+            part.folder(&FolderKnowledge::Facts(&stat(EntryKind::Folder, 0)), 4);
+            let hash = ContentHash::from_bytes([7; 32]);
+            part.entry(b"file", EntryKind::File, &Knowledge::File(&file, hash));
+            part.entry(b"folder", EntryKind::Folder, &Knowledge::Name);
+            part.entry(b"further", EntryKind::Folder, &Knowledge::Name);
+            part.entry(b"link", EntryKind::Link, &Knowledge::Link(&stat(EntryKind::Link, 4), b"file"));
+        }
+        if (first..end).contains(&1) {
+            part.folder(&FolderKnowledge::Nothing, 4);
+            part.entry(b"deep", EntryKind::Folder, &Knowledge::Name);
+            part.entry(b"link", EntryKind::Link, &Knowledge::Link(&stat(EntryKind::Link, 5), b"there"));
+            part.entry(b"name", EntryKind::File, &Knowledge::Name);
+            part.entry(b"pipe", EntryKind::Special(SpecialKind::Pipe), &Knowledge::Name);
+            part.folder(&FolderKnowledge::Nothing, 0);
+            part.folder(&FolderKnowledge::Facts(&stat(EntryKind::Folder, 8)), 0);
+        }
+        part
+    };
+    let parts: Vec<IndexPart> = parts.iter().copied().map(of_part).collect();
+    whole(&parts, TAKEN, OWNER, None).unwrap()
+}
+
 fn example() -> Vec<u8> {
-    let mut writer = IndexWriter::default();
-    let file = stat(EntryKind::File, 3);
-    writer.folder(&FolderKnowledge::Facts(&stat(EntryKind::Folder, 0)), 3);
-    let hash = ContentHash::from_bytes([7; 32]);
-    writer.entry(b"file", EntryKind::File, &Knowledge::File(&file, hash));
-    writer.entry(b"folder", EntryKind::Folder, &Knowledge::Name);
-    writer.entry(b"link", EntryKind::Link, &Knowledge::Link(&stat(EntryKind::Link, 4), b"file"));
-    writer.folder(&FolderKnowledge::Nothing, 1);
-    writer.entry(b"pipe", EntryKind::Special(SpecialKind::Pipe), &Knowledge::Name);
-    writer.finish(TAKEN, OWNER, None).unwrap()
+    example_of(&[0])
+}
+
+#[test]
+fn parts_are_the_same_index_as_one() {
+    assert_eq!(example_of(&[0, 1]), example());
+    let index = StatIndex::decode(example()).unwrap();
+    let inside = index.folder(index.entry(FolderNumber::ROOT, b"folder").unwrap()).unwrap();
+    let link = index.entry(inside, b"link").unwrap();
+    assert_eq!(index.link_target(link, &stat(EntryKind::Link, 5), TAKEN), Some(&b"there"[..]));
+    let deep = index.folder(index.entry(inside, b"deep").unwrap()).unwrap();
+    assert!(index.knows_folder(deep, &stat(EntryKind::Folder, 8), TAKEN));
 }
 
 #[test]
@@ -36,7 +66,7 @@ fn what_was_written_is_read() {
     assert_eq!((index.taken(), index.owner()), (TAKEN, OWNER));
     let root = FolderNumber::ROOT;
     let names: Vec<&[u8]> = index.entries(root).map(|entry| index.name(entry)).collect();
-    assert_eq!(names, [&b"file"[..], b"folder", b"link"]);
+    assert_eq!(names, [&b"file"[..], b"folder", b"further", b"link"]);
     let [file, folder, link] =
         [b"file".as_slice(), b"folder", b"link"].map(|name| index.entry(root, name).unwrap());
     let content = index.content(file, &stat(EntryKind::File, 3), TAKEN).unwrap();
@@ -64,17 +94,19 @@ fn facts_are_believed_only_when_they_are_old_enough() {
 #[test]
 fn an_index_that_says_the_same_is_not_written() {
     let earlier = StatIndex::decode(example()).unwrap();
-    let mut writer = IndexWriter::default();
-    writer.folder(&FolderKnowledge::Earlier(&earlier, FolderNumber::ROOT), 3);
-    let mut inner = None;
-    for entry in earlier.entries(FolderNumber::ROOT) {
-        writer.entry(earlier.name(entry), earlier.kind(entry), &Knowledge::Earlier(&earlier, entry));
-        inner = inner.or(earlier.folder(entry));
+    let mut part = IndexPart::default();
+    let mut folders = vec![FolderNumber::ROOT];
+    let mut next = 0;
+    while let Some(folder) = folders.get(next).copied() {
+        part.folder(&FolderKnowledge::Earlier(&earlier, folder), earlier.entries(folder).len());
+        for entry in earlier.entries(folder) {
+            part.entry(earlier.name(entry), earlier.kind(entry), &Knowledge::Earlier(&earlier, entry));
+            folders.extend(earlier.folder(entry));
+        }
+        next += 1;
     }
-    writer.folder(&FolderKnowledge::Earlier(&earlier, inner.unwrap()), 1);
-    writer.entry(b"pipe", EntryKind::Special(SpecialKind::Pipe), &Knowledge::Name);
     let later = Timestamp { seconds: 2000, nanoseconds: 0 };
-    assert_eq!(writer.finish(later, OWNER, Some(&earlier)), None);
+    assert_eq!(whole(&[part], later, OWNER, Some(&earlier)), None);
 }
 
 #[test]

@@ -1,12 +1,19 @@
 //! Puts an index together, folder by folder.
 //!
 //! Folders are written in the order in which they were announced by their parents' entries: breadth
-//! first, so that a parent's number is smaller, and no tree is too deep.
+//! first, so that a parent's number is smaller, and no tree is too deep. Parts of them are written side by side,
+//! each with numbers of its own; put together, each number grows by what the parts before have.
 
-use super::layout::{self, DATA_BYTES, ENTRY_BYTES, Facts, NO_FACTS, Owner, RECORD_BYTES};
+use super::layout::{
+    self, DATA_BYTES, ENTRY_BYTES, ENTRY_NUMBER_AT, FACTS_BYTES, Facts, KIND_AT, NO_FACTS, Owner,
+    RECORD_BYTES,
+};
 use super::reader::{EntryNumber, FolderNumber, StatIndex};
 use crate::source::stat::{EntryKind, Stat, Timestamp};
 use crate::types::digest::ContentHash;
+
+/// In bytes.
+const USUAL_NAME: usize = 16;
 
 /// What is to be said of an entry.
 pub(in crate::source) enum Knowledge<'k> {
@@ -30,9 +37,9 @@ pub(in crate::source) enum FolderKnowledge<'k> {
     Facts(&'k Stat),
 }
 
-/// An index that is being written.
+/// Some folders of an index that is being written.
 #[derive(Default)]
-pub(in crate::source) struct IndexWriter {
+pub(in crate::source) struct IndexPart {
     folders: Vec<u8>,
     entries: Vec<u8>,
     records: Vec<u8>,
@@ -40,7 +47,18 @@ pub(in crate::source) struct IndexWriter {
     announced: u32,
 }
 
-impl IndexWriter {
+impl IndexPart {
+    /// One with room for so many entries.
+    pub(in crate::source) fn with_room(entries: usize) -> Self {
+        Self {
+            folders: Vec::new(),
+            entries: Vec::with_capacity(entries * ENTRY_BYTES),
+            records: Vec::with_capacity(entries * RECORD_BYTES),
+            names: Vec::with_capacity(entries * USUAL_NAME),
+            announced: 0,
+        }
+    }
+
     /// Begins with the next folder, whose entries are pushed next.
     pub(in crate::source) fn folder(&mut self, knowledge: &FolderKnowledge<'_>, entries: usize) {
         let facts = match knowledge {
@@ -65,7 +83,7 @@ impl IndexWriter {
         self.entries.extend_from_slice(&number.to_le_bytes());
     }
 
-    /// The number of the next folder.
+    /// The number of the next folder among those that this part announces, counted from 1.
     fn announce(&mut self) -> u32 {
         self.announced += 1;
         self.announced
@@ -110,38 +128,101 @@ impl IndexWriter {
         self.names.extend_from_slice(text);
         start
     }
+}
 
-    /// The finished index; `None` when `earlier` says all of it, or when it is too large for its
-    /// numbers.
-    pub(in crate::source) fn finish(
-        self,
-        taken: Timestamp,
-        owner: Owner,
-        earlier: Option<&StatIndex>,
-    ) -> Option<Vec<u8>> {
-        let folders = u32::try_from(self.folders.len() / layout::FOLDER_BYTES).ok()?;
-        let entries = u32::try_from(self.entries.len() / ENTRY_BYTES).ok()?;
-        let names = u32::try_from(self.names.len()).ok()?;
-        let records = u32::try_from(self.records.len() / RECORD_BYTES).ok()?;
-        let parts = [&self.folders, &self.entries, &self.records, &self.names];
-        let length = layout::HEADER_BYTES + parts.iter().map(|part| part.len()).sum::<usize>();
-        let mut bytes = Vec::with_capacity(length);
-        bytes.extend_from_slice(layout::MAGIC);
-        bytes.resize(layout::CHECKED_FROM, 0);
-        bytes.extend_from_slice(&taken.seconds.to_le_bytes());
-        bytes.extend_from_slice(&taken.nanoseconds.to_le_bytes());
-        bytes.extend_from_slice(&owner.user.to_le_bytes());
-        bytes.extend_from_slice(&owner.root_device.to_le_bytes());
-        bytes.extend_from_slice(&owner.root_inode.to_le_bytes());
-        for count in [folders, entries, names, records] {
-            bytes.extend_from_slice(&count.to_le_bytes());
+/// The index that `parts` are, in their order; `None` when `earlier` says all of it, or when it is too large for its
+/// numbers.
+pub(in crate::source) fn whole(
+    parts: &[IndexPart],
+    taken: Timestamp,
+    owner: Owner,
+    earlier: Option<&StatIndex>,
+) -> Option<Vec<u8>> {
+    let sum = |length: fn(&IndexPart) -> usize| parts.iter().map(length).sum::<usize>();
+    let lengths = [
+        sum(|part| part.folders.len()),
+        sum(|part| part.entries.len()),
+        sum(|part| part.records.len()),
+        sum(|part| part.names.len()),
+    ];
+    let [folders, entries, records, names] = lengths;
+    let counts = [folders / layout::FOLDER_BYTES, entries / ENTRY_BYTES, names, records / RECORD_BYTES];
+    let mut bytes = Vec::with_capacity(layout::HEADER_BYTES + lengths.iter().sum::<usize>());
+    bytes.extend_from_slice(layout::MAGIC);
+    bytes.resize(layout::CHECKED_FROM, 0);
+    bytes.extend_from_slice(&taken.seconds.to_le_bytes());
+    bytes.extend_from_slice(&taken.nanoseconds.to_le_bytes());
+    bytes.extend_from_slice(&owner.user.to_le_bytes());
+    bytes.extend_from_slice(&owner.root_device.to_le_bytes());
+    bytes.extend_from_slice(&owner.root_inode.to_le_bytes());
+    for count in counts {
+        bytes.extend_from_slice(&u32::try_from(count).ok()?.to_le_bytes());
+    }
+    append(&mut bytes, parts);
+    if earlier.is_some_and(|earlier| earlier.knowledge() == &bytes[layout::KNOWLEDGE_FROM..]) {
+        return None;
+    }
+    let checksum = layout::checksum(&bytes);
+    bytes[layout::CHECKSUM_AT..layout::CHECKED_FROM].copy_from_slice(&checksum);
+    Some(bytes)
+}
+
+/// Appends what the parts hold, their numbers made those of the whole. All of them fit.
+fn append(bytes: &mut Vec<u8>, parts: &[IndexPart]) {
+    let mut before = Before::default();
+    for part in parts {
+        for folder in part.folders.chunks_exact(layout::FOLDER_BYTES) {
+            push(bytes, folder, &[(FACTS_BYTES, before.entries)]);
         }
-        parts.into_iter().for_each(|part| bytes.extend_from_slice(part));
-        if earlier.is_some_and(|earlier| earlier.knowledge() == &bytes[layout::KNOWLEDGE_FROM..]) {
-            return None;
+        before.add(part);
+    }
+    let mut before = Before::default();
+    for part in parts {
+        for entry in part.entries.chunks_exact(ENTRY_BYTES) {
+            let number = match (entry[KIND_AT], layout::number(entry, ENTRY_NUMBER_AT)) {
+                (_, 0) => 0,
+                (kind, _) if kind == layout::kind_letter(EntryKind::Folder) => before.announced,
+                _ => before.records,
+            };
+            push(bytes, entry, &[(0, before.names), (ENTRY_NUMBER_AT, number)]);
         }
-        let checksum = layout::checksum(&bytes);
-        bytes[layout::CHECKSUM_AT..layout::CHECKED_FROM].copy_from_slice(&checksum);
-        Some(bytes)
+        before.add(part);
+    }
+    let mut before = Before::default();
+    for part in parts {
+        for record in part.records.chunks_exact(RECORD_BYTES) {
+            let is_link = record[0] == layout::kind_letter(EntryKind::Link);
+            push(bytes, record, &[(FACTS_BYTES, if is_link { before.names } else { 0 })]);
+        }
+        before.add(part);
+    }
+    parts.iter().for_each(|part| bytes.extend_from_slice(&part.names));
+}
+
+/// Appends `piece`, the numbers at these places grown by so much.
+fn push(bytes: &mut Vec<u8>, piece: &[u8], grown: &[(usize, u32)]) {
+    let start = bytes.len();
+    bytes.extend_from_slice(piece);
+    for (at, more) in grown.iter().filter(|(_, more)| *more > 0) {
+        let number = layout::number(piece, *at) + more;
+        bytes[start + at..][..4].copy_from_slice(&number.to_le_bytes());
+    }
+}
+
+/// How much the parts before one have.
+#[derive(Default)]
+struct Before {
+    entries: u32,
+    records: u32,
+    names: u32,
+    announced: u32,
+}
+
+impl Before {
+    fn add(&mut self, part: &IndexPart) {
+        self.entries += (part.entries.len() / ENTRY_BYTES) as u32;
+        self.records += (part.records.len() / RECORD_BYTES) as u32;
+        self.names += part.names.len() as u32;
+        self.announced += part.announced;
     }
 }
