@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use super::build_time::build_time;
 use super::context_tree::ContextTree;
 use super::images::{Images, reference_of_name};
+use super::naming::{Names, Naming};
 use super::refusals;
 use super::rights::Rights;
 use super::root::Layers;
@@ -68,6 +69,7 @@ pub struct EmbeddedBuilder {
     family: &'static str,
     /// What a run has asked for or made stays until the run ends, also between two of its builds.
     lease: OnceLock<Lease>,
+    naming: Arc<Naming>,
 }
 
 impl EmbeddedBuilder {
@@ -80,6 +82,7 @@ impl EmbeddedBuilder {
         let cache = std::path::absolute(&settings.cache)
             .map_err(|cause| trouble::of_disk(format!("find `{}`", settings.cache.display()), &cause))?;
         let store = Store::open(&cache.join(STORE)).map_err(trouble::of_store)?;
+        let naming = Arc::new(Naming::default());
         let derived = cache.join(DERIVED);
         let workshop = Workshop {
             layers: Layers::new(store.clone(), derived.join("layers"), &derived.join("compressed")),
@@ -96,10 +99,11 @@ impl EmbeddedBuilder {
             workshop.rights.sweep(folder);
         }
         Ok(Self {
-            images: Images::new(store, settings.remote),
+            images: Images::new(store, Arc::clone(&naming), settings.remote),
             platform: Platform::local(),
             family: FAMILIES[usize::from(best_privileges() != Privileges::Root)],
             lease: OnceLock::new(),
+            naming,
             workshop,
         })
     }
@@ -124,8 +128,8 @@ impl EmbeddedBuilder {
         Ok(())
     }
 
-    /// Writes the image of a stage that ended, under the names that are asked for.
-    fn finish(&self, site: &Site<'_>, position: Position) -> Result<BuildOutput, BuildError> {
+    /// Writes the image of a stage that ended.
+    fn finish(&self, site: &Site<'_>, position: Position) -> Result<BlobDigest, BuildError> {
         let Position { root, mut configuration, .. } = position;
         configuration.add_labels(site.request.labels);
         let mut image = configuration.image;
@@ -145,10 +149,7 @@ impl EmbeddedBuilder {
                 self.compressed().in_form(self.store(), &stored, wanted).map_err(trouble::of_store)?
             });
         }
-        let digest = write_image(self.store(), &image, &layers).map_err(trouble::of_store)?;
-        let output = digest.to_output();
-        self.name(&digest, site.request.tags.iter().map(String::as_str))?;
-        Ok(BuildOutput { digest: output })
+        write_image(self.store(), &image, &layers).map_err(trouble::of_store)
     }
 
     /// A layer that was made here, as it is stored.
@@ -158,7 +159,12 @@ impl EmbeddedBuilder {
         Ok(LayerBlob { digest, size, diff_id: *diff_id, compression: Compression::None })
     }
 
-    fn name<'n>(&self, digest: &BlobDigest, names: impl Iterator<Item = &'n str>) -> Result<(), BuildError> {
+    /// What these names of an image stand for.
+    fn names<'n>(
+        &self,
+        digest: &BlobDigest,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Result<Names, BuildError> {
         let size = self.store().size(digest).map_err(trouble::of_store)?;
         let size = size.ok_or_else(|| BuildError::Surroundings {
             message: format!("the image {digest} is no longer in the store"),
@@ -166,8 +172,7 @@ impl EmbeddedBuilder {
         })?;
         let media_type = oci_spec::image::MediaType::ImageManifest;
         let described = crate::oci::store::descriptor(digest, media_type, size);
-        let names = names.map(|name| (listed(name), described.clone()));
-        self.store().name_all(names.collect()).map_err(trouble::of_store)
+        Ok(names.map(|name| (listed(name), described.clone())).collect())
     }
 }
 
@@ -286,15 +291,21 @@ impl Builder for EmbeddedBuilder {
             events,
             cancellation,
         };
+        let at_work = self.naming.begin(self.store());
         let built = stages::run(&site, &program).and_then(|position| self.finish(&site, position));
         if built.is_err() {
             self.workshop.layers.set_aside_damaged();
         }
-        built
+        let digest = built?;
+        let names = self.names(&digest, request.tags.iter().map(String::as_str))?;
+        at_work.end(names).map_err(trouble::of_store)?;
+        Ok(BuildOutput { digest: digest.to_output() })
     }
 
     fn tag(&self, digest: &OutputDigest, name: &str) -> Result<(), BuildError> {
-        self.name(&BlobDigest::from(digest), std::iter::once(name))
+        let at_work = self.naming.begin(self.store());
+        let names = self.names(&BlobDigest::from(digest), std::iter::once(name))?;
+        at_work.end(names).map_err(trouble::of_store)
     }
 }
 

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::naming::Naming;
 use super::root::{ChainLayer, Root};
 use super::trouble;
 use crate::build::builder::BuildError;
@@ -39,6 +40,7 @@ pub struct BaseImage {
 /// The images of a store, and of registries behind it.
 pub struct Images {
     store: Store,
+    naming: Arc<Naming>,
     settings: RemoteSettings,
     remote: OnceLock<Result<Remote, String>>,
     /// Images that were looked at, by manifest: their trees are shared by all builds.
@@ -48,9 +50,11 @@ pub struct Images {
 }
 
 impl Images {
-    /// Those of `store`, and of registries that are reached as `settings` say.
-    pub fn new(store: Store, settings: RemoteSettings) -> Self {
-        Self { store, settings, remote: OnceLock::new(), known: Mutex::default(), fetching: Mutex::default() }
+    /// Those of `store` with the names that `naming` is going to give, and of registries that are reached as
+    /// `settings` say.
+    pub fn new(store: Store, naming: Arc<Naming>, settings: RemoteSettings) -> Self {
+        let (remote, known, fetching) = (OnceLock::new(), Mutex::default(), Mutex::default());
+        Self { store, naming, settings, remote, known, fetching }
     }
 
     /// The registries.
@@ -73,7 +77,7 @@ impl Images {
         let own = name.digest.as_deref().and_then(|digest| digest.parse::<BlobDigest>().ok());
         let mut digests = Vec::new();
         for name in [listed.clone(), pulled_name(&listed, platform)] {
-            let named = self.store.named(&name).map_err(trouble::of_store)?;
+            let named = self.naming.named(&self.store, &name).map_err(trouble::of_store)?;
             digests.extend(named.and_then(|named| digest_of(&named).ok()));
         }
         for digest in digests.into_iter().chain(own) {

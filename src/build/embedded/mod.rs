@@ -28,6 +28,7 @@ pub mod configuration;
 pub mod rights;
 pub mod open_layers;
 pub mod root;
+pub mod naming;
 pub mod images;
 pub mod refusals;
 pub mod site;

@@ -10,6 +10,7 @@ use std::thread;
 
 use super::blob_writer::{Blob, BlobWriter};
 use super::error::StoreError;
+use super::known_index::KnownIndex;
 use super::places::{Places, cannot_be_written, sync_folder};
 use super::verified_reader::VerifiedReader;
 use crate::oci::blob_digest::BlobDigest;
@@ -27,6 +28,7 @@ const LARGEST_LAYOUT: u64 = 4096;
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(super) places: Arc<Places>,
+    pub(super) known: Arc<KnownIndex>,
 }
 
 impl Store {
@@ -46,7 +48,7 @@ impl Store {
             }
             _ => {}
         }
-        Ok(Self { places: Arc::new(places) })
+        Ok(Self { places: Arc::new(places), known: Arc::default() })
     }
 
     /// Its folder.
@@ -260,7 +262,7 @@ fn make(places: &Places) -> Result<(), StoreError> {
 }
 
 /// The bytes of a file; `None` when there is none.
-pub(super) fn read_limited(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
+fn read_limited(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
     let file = match File::open(path) {
         Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
         result => result.map_err(|cause| StoreError::disk("read", path, cause))?,

@@ -23,6 +23,7 @@ pub mod error;
 mod places;
 mod blob_writer;
 mod verified_reader;
+mod known_index;
 mod layout;
 mod names;
 mod lease;

@@ -8,20 +8,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use oci_spec::image::{Descriptor, ImageIndex, MediaType, Sha256Digest};
 
 use super::error::StoreError;
-use super::layout::{Store, read_limited};
+use super::layout::Store;
 use crate::oci::blob_digest::BlobDigest;
 use crate::oci::file_lock::FileLock;
 use crate::oci::temporary;
 
 /// The annotation that names an image in a layout.
 pub const REFERENCE_NAME: &str = "org.opencontainers.image.ref.name";
-
-/// In bytes: 2,000 names take about 600,000.
-const LARGEST_INDEX: u64 = 64 * 1024 * 1024;
 
 impl Store {
     /// Gives the name `reference` to the blob `digest`, which it takes from any other.
@@ -76,9 +74,9 @@ impl Store {
     /// # Errors
     /// When `index.json` is damaged or cannot be read.
     pub fn named(&self, reference: &str) -> Result<Option<Descriptor>, StoreError> {
-        let mut entries = self.entries()?.manifests().clone();
-        let position = entries.iter().rposition(|entry| reference_of(entry) == Some(reference));
-        Ok(position.map(|at| entries.swap_remove(at)))
+        let index = self.entries()?;
+        let named = index.manifests().iter().rfind(|entry| reference_of(entry) == Some(reference));
+        Ok(named.cloned())
     }
 
     /// All names. Where several images have one, the last does.
@@ -95,18 +93,15 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::named`].
-    pub fn entries(&self) -> Result<ImageIndex, StoreError> {
-        let path = self.places.index();
-        let damaged = |reason: String| StoreError::File { path: path.clone(), reason };
-        let bytes = read_limited(&path, LARGEST_INDEX)?.ok_or_else(|| damaged("it is missing".to_owned()))?;
-        serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))
+    pub fn entries(&self) -> Result<Arc<ImageIndex>, StoreError> {
+        self.known.read(&self.places.index())
     }
 
     /// Changes the entries of `index.json` in one step.
     pub(in crate::oci) fn change(&self, change: impl FnOnce(&mut Vec<Descriptor>)) -> Result<(), StoreError> {
         let lock = self.places.names_lock();
         let _lock = FileLock::alone(&lock).map_err(|cause| StoreError::disk("lock", &lock, cause))?;
-        let mut index = self.entries()?;
+        let index = self.entries()?;
         let mut entries = index.manifests().clone();
         change(&mut entries);
         // Stable: of two entries with one name the last stays the last.
@@ -114,6 +109,7 @@ impl Store {
         if *index.manifests() == entries {
             return Ok(());
         }
+        let mut index = ImageIndex::clone(&index);
         index.set_manifests(entries);
         let path = self.places.index();
         self.replace_index(&index).map_err(|cause| StoreError::disk("write", &path, cause))
