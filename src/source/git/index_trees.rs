@@ -41,6 +41,9 @@ const LARGE_FOLDER: usize = 16 << 10;
 pub(super) struct IndexTrees {
     forest: Forest,
     made: IdMap<Made>,
+    /// The topmost tree.
+    root: Option<ObjectId>,
+    has_links: bool,
 }
 
 /// A tree that was made.
@@ -53,9 +56,19 @@ struct Made {
 
 impl IndexTrees {
     /// The trees of the index that belongs to the checkout around `folder`, with ids of `id_length` bytes. None
-    /// where there is no index that can be read.
-    pub(super) fn around(folder: &Path, id_length: usize) -> Self {
-        Index::around(folder, id_length).map_or_else(Self::default, Index::trees)
+    /// where there is no index that can be read. `seen` gets the name and the id of each file as it is read.
+    pub(super) fn around(folder: &Path, id_length: usize, seen: impl FnMut(&[u8], ObjectId)) -> Self {
+        Index::around(folder, id_length).map_or_else(Self::default, |index| index.trees(seen))
+    }
+
+    /// Whether it lists every file of the tree `id`, and no other.
+    pub(super) fn lists(&self, id: ObjectId) -> bool {
+        self.root == Some(id) && self.holds_packages(id).is_some()
+    }
+
+    /// Whether it has a link or a submodule.
+    pub(super) fn has_links(&self) -> bool {
+        self.has_links
     }
 
     /// The tree `id`, when the index has it.
@@ -105,7 +118,7 @@ impl<Bytes: BufRead> Index<Bytes> {
     }
 
     /// The trees that its entries make, as far as it can be read.
-    fn trees(self) -> IndexTrees {
+    fn trees(self, mut seen: impl FnMut(&[u8], ObjectId)) -> IndexTrees {
         let mut maker = Maker { id_length: self.id_length, ..Maker::default() };
         // Most folders have some files.
         let files = (self.count as usize).min(MANY);
@@ -121,6 +134,9 @@ impl<Bytes: BufRead> Index<Bytes> {
             // What a merge left open stands in no tree.
             if let Some((mode, id)) = entry {
                 maker.add(&entries.path, mode, id);
+                if matches!(mode, Mode::File | Mode::Executable) {
+                    seen(name_of(&entries.path), id);
+                }
             }
         }
         maker.finish()
@@ -218,6 +234,8 @@ struct Maker {
     path: Vec<u8>,
     forest: Forest,
     made: IdMap<Made>,
+    root: Option<ObjectId>,
+    has_links: bool,
 }
 
 /// A folder of which more may come.
@@ -236,13 +254,14 @@ impl Maker {
     fn add(&mut self, path: &[u8], mode: Mode, id: ObjectId) {
         // A folder of which the checkout is to have nothing is one entry.
         let path = path.strip_suffix(b"/").unwrap_or(path);
-        let name = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
-        let (folder, name) = (&path[..name.saturating_sub(1)], &path[name..]);
+        let name = name_of(path);
+        let folder = &path[..(path.len() - name.len()).saturating_sub(1)];
         while self.open.len() > 1 && !holds(&self.path, folder) {
             self.close();
         }
         self.open(folder);
         self.push(name, mode, id);
+        self.has_links |= matches!(mode, Mode::Link | Mode::Submodule);
         if let Some(folder) = self.open.last_mut() {
             folder.holds_packages |= mode == Mode::Submodule;
             folder.is_whole &= mode != Mode::Folder;
@@ -294,6 +313,7 @@ impl Maker {
         self.made.insert(id, made);
         let begin = if folder.above == 0 { 0 } else { folder.above + 1 };
         if self.open.is_empty() {
+            self.root = Some(id);
             return;
         }
         let path = std::mem::take(&mut self.path);
@@ -310,8 +330,14 @@ impl Maker {
         while !self.open.is_empty() {
             self.close();
         }
-        IndexTrees { forest: self.forest, made: self.made }
+        let Self { forest, made, root, has_links, .. } = self;
+        IndexTrees { forest, made, root, has_links }
     }
+}
+
+/// What comes after the last slash.
+fn name_of(path: &[u8]) -> &[u8] {
+    &path[path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1)..]
 }
 
 /// Whether `path` is `folder` or lies below it.
@@ -362,7 +388,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let written = "git write-tree && git write-tree --prefix=a";
         let ids = git(folder.path(), &format!("git init -q . && {FILES} && {script} && {written}"));
-        let found = IndexTrees::around(folder.path(), 20);
+        let found = IndexTrees::around(folder.path(), 20, |_, _| ());
         let ids = ids.lines().map(|id| ObjectId::of_hex(id.as_bytes()).unwrap());
         assert_eq!(ids.map(|id| found.holds_packages(id)).collect::<Vec<_>>(), expected, "{script}");
     }
@@ -379,7 +405,7 @@ mod tests {
             git sparse-checkout set --cone --sparse-index a-b";
         let folder = tempfile::tempdir().unwrap();
         git(folder.path(), &format!("git init -q . && {FILES} && {sparse}"));
-        let found = IndexTrees::around(folder.path(), 20);
+        let found = IndexTrees::around(folder.path(), 20, |_, _| ());
         let id = git(folder.path(), "git rev-parse HEAD^{tree}");
         let id = ObjectId::of_hex(id.trim().as_bytes()).unwrap();
         assert!(found.tree(id).is_some() && found.holds_packages(id).is_none());
@@ -395,7 +421,7 @@ mod tests {
         let below = said.lines().filter(|line| line.starts_with("040000"));
         let ids = below.filter_map(|line| line.split([' ', '\t']).nth(2)).chain([root]);
         let ids: Vec<ObjectId> = ids.map(|id| ObjectId::of_hex(id.as_bytes()).unwrap()).collect();
-        let found = IndexTrees::around(&folder.path().join("a/b"), root.len() / 2);
+        let found = IndexTrees::around(&folder.path().join("a/b"), root.len() / 2, |_, _| ());
         let distinct: HashSet<&ObjectId> = ids.iter().collect();
         assert_eq!(found.len(), distinct.len() + others, "{script}");
         for id in ids {
@@ -462,7 +488,7 @@ mod tests {
             && git worktree add -q ../other && cd ../other && echo 1 >x && git add x && git write-tree";
         let tree = git(folder.path(), script);
         let found = |checkout: &str| {
-            let found = IndexTrees::around(&folder.path().join(checkout), 20);
+            let found = IndexTrees::around(&folder.path().join(checkout), 20, |_, _| ());
             found.made.keys().any(|id| id.to_string() == tree.trim())
         };
         assert!(found("other") && !found("one"));

@@ -12,6 +12,7 @@ pub mod object_id;
 mod objects;
 pub(super) mod tree;
 mod index_trees;
+mod early_blobs;
 pub(super) mod trees;
 mod checkout_changes;
 pub mod repository;

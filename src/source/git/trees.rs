@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use super::command::{Git, GitError, failed};
+use super::early_blobs::{self, Early};
 use super::index_trees::IndexTrees;
 use super::object_id::{IdMap, IdSet, ObjectId};
 use super::objects::{Object, ObjectKind, Objects};
@@ -98,13 +99,20 @@ impl Trees {
         id: ObjectId,
         wanted: impl Fn(&[u8]) -> bool + Sync,
     ) -> Result<(), GitError> {
-        let index = self.index.get_or_init(|| IndexTrees::around(self.git.folder(), id.as_bytes().len()));
+        let (index, listed, read) = self.index(id.as_bytes().len(), &wanted);
         let asked = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let known = Known { asked: &asked, index: Some(index) };
         let mut gathered = Gathered::new(&self.blobs);
-        // Half of all trees hold others, or so: they are what is counted.
-        gathered.asked.reserve(index.len() / 2);
-        let mut level = gathered.unknown(known, Found { trees: vec![id], blobs: Vec::new() }, &wanted);
+        let mut level = if index.lists(id) && !listed.is_empty() {
+            gathered.may_hold_links = index.has_links();
+            gathered.asked.extend(&listed);
+            listed[read..].to_vec()
+        } else {
+            // Half of all trees hold others, or so: they are what is counted.
+            gathered.asked.reserve(index.len() / 2);
+            gathered.asked.extend(&listed[..read]);
+            gathered.unknown(known, Found { trees: vec![id], blobs: Vec::new() }, &wanted)
+        };
         while (1..WORTH_TWO).contains(&level.len()) {
             let mut next = Found::default();
             self.objects.find_each(level, |object| {
@@ -132,6 +140,22 @@ impl Trees {
             gathered.add(own?);
         }
         self.keep_all(id, gathered)
+    }
+
+    /// The checkout's index. Where it is read now, the blobs in it whose names are `wanted` too, and how many of
+    /// these were read on the way.
+    fn index(&self, id_length: usize, wanted: impl Fn(&[u8]) -> bool) -> (&IndexTrees, Vec<ObjectId>, usize) {
+        if let Some(index) = self.index.get() {
+            return (index, Vec::new(), 0);
+        }
+        let keep = |object: Object<'_>| {
+            if object.kind == ObjectKind::Blob {
+                self.lock_blobs().insert(object.id, object.bytes.into());
+            }
+        };
+        let place = (self.git.folder(), id_length);
+        let Early { index, wanted, read } = early_blobs::read(place, &self.objects, wanted, keep);
+        (self.index.get_or_init(|| index), wanted, read)
     }
 
     fn keep_all(&self, root: ObjectId, gathered: Gathered<'_>) -> Result<(), GitError> {
