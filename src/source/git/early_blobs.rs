@@ -80,3 +80,59 @@ fn read_until(
     }
     read
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::source::git::command::Git;
+    use crate::source::git::objects::ObjectKind;
+
+    fn git(folder: &Path, script: &str) -> String {
+        let output = Command::new("sh").args(["-ec", script]).current_dir(folder).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// What is read of an index early, in which `tree` is a tree: whether the index lists it, and how many blobs are
+    /// wanted. Those that were read are what git says, and the first of those that are wanted.
+    fn check(folder: &Path, tree: &str) -> (bool, usize) {
+        let objects = Objects::new(Git::in_folder(folder));
+        let kept = Mutex::new(Vec::new());
+        let wanted = |name: &[u8]| name.starts_with(b"w");
+        let keep = |object: Object<'_>| kept.lock().unwrap().push((object.id, object.bytes.to_vec()));
+        let early = read((folder, 20), &objects, wanted, keep);
+        let kept = kept.into_inner().unwrap();
+        // What git is asked for when the index ends is kept too.
+        assert!(early.read <= kept.len() && kept.len() <= early.read + AT_ONCE, "{}", early.read);
+        for ((id, bytes), wanted) in kept.iter().zip(&early.wanted) {
+            let said = objects.find(&id.to_string(), |object| (object.kind, object.bytes.to_vec()));
+            assert_eq!((id, said), (wanted, Ok(Some((ObjectKind::Blob, bytes.clone())))));
+        }
+        let tree = ObjectId::of_hex(tree.as_bytes()).unwrap();
+        (early.index.lists(tree), early.wanted.len())
+    }
+
+    #[test]
+    fn the_blobs_of_an_index_are_those_of_its_tree() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let tree = git(
+            folder,
+            "git init -q .; mkdir a; for n in $(seq 900); do echo $n >a/w$n; echo $n >w$n; echo no >n$n; done
+             git add .; git write-tree",
+        );
+        assert_eq!(check(folder, &tree), (true, 900), "equal blobs are one");
+        let inner = git(folder, &format!("git rev-parse {tree}:a"));
+        assert_eq!(check(folder, &inner), (false, 900), "there is more than that tree");
+        let more = git(folder, "echo more >a/wm; git add .; git write-tree");
+        assert_eq!((check(folder, &tree), check(folder, &more)), ((false, 901), (true, 901)));
+        git(
+            folder,
+            "git -c user.name=n -c user.email=e commit -qm m; git sparse-checkout set --sparse-index n",
+        );
+        assert!(!check(folder, &more).0, "a folder of which nothing is checked out is one entry");
+    }
+}
