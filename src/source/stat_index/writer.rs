@@ -169,15 +169,18 @@ pub(in crate::source) fn whole(
 
 /// Appends what the parts hold, their numbers made those of the whole. All of them fit.
 fn append(bytes: &mut Vec<u8>, parts: &[IndexPart]) {
-    let mut before = Before::default();
-    for part in parts {
+    let placed = parts.iter().scan(Before::default(), |all, part| {
+        let before = *all;
+        all.add(part);
+        Some((part, before))
+    });
+    let placed: Vec<(&IndexPart, Before)> = placed.collect();
+    for (part, before) in &placed {
         for folder in part.folders.chunks_exact(layout::FOLDER_BYTES) {
             push(bytes, folder, &[(FACTS_BYTES, before.entries)]);
         }
-        before.add(part);
     }
-    let mut before = Before::default();
-    for part in parts {
+    for (part, before) in &placed {
         for entry in part.entries.chunks_exact(ENTRY_BYTES) {
             let number = match (entry[KIND_AT], layout::number(entry, ENTRY_NUMBER_AT)) {
                 (_, 0) => 0,
@@ -186,15 +189,12 @@ fn append(bytes: &mut Vec<u8>, parts: &[IndexPart]) {
             };
             push(bytes, entry, &[(0, before.names), (ENTRY_NUMBER_AT, number)]);
         }
-        before.add(part);
     }
-    let mut before = Before::default();
-    for part in parts {
+    for (part, before) in &placed {
         for record in part.records.chunks_exact(RECORD_BYTES) {
             let is_link = record[0] == layout::kind_letter(EntryKind::Link);
             push(bytes, record, &[(FACTS_BYTES, if is_link { before.names } else { 0 })]);
         }
-        before.add(part);
     }
     parts.iter().for_each(|part| bytes.extend_from_slice(&part.names));
 }
@@ -210,7 +210,7 @@ fn push(bytes: &mut Vec<u8>, piece: &[u8], grown: &[(usize, u32)]) {
 }
 
 /// How much the parts before one have.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Before {
     entries: u32,
     records: u32,
