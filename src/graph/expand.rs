@@ -15,6 +15,7 @@ use super::order;
 use super::published::Published;
 use super::slice::ReferenceKind;
 use super::target::Definition;
+use crate::source::parallel::AT_ONCE;
 use crate::source::snapshot::Snapshot;
 use crate::types::diagnostic::{Diagnostic, Severity};
 use crate::types::ids::{DenseId, DenseMap, NodeId, TargetId};
@@ -132,7 +133,8 @@ impl Expansion<'_> {
         while self.nodes.len() < self.keys.len() {
             let frontier = &self.keys.values()[self.nodes.len()..];
             let surroundings = &self.surroundings;
-            let drafts: Vec<_> = frontier.par_iter().map(|key| draft(surroundings, key)).collect();
+            let frontier = frontier.par_iter().with_max_len(AT_ONCE);
+            let drafts: Vec<_> = frontier.map(|key| draft(surroundings, key)).collect();
             for drafted in drafts {
                 let node = self.settle(drafted);
                 self.nodes.push(node);

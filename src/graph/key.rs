@@ -43,6 +43,7 @@ use super::node::{Build, Dependency, External, Graph, Node, Role, Work};
 use super::node_views::NodeViews;
 use super::slice::{Demand, Mounted};
 use super::target::{Agent, AgentSource, Secret, SecretSource};
+use crate::source::parallel::AT_ONCE;
 use crate::types::digest::{ActionKey, OutputDigest, SourceKey};
 use crate::types::ids::{DenseMap, NodeId};
 use crate::types::sorted_map::SortedMap;
@@ -87,7 +88,8 @@ impl Keyed<'_> {
         let mut keys: DenseMap<NodeId, Option<SourceKey>> = DenseMap::filled(self.graph.nodes.len(), None);
         for level in self.graph.levels() {
             let key = |dependency: NodeId| keys[dependency].expect("levels have dependencies first");
-            let found: Vec<SourceKey> = level.par_iter().map(|id| self.source_key(*id, key)).collect();
+            let ids = level.par_iter().with_max_len(AT_ONCE);
+            let found: Vec<SourceKey> = ids.map(|id| self.source_key(*id, key)).collect();
             for (id, key) in level.into_iter().zip(found) {
                 keys[id] = Some(key);
             }

@@ -17,6 +17,7 @@ use crate::graph::select;
 use crate::graph::target::{Target, TargetKind};
 use crate::graph::variables::{Givens, Scope, Variables};
 use crate::source::git_facts::GitQuestion;
+use crate::source::parallel::AT_ONCE;
 use crate::source::snapshot::Snapshot;
 use crate::syntax::build_toml::build_fields::BuildFields;
 use crate::syntax::build_toml::file::BuildFile;
@@ -106,7 +107,7 @@ fn load_some(snapshot: &Snapshot, options: &Options<'_>, part: Option<&Part>) ->
         Err(diagnostics) => return Loaded { diagnostics: in_order(diagnostics), ..Loaded::default() },
     };
     let workspace_name = workspace_name(&root.file);
-    let (packages, mut diagnostics) =
+    let (mut packages, mut diagnostics) =
         package_files::read_all(snapshot, root, part.map(|part| &part.packages));
     let git = snapshot.git_facts();
     let givens = Givens { set: options.set, environment: options.environment, git: &git };
@@ -117,7 +118,8 @@ fn load_some(snapshot: &Snapshot, options: &Options<'_>, part: Option<&Part>) ->
     let (mut names, wrong) = collect_names(&packages);
     // Of a part, an alias may stand for what is left out.
     diagnostics.extend(wrong.into_iter().filter(|_| part.is_none()));
-    let resolutions = resolve_all(&packages, part, Surroundings { snapshot, names: &names }, &variables);
+    let surroundings = Surroundings { snapshot, names: &names };
+    let resolutions = resolve_all(&mut packages, part, surroundings, &variables);
     let (mut targets, mut remarks): (DenseMap<TargetId, Arc<Target>>, _) = (DenseMap::default(), Vec::new());
     for (target, mut wrong) in resolutions {
         if let Some(target) = &target {
@@ -164,37 +166,41 @@ fn collect_names(packages: &[Package]) -> (Names, Vec<Diagnostic>) {
     (names, diagnostics)
 }
 
-/// Resolves every target, or those of a part, in the order of labels.
+/// Resolves every target, or those of a part, in the order of labels. The tables of targets are taken out of the
+/// packages, and each is freed once it is resolved: what its target needs finds room there.
 fn resolve_all(
-    packages: &[Package],
+    packages: &mut [Package],
     part: Option<&Part>,
     surroundings: Surroundings<'_>,
     variables: &Variables<'_>,
 ) -> Vec<Resolution> {
-    let declaring = packages.iter().filter(|package| !package.file.defaults.is_empty());
-    let defaults: DefaultsByFolder<'_> =
-        declaring.map(|package| (&*package.folder, package.file.defaults.as_slice())).collect();
-    let is_wanted = |(package, table): &(&Arc<WorkspacePath>, &TargetTable)| {
+    let is_wanted = |(package, table): &(Arc<WorkspacePath>, TargetTable)| {
         let label = || Label::new(Arc::clone(package), table.name.value.as_str());
         part.is_none_or(|part| part.targets.contains(&label()))
     };
-    let tables: Vec<(&Arc<WorkspacePath>, &TargetTable)> =
-        packages.iter().flat_map(tables_of).filter(is_wanted).collect();
-    let resolve = |(package, table): &(&Arc<WorkspacePath>, &TargetTable)| {
-        let scope = Scope { variables, package, name: Some(table.name.value.as_str()) };
-        resolve::resolve(surroundings, scope, table, &defaults_above(&defaults, package, table.kind))
+    let tables: Vec<(Arc<WorkspacePath>, TargetTable)> =
+        packages.iter_mut().flat_map(take_tables).filter(is_wanted).collect();
+    let declaring = packages.iter().filter(|package| !package.file.defaults.is_empty());
+    let defaults: DefaultsByFolder<'_> =
+        declaring.map(|package| (&*package.folder, package.file.defaults.as_slice())).collect();
+    let resolve = |(package, table): (Arc<WorkspacePath>, TargetTable)| {
+        let scope = Scope { variables, package: &package, name: Some(table.name.value.as_str()) };
+        resolve::resolve(surroundings, scope, &table, &defaults_above(&defaults, &package, table.kind))
     };
-    tables.par_iter().map(resolve).collect()
+    tables.into_par_iter().with_max_len(AT_ONCE).map(resolve).collect()
 }
 
 /// The targets of a package by name; of two with one name the first.
-fn tables_of(package: &Package) -> impl Iterator<Item = (&Arc<WorkspacePath>, &TargetTable)> {
-    // Of a file that is no TOML the names are good enough, the fields are not.
-    let readable = if package.file.well_formed { package.file.targets.as_slice() } else { &[] };
-    let mut tables: Vec<&TargetTable> = readable.iter().collect();
-    tables.sort_by_key(|table| table.name.value.as_str());
-    tables.dedup_by_key(|table| table.name.value.as_str());
-    tables.into_iter().map(move |table| (&package.folder, table))
+fn take_tables(package: &mut Package) -> impl Iterator<Item = (Arc<WorkspacePath>, TargetTable)> + use<> {
+    let mut tables = std::mem::take(&mut package.file.targets);
+    if !package.file.well_formed {
+        // Of a file that is no TOML the names are good enough, the fields are not.
+        tables.clear();
+    }
+    tables.sort_by(|one, other| one.name.value.cmp(&other.name.value));
+    tables.dedup_by(|later, first| later.name.value == first.name.value);
+    let folder = Arc::clone(&package.folder);
+    tables.into_iter().map(move |table| (Arc::clone(&folder), table))
 }
 
 /// `[defaults.*]` by the folder that declares them.

@@ -9,6 +9,7 @@ use crate::syntax::build_toml::targets::TargetKind;
 use crate::types::diagnostic::{Diagnostic, nearest};
 use crate::types::ids::TargetId;
 use crate::types::label::{Label, LabelError};
+use crate::types::sorted_map::SortedMap;
 use crate::types::span::Located;
 use crate::types::target_pattern::Selection;
 use crate::types::workspace_path::WorkspacePath;
@@ -23,7 +24,7 @@ pub struct Names {
 /// The names of a package.
 #[derive(Clone, Debug, Default)]
 struct Package {
-    targets: BTreeMap<Arc<str>, Declared>,
+    targets: SortedMap<Arc<str>, Declared>,
     /// Whether its file could be read as a whole. When not, it may declare what is not found here.
     whole: bool,
 }
@@ -54,12 +55,12 @@ impl Names {
     pub(super) fn of_packages<'n, Targets: Iterator<Item = (&'n str, TargetKind)>>(
         packages: impl Iterator<Item = (Arc<WorkspacePath>, bool, Targets)>,
     ) -> Self {
-        let package = |(package, whole, declared): (_, _, Targets)| {
-            let mut targets = BTreeMap::new();
-            for (name, kind) in declared {
-                targets.entry(Arc::from(name)).or_insert(Declared { kind, target: None });
-            }
-            (package, Package { targets, whole })
+        let package = |(package, whole, targets): (_, _, Targets)| {
+            let declared = |(name, kind)| (Arc::from(name), Declared { kind, target: None });
+            let mut targets: Vec<(Arc<str>, Declared)> = targets.map(declared).collect();
+            // Of two with one name the map takes the last.
+            targets.reverse();
+            (package, Package { targets: targets.into_iter().collect(), whole })
         };
         Self { packages: packages.map(package).collect(), aliases: BTreeMap::new() }
     }

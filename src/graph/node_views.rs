@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::node::{Build, Context, Graph, Node};
 use super::view::{PatternOrigin, View, ViewError, Views};
+use crate::source::parallel::AT_ONCE;
 use crate::source::snapshot::Snapshot;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::file_entry::FileEntry;
@@ -41,7 +42,7 @@ impl NodeViews {
     ) -> Result<Self, Vec<Diagnostic>> {
         let views = Views::new(snapshot.clone());
         let of_node = |(node, unmade): (&Node, &Vec<&str>)| of_build(node.build(), unmade, &views);
-        let nodes = graph.nodes.values().par_iter().zip(unmade.values());
+        let nodes = graph.nodes.values().par_iter().zip(unmade.values()).with_max_len(AT_ONCE);
         let made: Vec<Result<ByContext, Vec<Diagnostic>>> = nodes.map(of_node).collect();
         let mut problems: Vec<Diagnostic> = Vec::new();
         let mut all = Vec::with_capacity(made.len());

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::source::packages::{self, PackagesError};
+use crate::source::parallel::AT_ONCE;
 use crate::source::snapshot::Snapshot;
 use crate::syntax::build_toml::file::{self, BuildFile, FILE_NAME};
 use crate::syntax::build_toml::requirement::Version;
@@ -66,7 +67,8 @@ pub(super) fn read_all(
     // One list with room for all: of many packages, each copy of it would be some megabytes.
     let mut results: Vec<Result<Package, Diagnostic>> = Vec::with_capacity(folders.len() + 1);
     results.push(Ok(root));
-    results.par_extend(folders.into_par_iter().map(|folder| read_package(snapshot, Arc::new(folder))));
+    let folders = folders.into_par_iter().with_max_len(AT_ONCE);
+    results.par_extend(folders.map(|folder| read_package(snapshot, Arc::new(folder))));
     let read = results.into_iter().filter_map(|result| result.map_err(|wrong| diagnostics.push(wrong)).ok());
     let mut packages: Vec<Package> = read.collect();
     packages.sort_by(|one, other| one.folder.cmp(&other.folder));

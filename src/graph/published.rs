@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::target::{BuildDefinition, Definition, Target};
+use crate::source::parallel::AT_ONCE;
 use crate::syntax::image_reference::ImageReference;
 use crate::types::ids::{DenseMap, TargetId};
 use crate::types::span::Location;
@@ -45,7 +46,8 @@ impl Published {
     /// The index of `targets`.
     pub fn new(targets: &DenseMap<TargetId, Arc<Target>>) -> Self {
         let mut published = Self::default();
-        let repositories: Vec<_> = targets.values().par_iter().map(|target| repositories(target)).collect();
+        let all = targets.values().par_iter().with_max_len(AT_ONCE);
+        let repositories: Vec<_> = all.map(|target| repositories(target)).collect();
         for ((id, target), [publishes, tags]) in targets.iter().zip(repositories) {
             if let Definition::External(image) = &target.definition {
                 published.declare(id, &image.value);

@@ -297,12 +297,15 @@ impl Resolver<'_> {
                 platforms.push(platform);
             }
         }
+        platforms.shrink_to_fit();
         platforms
     }
 
     fn tags(&self, fields: Option<&Vec<TagField>>) -> Vec<Located<Tag>> {
         let fields = fields.into_iter().flatten();
-        fields.filter_map(|field| self.tag(field)).collect()
+        let mut tags: Vec<_> = fields.filter_map(|field| self.tag(field)).collect();
+        tags.shrink_to_fit();
+        tags
     }
 
     /// The tag, when its `when` holds.

@@ -22,6 +22,7 @@ use super::slice::bounds::{self, Bounds};
 use super::target::{ArgumentValue, BuildDefinition, Definition, NamedContext};
 use super::view::ViewSpec;
 use crate::source::comparison::Differences;
+use crate::source::parallel::AT_ONCE;
 use crate::source::snapshot::Snapshot;
 use crate::syntax::image_reference::ImageReference;
 use crate::syntax::path_patterns::PathPatterns;
@@ -47,7 +48,8 @@ pub(super) fn touched(
     let mut frontier: Vec<TargetId> = wanted.to_vec();
     frontier.iter().for_each(|id| is_known[*id] = true);
     while !frontier.is_empty() {
-        let looked: Vec<Option<Vec<TargetId>>> = frontier.par_iter().map(|id| search.needs(*id)).collect();
+        let ids = frontier.par_iter().with_max_len(AT_ONCE);
+        let looked: Vec<Option<Vec<TargetId>>> = ids.map(|id| search.needs(*id)).collect();
         let mut next = Vec::new();
         for (id, needs) in frontier.into_iter().zip(looked) {
             let Some(needs) = needs else {

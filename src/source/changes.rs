@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use super::lookout::Lookout;
 use super::looks::Looks;
 use super::origin::{Listed, Place};
+use super::parallel::AT_ONCE;
 use super::stat::{EntryKind, Stat};
 use super::stat_index::{EntryNumber, FolderNumber, StatIndex};
 use crate::types::workspace_path::WorkspacePath;
@@ -51,7 +52,10 @@ pub(super) fn since(lookout: &Lookout, looks: &Looks) -> Option<Changes> {
     }
     let found = folders(index);
     let sweep = Sweep { lookout, index };
-    let changes = found.par_iter().map(|folder| sweep.folder(folder.number, &path_of(index, &found, folder)));
+    let changes = found
+        .par_iter()
+        .with_max_len(AT_ONCE)
+        .map(|folder| sweep.folder(folder.number, &path_of(index, &found, folder)));
     changes.try_reduce(Changes::default, Changes::and)
 }
 

@@ -3,6 +3,7 @@
 //! **Invariant:** nothing above this layer opens a file of the workspace. What was looked at once is
 //! never looked at again: a snapshot gives the same answer for as long as it lives.
 
+pub mod parallel;
 pub mod read_error;
 pub mod stat;
 mod origin;
@@ -19,7 +20,6 @@ mod index_keeping;
 pub mod looks;
 pub mod changes;
 pub mod snapshot;
-pub mod parallel;
 pub mod index_check;
 pub mod file_events;
 pub mod packages;

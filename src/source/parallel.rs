@@ -15,6 +15,10 @@ const DEEP_STACK: usize = 256 << 20;
 /// So many small items are worth a second thread; for fewer, handing them over costs more.
 const MANY: usize = 64;
 
+/// So many items a thread takes at once, at most. It is not known which of them are much work, or which thread has to
+/// share its core: who is done early takes over from the others, as long as they have not begun.
+pub const AT_ONCE: usize = 64;
+
 /// What `work` makes of each of `items`, in their order, or the first error that was met. `depth`
 /// counts the folders above the items; it grows by one from call to call of one walk. `is_large` says
 /// which items are more than one entry's work: folders, to be walked in turn.
@@ -40,7 +44,7 @@ where
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         }),
         0..DEEP if items.len() >= MANY || items.iter().filter(|item| is_large(item)).nth(1).is_some() => {
-            items.into_par_iter().map(work).collect()
+            items.into_par_iter().with_max_len(AT_ONCE).map(work).collect()
         }
         _ => items.into_iter().map(work).collect(),
     }

@@ -56,6 +56,15 @@ impl<Key, Value> SortedMap<Key, Value> {
         Some(&self.0[at].1)
     }
 
+    /// The value of `key`, to be changed.
+    pub fn get_mut<Asked: Ord + ?Sized>(&mut self, key: &Asked) -> Option<&mut Value>
+    where
+        Key: Borrow<Asked>,
+    {
+        let at = self.0.binary_search_by(|(own, _value)| own.borrow().cmp(key)).ok()?;
+        Some(&mut self.0[at].1)
+    }
+
     /// Whether there is an entry of `key`.
     pub fn contains_key<Asked: Ord + ?Sized>(&self, key: &Asked) -> bool
     where

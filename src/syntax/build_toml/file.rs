@@ -115,7 +115,10 @@ fn targets(reader: &Reader, root: &mut Table<'_, '_>) -> Vec<TargetTable> {
     let mut found = Vec::new();
     for kind in TargetKind::ALL {
         if let Some(entry) = root.take(kind.as_str()) {
-            found.extend(targets::read(reader, kind, &entry));
+            let targets = targets::read(reader, kind, &entry);
+            // Most files have one: a list that grows by itself has room for four.
+            found.reserve_exact(targets.len());
+            found.extend(targets);
         }
     }
     found.sort_by_key(|target| target.name.location.span.start);
