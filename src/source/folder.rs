@@ -61,6 +61,8 @@ pub(super) struct Node {
     /// How many entries of the same kind stand before it.
     slot: u32,
     pub(super) kind: EntryKind,
+    /// See [`ListedEntry`].
+    pub(super) may_hold_packages: bool,
 }
 
 impl Folder {
@@ -131,11 +133,11 @@ impl Folder {
         entries.sort_unstable_by_key(|entry| text(entry.start, entry.length));
         let mut slots = Slots::default();
         let node = |entry: &ListedEntry| {
-            let ListedEntry { start, length, kind } = *entry;
+            let ListedEntry { start, length, kind, may_hold_packages } = *entry;
             let known = index.zip(self.number);
             let known = known.and_then(|(index, folder)| index.entry(folder, text(start, length)));
             let number = known.filter(|number| index.is_some_and(|index| index.kind(*number) == kind));
-            Node { start, length, number, slot: slots.next(kind), kind }
+            Node { start, length, number, slot: slots.next(kind), kind, may_hold_packages }
         };
         let nodes = entries.iter().map(node).collect();
         let steady = Steady::new(steady, self.told_facts());
@@ -170,7 +172,8 @@ fn indexed(index: &Arc<StatIndex>, number: FolderNumber) -> Listing {
     let mut slots = Slots::default();
     let node = |entry| {
         let (Range { start, end }, kind) = (index.name_range(entry), index.kind(entry));
-        Node { start, length: end - start, number: Some(entry), slot: slots.next(kind), kind }
+        let (length, slot) = (end - start, slots.next(kind));
+        Node { start, length, number: Some(entry), slot, kind, may_hold_packages: true }
     };
     let nodes = index.entries(number).map(node).collect();
     Listing::new(Names::Indexed(Arc::clone(index)), nodes, Steady::AsTold)
@@ -210,10 +213,12 @@ impl Listing {
         }
     }
 
-    /// Where the entry of that name stands.
+    /// The entry of that name.
     pub(super) fn find(&self, name: &[u8]) -> Option<&Node> {
-        let found = self.nodes.binary_search_by(|node| self.name(node).cmp(name));
-        found.ok().map(|index| &self.nodes[index])
+        let search = || self.nodes.binary_search_by(|node| self.name(node).cmp(name)).ok();
+        let is_there = |place: usize| self.nodes.get(place).is_some_and(|node| self.name(node) == name);
+        let place = if self.nodes.len() < LARGE { search() } else { near(self, is_there, search) };
+        place.map(|place| &self.nodes[place])
     }
 
     /// The folder that a node stands for, when somebody looked into it or asked for its facts.
@@ -236,6 +241,38 @@ impl Listing {
         self.cells.get()?.of(node.kind, node.slot as usize)
     }
 }
+
+/// A search in a folder with fewer entries is soon over.
+const LARGE: usize = 64;
+
+/// Where the name is that is looked for in `listing`. Who asks for one name after the other asks in their order, and
+/// for the same one more than once, so that the place at which this thread found the last one comes first, and the
+/// next one after it: all the places of a search are far from each other, and from any cache.
+fn near(
+    listing: &Listing,
+    is_there: impl Fn(usize) -> bool,
+    search: impl FnOnce() -> Option<usize>,
+) -> Option<usize> {
+    thread_local! {
+        /// The listing, which is only compared, and the place. Two snapshots may be asked by turns.
+        static LAST: [Last; 2] = const { [Last::new((0, 0)), Last::new((0, 0))] };
+    }
+    let own = std::ptr::from_ref(listing).addr();
+    let last = LAST.with(|last| last.each_ref().map(Last::get));
+    let beside = last.into_iter().find(|(listing, _)| *listing == own).map(|(_, place)| place);
+    let place = beside.and_then(|place| [place, place + 1].into_iter().find(|place| is_there(*place)));
+    let place = place.or_else(search)?;
+    LAST.with(|[one, other]| {
+        if one.get().0 != own {
+            other.set(one.get());
+        }
+        one.set((own, place));
+    });
+    Some(place)
+}
+
+/// A listing's address, and a place in it.
+type Last = std::cell::Cell<(usize, usize)>;
 
 impl Drop for Folder {
     /// Folders are freed one after the other: a tree may be deeper than a stack.
@@ -277,6 +314,34 @@ mod tests {
         assert!(size_of::<Node>() <= 20, "of each entry that is listed");
         assert!(size_of::<FileCell>() <= 136, "of each file in a folder in which somebody asked about one");
         assert!(size_of::<Folder>() <= 176, "of each folder that somebody looked into");
+    }
+
+    #[test]
+    fn a_name_is_found_wherever_the_last_one_was() {
+        let listing = |count: u32, step: u32| {
+            let mut names = Vec::new();
+            let nodes = (0..count).map(|number| {
+                let start = names.len() as u32;
+                names.extend(format!("{:03}", number * step).bytes());
+                let (number, kind) = (None, EntryKind::File);
+                Node { start, length: 3, number, slot: 0, kind, may_hold_packages: true }
+            });
+            let nodes = nodes.collect();
+            Listing::new(Names::Own(names.into_boxed_slice()), nodes, Steady::AsTold)
+        };
+        let (even, threes, few) = (listing(200, 2), listing(100, 3), listing(5, 7));
+        let check = |listing: &Listing, step: u32, count: u32, number: u32| {
+            let found = listing.find(format!("{number:03}").as_bytes()).map(|node| node.start / 3);
+            let expected = (number.is_multiple_of(step) && number / step < count).then(|| number / step);
+            assert_eq!(found, expected, "{number} of {count}");
+        };
+        let orders: [&[u32]; 3] =
+            [&[0, 1, 2, 3, 4, 6, 6, 9, 12], &[398, 400, 0, 398, 297, 300], &[7, 14, 13, 12]];
+        for number in orders.concat().into_iter().chain(0..410).chain((0..410).rev()) {
+            check(&even, 2, 200, number);
+            check(&threes, 3, 100, number);
+            check(&few, 7, 5, number);
+        }
     }
 
     #[test]

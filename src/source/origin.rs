@@ -47,14 +47,27 @@ pub(super) struct ListedEntry {
     pub(super) start: u32,
     pub(super) length: u32,
     pub(super) kind: EntryKind,
+    /// Whether a package may lie in a folder or below it, as far as that is known without looking.
+    pub(super) may_hold_packages: bool,
 }
 
 impl Listed {
+    /// Adds a name of which nothing is known but what it is.
     pub(super) fn push(&mut self, name: &[u8], kind: EntryKind) {
+        self.add(name, kind, true);
+    }
+
+    /// Adds a folder.
+    pub(super) fn push_folder(&mut self, name: &[u8], may_hold_packages: bool) {
+        self.add(name, EntryKind::Folder, may_hold_packages);
+    }
+
+    fn add(&mut self, name: &[u8], kind: EntryKind, may_hold_packages: bool) {
         // A folder with names of four gigabytes is beyond every file system.
         let start = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
         self.names.extend_from_slice(name);
-        self.entries.push(ListedEntry { start, length: name.len() as u32, kind });
+        let length = name.len() as u32;
+        self.entries.push(ListedEntry { start, length, kind, may_hold_packages });
     }
 
     /// The name of one of its entries.
@@ -117,11 +130,6 @@ pub(super) trait Origin: Send + Sync {
 
     /// What is in a folder, in any order.
     fn list(&self, folder: &WorkspacePath) -> Result<Listed, ReadError>;
-
-    /// Whether a package may lie in a folder or below it, as far as that is known without looking.
-    fn may_hold_packages(&self, _folder: Place<'_>) -> bool {
-        true
-    }
 
     /// Whether it is known, without looking, that there is neither a link nor another repository in it.
     fn holds_no_links(&self) -> bool {

@@ -15,14 +15,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::command::{Git, GitError};
+use super::early_blobs::Wanted;
 use super::object_id::ObjectId;
 use super::objects::ObjectKind;
-use super::tree::{Mode, Tree, TreeEntry};
+use super::tree::{Mode, Tree, TreeAt, TreeEntry};
 use super::trees::Trees;
 use super::way::{Way, Ways};
 use crate::source::origin::{Content, Hashed, Listed, Origin, Place, StatResult, Text};
 use crate::source::read_error::ReadError;
-use crate::source::stat::{Stat, Timestamp};
+use crate::source::stat::{EntryKind, Stat, Timestamp};
 use crate::types::digest::ContentHash;
 use crate::types::workspace_path::WorkspacePath;
 
@@ -67,12 +68,12 @@ struct Submodule {
 /// A folder: its tree, which a submodule that cannot be read here has none of, and the repository that has it.
 struct Found<'f> {
     trees: Cow<'f, Arc<Trees>>,
-    tree: Option<ObjectId>,
+    tree: Option<TreeAt>,
 }
 
 impl Found<'_> {
     fn look<Answer: Default>(&self, look: impl FnOnce(Tree<'_>) -> Answer) -> Result<Answer, GitError> {
-        self.tree.map_or_else(|| Ok(Answer::default()), |tree| self.trees.look(tree, look))
+        self.tree.map_or_else(|| Ok(Answer::default()), |tree| self.trees.look_into(tree, look))
     }
 
     /// What has that name in it, where it is not far from the last that was looked for on the way.
@@ -100,14 +101,14 @@ impl CommitFiles {
     }
 
     /// Makes ready for somebody who looks into every folder and parses what is there: all trees and
-    /// what looks like a text for us are read in one go.
+    /// what looks like a text for us are read in one go, what is not parsed first perhaps in the background.
     pub(in crate::source) fn read_all(&self) -> Result<(), GitError> {
         self.0.trees.read_below(self.0.root, is_parsed)
     }
 
     /// As [`Self::read_all`], but no text.
     pub(in crate::source) fn read_folders(&self) -> Result<(), GitError> {
-        self.0.trees.read_below(self.0.root, |_name| false)
+        self.0.trees.read_below(self.0.root, |_name| Wanted::Not)
     }
 
     /// The submodules that somebody looked into and that cannot be read here, with their commits.
@@ -163,23 +164,24 @@ impl CommitFiles {
     fn walk(&self, path: &WorkspacePath, way: &mut Way) -> Result<Option<Found<'_>>, GitError> {
         let rest = way.back(path.as_bytes());
         let mut length = path.as_bytes().len() - rest.len();
-        let tree = Some(way.tree().unwrap_or(self.0.root));
+        let tree = Some(way.tree().unwrap_or(TreeAt::of(self.0.root)));
         let mut found = Found { trees: Cow::Borrowed(&self.0.trees), tree };
         for name in rest.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
             length += name.len() + usize::from(length > 0);
             let Some(entry) = found.entry(name, way)? else { return Ok(None) };
             match entry.mode {
                 Mode::Folder => {
-                    found.tree = Some(entry.id);
+                    let tree = TreeAt { id: entry.id, made: entry.made };
+                    found.tree = Some(tree);
                     if matches!(found.trees, Cow::Borrowed(_)) {
-                        way.enter(name, entry.id);
+                        way.enter(name, tree);
                     }
                 }
                 Mode::Submodule => {
                     let mut above = std::iter::successors(Some(path.clone()), WorkspacePath::parent);
                     let at = above.find(|above| above.as_bytes().len() <= length).unwrap_or_default();
                     let Submodule { trees, root } = self.submodule(&at, entry.id);
-                    found = Found { trees: Cow::Owned(trees), tree: root };
+                    found = Found { trees: Cow::Owned(trees), tree: root.map(TreeAt::of) };
                 }
                 Mode::File | Mode::Executable | Mode::Link => return Ok(None),
             }
@@ -247,13 +249,6 @@ impl Origin for CommitFiles {
         Ok(found.map(|(_, entry)| facts(entry.mode)))
     }
 
-    fn may_hold_packages(&self, folder: Place<'_>) -> bool {
-        match self.find(folder) {
-            Ok(Some((found, TreeEntry { mode: Mode::Folder, id, .. }))) => found.trees.may_hold_packages(id),
-            _ => true,
-        }
-    }
-
     fn holds_no_links(&self) -> bool {
         self.0.trees.holds_no_links(self.0.root)
     }
@@ -266,7 +261,14 @@ impl Origin for CommitFiles {
             let mut listed = Listed::default();
             listed.entries.reserve_exact(tree.entries().len());
             listed.names.reserve_exact(tree.entries().iter().map(|entry| tree.name(entry).len()).sum());
-            tree.entries().iter().for_each(|entry| listed.push(tree.name(entry), facts(entry.mode).kind));
+            for entry in tree.entries() {
+                match entry.mode.kind() {
+                    EntryKind::Folder => {
+                        listed.push_folder(tree.name(entry), found.trees.may_hold_packages(entry));
+                    }
+                    kind => listed.push(tree.name(entry), kind),
+                }
+            }
             listed
         });
         listed.map_err(|error| unreadable(&place, &error))
@@ -294,14 +296,16 @@ impl Origin for CommitFiles {
     }
 }
 
-/// Whether a file of this name is likely to be parsed. Nothing depends on it but how fast it comes.
-fn is_parsed(name: &[u8]) -> bool {
+/// Whether a file of this name is likely to be parsed, and when. Nothing depends on it but how fast it comes.
+fn is_parsed(name: &[u8]) -> Wanted {
     let is = |letters: &[u8], word: &[u8]| letters.eq_ignore_ascii_case(word);
     let (build_file, dockerfile, ignore_file) = (b"build.toml", b"dockerfile", b".dockerignore");
-    is(name, build_file)
-        || is(name, b".gitignore")
-        || name.windows(dockerfile.len()).any(|letters| is(letters, dockerfile))
-        || name.len().checked_sub(ignore_file.len()).is_some_and(|start| is(&name[start..], ignore_file))
+    if is(name, build_file) || is(name, b".gitignore") {
+        return Wanted::First;
+    }
+    let is_later = name.windows(dockerfile.len()).any(|letters| is(letters, dockerfile))
+        || name.len().checked_sub(ignore_file.len()).is_some_and(|start| is(&name[start..], ignore_file));
+    if is_later { Wanted::Later } else { Wanted::Not }
 }
 
 /// Whether `place` or a folder above it is one of `places`.

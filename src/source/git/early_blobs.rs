@@ -1,9 +1,10 @@
 //! The blobs that a checkout's index lists, read while the index is.
 //!
 //! To read an index keeps one thread busy, and mostly it lists the files of the very commit that is looked at: git
-//! may say meanwhile what is in those of them that will be wanted. What was not read when the index ends is left to
-//! whoever knows what is in the commit.
+//! may say meanwhile what is in those of them that will be wanted, the first ones first. What was not read when the
+//! index ends is left to whoever knows what is in the commit.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
@@ -16,73 +17,130 @@ use super::objects::{Object, Objects};
 /// So many are asked for at once.
 const AT_ONCE: usize = 256;
 
+/// When somebody will want what is in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Before anything else.
+    First,
+    /// When it is known what the others say.
+    Later,
+    /// Perhaps never.
+    Not,
+}
+
 /// An index that was read.
 pub(super) struct Early {
     /// Its trees.
     pub(super) index: IndexTrees,
-    /// The blobs of files in it whose names are wanted, each once.
-    pub(super) wanted: Vec<ObjectId>,
-    /// How many of these, from the first one, were read.
-    pub(super) read: usize,
+    /// The blobs in it that are wanted first, each once.
+    pub(super) first: EarlyBlobs,
+    /// Those that are wanted later.
+    pub(super) later: EarlyBlobs,
+}
+
+/// Blobs of which some were read.
+#[derive(Debug, Default)]
+pub(super) struct EarlyBlobs {
+    ids: Vec<ObjectId>,
+    /// How many of them, from the first one, were read.
+    read: usize,
+    /// How many were given to whoever reads.
+    given: usize,
+}
+
+impl EarlyBlobs {
+    /// Those that were read.
+    pub(super) fn read(&self) -> &[ObjectId] {
+        &self.ids[..self.read]
+    }
+
+    /// Those that were not.
+    pub(super) fn unread(&self) -> &[ObjectId] {
+        &self.ids[self.read..]
+    }
+
+    /// Adds one. Gives the last ones, when there are enough to be read.
+    fn add(&mut self, id: ObjectId) -> Option<Vec<ObjectId>> {
+        self.ids.push(id);
+        let last = self.ids.get(self.given..).filter(|last| last.len() == AT_ONCE)?.to_vec();
+        self.given = self.ids.len();
+        Some(last)
+    }
 }
 
 /// Reads the index of the checkout around `folder`, whose ids have `id_length` bytes; `keep` gets blobs of files
-/// whose names are `wanted`.
+/// that are `wanted` by their names.
 pub(super) fn read(
     (folder, id_length): (&Path, usize),
     objects: &Objects,
-    wanted: impl Fn(&[u8]) -> bool,
+    wanted: impl Fn(&[u8]) -> Wanted,
     keep: impl Fn(Object<'_>) + Sync,
 ) -> Early {
     let (sender, asked) = mpsc::channel();
     let (is_read, keep) = (AtomicBool::new(false), &keep);
     thread::scope(|scope| {
         let reading = scope.spawn(|| read_until(&is_read, objects, asked, keep));
-        let (mut all, mut known, mut sent) = (Vec::new(), IdSet::default(), 0);
+        let (mut first, mut later, mut known) =
+            (EarlyBlobs::default(), EarlyBlobs::default(), IdSet::default());
         let index = IndexTrees::around(folder, id_length, |name, id| {
-            if wanted(name) && known.insert(id) {
-                all.push(id);
-            }
-            if all.len() - sent == AT_ONCE {
+            let (is_first, blobs) = match wanted(name) {
+                Wanted::First => (true, &mut first),
+                Wanted::Later => (false, &mut later),
+                Wanted::Not => return,
+            };
+            if known.insert(id)
+                && let Some(ids) = blobs.add(id)
+            {
                 // Who reads may have ended, over what git said: it is said again to whoever asks later.
-                let _unread = sender.send(all[sent..].to_vec());
-                sent = all.len();
+                let _unread = sender.send((is_first, ids));
             }
         });
         is_read.store(true, Ordering::Relaxed);
         drop(sender);
-        let read = reading.join().expect("reading what git says does not panic");
-        Early { index, wanted: all, read }
+        (first.read, later.read) = reading.join().expect("reading what git says does not panic");
+        Early { index, first, later }
     })
 }
 
-/// Reads what is asked for, as long as the index is not read. Gives how many were read.
+/// Reads what is asked for, as long as the index is not read: what is wanted first before all else. Gives how many
+/// were read of these, and of the others.
 fn read_until(
     is_read: &AtomicBool,
     objects: &Objects,
-    asked: Receiver<Vec<ObjectId>>,
+    asked: Receiver<(bool, Vec<ObjectId>)>,
     keep: &impl Fn(Object<'_>),
-) -> usize {
-    let mut read = 0;
-    for ids in asked {
-        let count = ids.len();
-        if is_read.load(Ordering::Relaxed) {
+) -> (usize, usize) {
+    let (mut read_first, mut read_later) = (0, 0);
+    let (mut first, mut later) = (VecDeque::new(), VecDeque::new());
+    loop {
+        let is_idle = first.is_empty() && later.is_empty();
+        let waited_for = if is_idle { asked.recv().ok() } else { None };
+        for (is_first, ids) in waited_for.into_iter().chain(asked.try_iter()) {
+            if is_first { first.push_back(ids) } else { later.push_back(ids) }
+        }
+        let next = first.pop_front().map(|ids: Vec<ObjectId>| (ids, &mut read_first));
+        let next = next.or_else(|| Some((later.pop_front()?, &mut read_later)));
+        let Some((ids, read)) = next.filter(|_| !is_read.load(Ordering::Relaxed)) else { break };
+        if !read_each(objects, &ids, keep) {
             break;
         }
-        let answered = objects.find_each(ids, |object| {
-            object.into_iter().for_each(keep);
-            Vec::new()
-        });
-        if answered.is_err() {
-            break;
-        }
-        read += count;
+        *read += ids.len();
     }
-    read
+    (read_first, read_later)
+}
+
+/// Whether git answered for all of `ids`.
+fn read_each(objects: &Objects, ids: &[ObjectId], keep: &impl Fn(Object<'_>)) -> bool {
+    let answered = objects.find_each(ids.iter().copied(), |object| {
+        object.into_iter().for_each(keep);
+        Vec::new()
+    });
+    answered.is_ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
     use std::process::Command;
     use std::sync::Mutex;
 
@@ -97,22 +155,29 @@ mod tests {
     }
 
     /// What is read of an index early, in which `tree` is a tree: whether the index lists it, and how many blobs are
-    /// wanted. Those that were read are what git says, and the first of those that are wanted.
-    fn check(folder: &Path, tree: &str) -> (bool, usize) {
+    /// wanted first and later. Those that were read are what git says.
+    fn check(folder: &Path, tree: &str) -> (bool, usize, usize) {
         let objects = Objects::new(Git::in_folder(folder));
         let kept = Mutex::new(Vec::new());
-        let wanted = |name: &[u8]| name.starts_with(b"w");
+        let wanted = |name: &[u8]| match name[0] {
+            b'w' => Wanted::First,
+            b'l' => Wanted::Later,
+            _ => Wanted::Not,
+        };
         let keep = |object: Object<'_>| kept.lock().unwrap().push((object.id, object.bytes.to_vec()));
-        let early = read((folder, 20), &objects, wanted, keep);
+        let Early { index, first, later } = read((folder, 20), &objects, wanted, keep);
         let kept = kept.into_inner().unwrap();
         // What git is asked for when the index ends is kept too.
-        assert!(early.read <= kept.len() && kept.len() <= early.read + AT_ONCE, "{}", early.read);
-        for ((id, bytes), wanted) in kept.iter().zip(&early.wanted) {
+        let read = first.read().len() + later.read().len();
+        assert!(read <= kept.len() && kept.len() <= read + AT_ONCE, "{read}");
+        for (id, bytes) in &kept {
             let said = objects.find(&id.to_string(), |object| (object.kind, object.bytes.to_vec()));
-            assert_eq!((id, said), (wanted, Ok(Some((ObjectKind::Blob, bytes.clone())))));
+            assert_eq!(said, Ok(Some((ObjectKind::Blob, bytes.clone()))));
         }
+        let kept: HashSet<ObjectId> = kept.into_iter().map(|(id, _)| id).collect();
+        assert!(first.read().iter().chain(later.read()).all(|id| kept.contains(id)));
         let tree = ObjectId::of_hex(tree.as_bytes()).unwrap();
-        (early.index.lists(tree), early.wanted.len())
+        (index.lists(tree), first.ids.len(), later.ids.len())
     }
 
     #[test]
@@ -122,13 +187,13 @@ mod tests {
         let tree = git(
             folder,
             "git init -q .; mkdir a; for n in $(seq 900); do echo $n >a/w$n; echo $n >w$n; echo no >n$n; done
-             git add .; git write-tree",
+             for n in $(seq 300); do echo a$n >a/l$n; echo l$n >l$n; done; git add .; git write-tree",
         );
-        assert_eq!(check(folder, &tree), (true, 900), "equal blobs are one");
+        assert_eq!(check(folder, &tree), (true, 900, 600), "equal blobs are one");
         let inner = git(folder, &format!("git rev-parse {tree}:a"));
-        assert_eq!(check(folder, &inner), (false, 900), "there is more than that tree");
+        assert_eq!(check(folder, &inner), (false, 900, 600), "there is more than that tree");
         let more = git(folder, "echo more >a/wm; git add .; git write-tree");
-        assert_eq!((check(folder, &tree), check(folder, &more)), ((false, 901), (true, 901)));
+        assert_eq!((check(folder, &tree), check(folder, &more)), ((false, 901, 600), (true, 901, 600)));
         git(
             folder,
             "git -c user.name=n -c user.email=e commit -qm m; git sparse-checkout set --sparse-index n",

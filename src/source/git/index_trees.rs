@@ -15,7 +15,7 @@ use sha1::{Digest, Sha1};
 use sha2::Sha256;
 
 use super::object_id::{IdMap, LONGEST, ObjectId};
-use super::tree::{Forest, Mark, Mode, Stand, Tree};
+use super::tree::{Forest, Made, Mark, Mode, Tree};
 
 /// The head of an index: a signature, a version, and how many entries there are.
 const HEAD: usize = 12;
@@ -46,14 +46,6 @@ pub(super) struct IndexTrees {
     has_links: bool,
 }
 
-/// A tree that was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Made {
-    stand: Stand,
-    /// Whether a package may lie in it or below it; `None` where the index lists not all that is below.
-    holds_packages: Option<bool>,
-}
-
 impl IndexTrees {
     /// The trees of the index that belongs to the checkout around `folder`, with ids of `id_length` bytes. None
     /// where there is no index that can be read. `seen` gets the name and the id of each file as it is read.
@@ -69,6 +61,11 @@ impl IndexTrees {
     /// Whether it has a link or a submodule.
     pub(super) fn has_links(&self) -> bool {
         self.has_links
+    }
+
+    /// A tree that this index made.
+    pub(super) fn tree_of(&self, made: Made) -> Tree<'_> {
+        self.forest.tree(made.stand)
     }
 
     /// The tree `id`, when the index has it.
@@ -260,7 +257,7 @@ impl Maker {
             self.close();
         }
         self.open(folder);
-        self.push(name, mode, id);
+        self.push(name, mode, id, None);
         self.has_links |= matches!(mode, Mode::Link | Mode::Submodule);
         if let Some(folder) = self.open.last_mut() {
             folder.holds_packages |= mode == Mode::Submodule;
@@ -268,14 +265,14 @@ impl Maker {
         }
     }
 
-    /// Adds a name to the last folder that is open.
-    fn push(&mut self, name: &[u8], mode: Mode, id: ObjectId) {
+    /// Adds a name to the last folder that is open; of a folder what is known of its tree.
+    fn push(&mut self, name: &[u8], mode: Mode, id: ObjectId, made: Option<Made>) {
         self.objects.extend_from_slice(mode.as_str().trim_start_matches('0').as_bytes());
         self.objects.push(b' ');
         self.objects.extend_from_slice(name);
         self.objects.push(0);
         self.objects.extend_from_slice(id.as_bytes());
-        self.entries.push(name, mode, id);
+        self.entries.push(name, mode, id, made);
     }
 
     /// Opens what is not open yet of `folder`.
@@ -317,7 +314,7 @@ impl Maker {
             return;
         }
         let path = std::mem::take(&mut self.path);
-        self.push(path.get(begin..).unwrap_or_default(), Mode::Folder, id);
+        self.push(path.get(begin..).unwrap_or_default(), Mode::Folder, id, Some(made));
         self.path = path;
         self.path.truncate(folder.above);
         if let Some(outer) = self.open.last_mut() {

@@ -74,6 +74,29 @@ pub(super) struct Stand {
     count: u32,
 }
 
+/// A tree that was made of the entries of an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Made {
+    /// Where it stands in the forest of that index.
+    pub(super) stand: Stand,
+    /// Whether a package may lie in it or below it; `None` where the index lists not all that is below.
+    pub(super) holds_packages: Option<bool>,
+}
+
+/// A tree, and where to find it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::source) struct TreeAt {
+    pub(super) id: ObjectId,
+    pub(super) made: Option<Made>,
+}
+
+impl TreeAt {
+    /// The tree `id`, of which nothing else is known.
+    pub(super) fn of(id: ObjectId) -> Self {
+        Self { id, made: None }
+    }
+}
+
 /// How much a forest had at some time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
@@ -94,6 +117,8 @@ pub(in crate::source) struct TreeEntry {
     start: u32,
     length: u32,
     pub(in crate::source) mode: Mode,
+    /// What is known of the tree of a folder, where its index made it.
+    pub(super) made: Option<Made>,
     pub(in crate::source) id: ObjectId,
 }
 
@@ -108,7 +133,7 @@ impl Forest {
             let space = rest.iter().position(|byte| *byte == b' ')?;
             let zero = rest.iter().position(|byte| *byte == 0).filter(|zero| *zero > space)?;
             let id = rest.get(zero + 1..zero + 1 + id_length)?;
-            made.push(&rest[space + 1..zero], Mode::of(&rest[..space])?, ObjectId::of_bytes(id)?);
+            made.push(&rest[space + 1..zero], Mode::of(&rest[..space])?, ObjectId::of_bytes(id)?, None);
             rest = &rest[zero + 1 + id_length..];
         }
         let Self { names, entries } = &mut made;
@@ -133,13 +158,13 @@ impl Forest {
         self.names.reserve(8 * entries);
     }
 
-    /// Adds a name to the last tree.
-    pub(super) fn push(&mut self, name: &[u8], mode: Mode, id: ObjectId) {
+    /// Adds a name to the last tree; of a folder what is known of its tree.
+    pub(super) fn push(&mut self, name: &[u8], mode: Mode, id: ObjectId, made: Option<Made>) {
         // Names of four gigabytes are beyond git: whoever looks for one of these finds another, or none.
         let start = u32::try_from(self.names.len()).unwrap_or_default();
         let length = u32::try_from(name.len()).unwrap_or_default();
         self.names.extend_from_slice(name);
-        self.entries.push(TreeEntry { start, length, mode, id });
+        self.entries.push(TreeEntry { start, length, mode, made, id });
     }
 
     /// Where the next name will stand.
@@ -160,7 +185,7 @@ impl Forest {
         let name = |entry: &TreeEntry| name_of(names, entry);
         entries.sort_unstable_by(|one, other| name(one).cmp(name(other)));
         for entry in &*entries {
-            self.push(name(entry), entry.mode, entry.id);
+            self.push(name(entry), entry.mode, entry.id, entry.made);
         }
         other.names.truncate(mark.names);
         other.entries.truncate(mark.entries);

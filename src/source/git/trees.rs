@@ -4,14 +4,15 @@
 //! read before: those that the checkout's index tells of from there, the others one level while the one above
 //! it is looked at.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use super::blobs::Blobs;
 use super::command::{Git, GitError, failed};
-use super::early_blobs::{self, Early};
+use super::early_blobs::{self, Early, EarlyBlobs, Wanted};
 use super::index_trees::IndexTrees;
 use super::object_id::{IdMap, IdSet, ObjectId};
 use super::objects::{Object, ObjectKind, Objects};
-use super::tree::{Forest, Mode, Tree};
+use super::tree::{Forest, Mode, Tree, TreeAt, TreeEntry};
 
 /// The trees and texts of a repository.
 pub(in crate::source) struct Trees {
@@ -21,7 +22,7 @@ pub(in crate::source) struct Trees {
     known: RwLock<IdMap<Arc<Forest>>>,
     /// Those of the checkout's index, once somebody wanted all of them.
     index: OnceLock<IndexTrees>,
-    blobs: Mutex<IdMap<Arc<[u8]>>>,
+    blobs: Blobs,
     /// Of the trees that were read with all that is in them and hold others, whether a package may lie there.
     packages: RwLock<IdMap<bool>>,
     /// Of the trees that were read with all that is in them, those in which no link and no submodule lies.
@@ -37,7 +38,7 @@ impl Trees {
             objects,
             known: RwLock::default(),
             index: OnceLock::new(),
-            blobs: Mutex::default(),
+            blobs: Blobs::default(),
             packages: RwLock::default(),
             without_links: RwLock::default(),
         }
@@ -77,6 +78,18 @@ impl Trees {
         Ok(look(tree.whole()))
     }
 
+    /// As [`Self::look`], for a folder of these trees.
+    pub(in crate::source) fn look_into<Found>(
+        &self,
+        folder: TreeAt,
+        look: impl FnOnce(Tree<'_>) -> Found,
+    ) -> Result<Found, GitError> {
+        match (folder.made, self.index.get()) {
+            (Some(made), Some(index)) => Ok(look(index.tree_of(made))),
+            _ => self.look(folder.id, look),
+        }
+    }
+
     /// The tree `id`, when git told of it.
     fn asked(&self, id: ObjectId) -> Option<Arc<Forest>> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
@@ -84,35 +97,57 @@ impl Trees {
 
     /// The bytes of the blob `id`.
     pub(in crate::source) fn blob(&self, id: ObjectId) -> Result<Arc<[u8]>, GitError> {
-        if let Some(blob) = self.lock_blobs().get(&id) {
-            return Ok(Arc::clone(blob));
+        if let Some(blob) = self.blobs.get(id) {
+            return Ok(blob);
         }
         let blob: Arc<[u8]> = self.object(id, ObjectKind::Blob, |bytes| bytes.into())?;
-        self.lock_blobs().insert(id, Arc::clone(&blob));
+        self.blobs.insert(id, Arc::clone(&blob));
         Ok(blob)
     }
 
-    /// Reads the tree `id`, all trees in it, and the files in them whose names are `wanted`, so that nobody
-    /// has to ask for each. Once there is enough to ask for, two processes are asked: one would be waited for.
-    pub(in crate::source) fn read_below(
+    /// Reads the tree `id`, all trees in it, and the files in them that are `wanted` by their names, so that nobody
+    /// has to ask for each. What is wanted later may still be coming.
+    pub(super) fn read_below(
         &self,
         id: ObjectId,
-        wanted: impl Fn(&[u8]) -> bool + Sync,
+        wanted: impl Fn(&[u8]) -> Wanted + Sync,
     ) -> Result<(), GitError> {
-        let (index, listed, read) = self.index(id.as_bytes().len(), &wanted);
+        let (index, early) = self.index(id.as_bytes().len(), &wanted);
+        let gathered = match early {
+            Some((first, later)) if index.lists(id) => {
+                self.blobs.reserve(first.unread().len() + later.unread().len());
+                self.blobs.begin(Objects::new(self.git.clone()), later.unread().to_vec());
+                self.objects.find_each(first.unread().iter().copied(), |object| {
+                    object.into_iter().for_each(|object| self.blobs.keep(object));
+                    Vec::new()
+                })?;
+                Gathered { may_hold_links: index.has_links(), ..Gathered::new(&self.blobs) }
+            }
+            early => {
+                let (first, later) = early.unwrap_or_default();
+                let read = first.read().iter().chain(later.read());
+                self.walk_below(id, index, read, |name| wanted(name) != Wanted::Not)?
+            }
+        };
+        self.keep_all(id, gathered)
+    }
+
+    /// As [`Self::read_below`], by looking into the tree `id`; the blobs `read` are there. Once there is enough to ask
+    /// for, two processes are asked: one would be waited for.
+    fn walk_below<'r>(
+        &self,
+        id: ObjectId,
+        index: &IndexTrees,
+        read: impl Iterator<Item = &'r ObjectId>,
+        wanted: impl Fn(&[u8]) -> bool + Sync,
+    ) -> Result<Gathered<'_>, GitError> {
         let asked = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let known = Known { asked: &asked, index: Some(index) };
         let mut gathered = Gathered::new(&self.blobs);
-        let mut level = if index.lists(id) && !listed.is_empty() {
-            gathered.may_hold_links = index.has_links();
-            gathered.asked.extend(&listed);
-            listed[read..].to_vec()
-        } else {
-            // Half of all trees hold others, or so: they are what is counted.
-            gathered.asked.reserve(index.len() / 2);
-            gathered.asked.extend(&listed[..read]);
-            gathered.unknown(known, Found { trees: vec![id], blobs: Vec::new() }, &wanted)
-        };
+        // Half of all trees hold others, or so: they are what is counted.
+        gathered.asked.reserve(index.len() / 2);
+        gathered.asked.extend(read);
+        let mut level = gathered.unknown(known, Found { trees: vec![id], blobs: Vec::new() }, &wanted);
         while (1..WORTH_TWO).contains(&level.len()) {
             let mut next = Found::default();
             self.objects.find_each(level, |object| {
@@ -122,7 +157,7 @@ impl Trees {
             level = gathered.unknown(known, next, &wanted);
         }
         drop(asked);
-        self.lock_blobs().reserve(level.len());
+        self.blobs.reserve(level.len());
         let (one, other) = level.split_at(level.len() / 2);
         let more = Objects::new(self.git.clone());
         let ways = [(&self.objects, one), (&more, other)];
@@ -139,23 +174,22 @@ impl Trees {
         for own in all {
             gathered.add(own?);
         }
-        self.keep_all(id, gathered)
+        Ok(gathered)
     }
 
-    /// The checkout's index. Where it is read now, the blobs in it whose names are `wanted` too, and how many of
-    /// these were read on the way.
-    fn index(&self, id_length: usize, wanted: impl Fn(&[u8]) -> bool) -> (&IndexTrees, Vec<ObjectId>, usize) {
+    /// The checkout's index; where it is read now, with the blobs in it that are `wanted` first, and later.
+    fn index(
+        &self,
+        id_length: usize,
+        wanted: impl Fn(&[u8]) -> Wanted,
+    ) -> (&IndexTrees, Option<(EarlyBlobs, EarlyBlobs)>) {
         if let Some(index) = self.index.get() {
-            return (index, Vec::new(), 0);
+            return (index, None);
         }
-        let keep = |object: Object<'_>| {
-            if object.kind == ObjectKind::Blob {
-                self.lock_blobs().insert(object.id, object.bytes.into());
-            }
-        };
+        let keep = |object: Object<'_>| self.blobs.keep(object);
         let place = (self.git.folder(), id_length);
-        let Early { index, wanted, read } = early_blobs::read(place, &self.objects, wanted, keep);
-        (self.index.get_or_init(|| index), wanted, read)
+        let Early { index, first, later } = early_blobs::read(place, &self.objects, wanted, keep);
+        (self.index.get_or_init(|| index), Some((first, later)))
     }
 
     fn keep_all(&self, root: ObjectId, gathered: Gathered<'_>) -> Result<(), GitError> {
@@ -175,9 +209,11 @@ impl Trees {
         self.without_links.read().unwrap_or_else(PoisonError::into_inner).contains(&id)
     }
 
-    /// Whether a package may lie in the tree `id`.
-    pub(super) fn may_hold_packages(&self, id: ObjectId) -> bool {
-        if let Some(holds) = self.index.get().and_then(|index| index.holds_packages(id)) {
+    /// Whether a package may lie in what is a folder here, or below it.
+    pub(super) fn may_hold_packages(&self, folder: &TreeEntry) -> bool {
+        let TreeEntry { mode: Mode::Folder, id, .. } = *folder else { return true };
+        let index = || self.index.get().and_then(|index| index.holds_packages(id));
+        if let Some(holds) = folder.made.map_or_else(index, |made| made.holds_packages) {
             return holds;
         }
         match self.asked(id) {
@@ -203,10 +239,6 @@ impl Trees {
 
     fn keep(&self, id: ObjectId, tree: Arc<Forest>) {
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(id, tree);
-    }
-
-    fn lock_blobs(&self) -> std::sync::MutexGuard<'_, IdMap<Arc<[u8]>>> {
-        self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -240,14 +272,14 @@ struct Gathered<'g> {
     asked: IdSet,
     trees: IdMap<Arc<Forest>>,
     /// Where the blobs are kept, for all that gather.
-    blobs: &'g Mutex<IdMap<Arc<[u8]>>>,
+    blobs: &'g Blobs,
     problem: Option<GitError>,
     /// Whether a link or a submodule was met, or something was not there.
     may_hold_links: bool,
 }
 
 impl<'g> Gathered<'g> {
-    fn new(blobs: &'g Mutex<IdMap<Arc<[u8]>>>) -> Self {
+    fn new(blobs: &'g Blobs) -> Self {
         let (asked, trees) = Default::default();
         Self { asked, trees, blobs, problem: None, may_hold_links: false }
     }
@@ -305,9 +337,7 @@ impl<'g> Gathered<'g> {
                 }
                 Err(error) => self.problem = Some(error),
             },
-            Some(Object { id, kind: ObjectKind::Blob, bytes }) => {
-                self.blobs.lock().unwrap_or_else(PoisonError::into_inner).insert(id, bytes.into());
-            }
+            Some(object @ Object { kind: ObjectKind::Blob, .. }) => self.blobs.keep(object),
             // What is missing is missed by whoever looks for it.
             _ => self.may_hold_links = true,
         }

@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::object_id::ObjectId;
+use super::tree::TreeAt;
 
 /// Tells the ways in one commit's files from those in another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ struct Step {
     end: usize,
     /// Where it stood in the folder above it.
     place: usize,
-    tree: ObjectId,
+    tree: TreeAt,
 }
 
 impl Way {
@@ -71,7 +71,7 @@ impl Way {
     }
 
     /// The tree of the folder in which the way ends; `None` for the topmost one.
-    pub(super) fn tree(&self) -> Option<ObjectId> {
+    pub(super) fn tree(&self) -> Option<TreeAt> {
         self.steps.last().map(|step| step.tree)
     }
 
@@ -86,7 +86,7 @@ impl Way {
     }
 
     /// Goes into the folder `name`, which was found last and has this tree.
-    pub(super) fn enter(&mut self, name: &[u8], tree: ObjectId) {
+    pub(super) fn enter(&mut self, name: &[u8], tree: TreeAt) {
         if !self.path.is_empty() {
             self.path.push(b'/');
         }
@@ -99,9 +99,10 @@ impl Way {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::git::object_id::ObjectId;
 
-    fn id(number: usize) -> ObjectId {
-        ObjectId::of_bytes(&[number as u8; 20]).unwrap()
+    fn tree(number: usize) -> TreeAt {
+        TreeAt::of(ObjectId::of_bytes(&[number as u8; 20]).unwrap())
     }
 
     /// Goes to `path`; folders are numbered from 1 in the order in which they were entered.
@@ -111,7 +112,7 @@ mod tests {
         for name in rest.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
             *entered += 1;
             way.found(*entered);
-            way.enter(name, id(*entered));
+            way.enter(name, tree(*entered));
         }
     }
 
@@ -120,12 +121,12 @@ mod tests {
         let (way, entered) = (&mut Way::default(), &mut 0);
         check(way, "a/b", "a/b", 0, entered);
         check(way, "a/b", "", 0, entered);
-        assert_eq!(way.tree(), Some(id(2)));
+        assert_eq!(way.tree(), Some(tree(2)));
         check(way, "a/b/c", "/c", 0, entered);
         check(way, "a/b", "", 3, entered);
         check(way, "a/bc", "/bc", 2, entered);
         check(way, "a", "", 4, entered);
-        assert_eq!(way.tree(), Some(id(1)));
+        assert_eq!(way.tree(), Some(tree(1)));
         check(way, "ab/c", "ab/c", 1, entered);
         check(way, "", "", 5, entered);
         assert_eq!(way.tree(), None);
@@ -134,10 +135,10 @@ mod tests {
     #[test]
     fn ways_of_one_commit_are_not_those_of_another() {
         let (one, other) = (Ways::new(), Ways::new());
-        one.walk(|way| way.enter(b"a", id(1)));
-        assert_eq!(one.walk(|way| way.tree()), Some(id(1)));
+        one.walk(|way| way.enter(b"a", tree(1)));
+        assert_eq!(one.walk(|way| way.tree()), Some(tree(1)));
         one.walk(|_| other.walk(|way| assert_eq!(way.tree(), None)));
-        assert_eq!(one.walk(|way| way.tree()), Some(id(1)));
+        assert_eq!(one.walk(|way| way.tree()), Some(tree(1)));
         other.walk(|_| ());
         assert_eq!(one.walk(|way| way.tree()), None, "the last of the thread was another's");
     }

@@ -50,7 +50,7 @@ impl<'s> EntryRef<'s> {
 
     /// Whether a package may lie in it or below it, for a folder, as far as that is known without looking.
     pub(in crate::source) fn may_hold_packages(&self) -> bool {
-        self.lookout().origin.may_hold_packages(self.place())
+        self.node.may_hold_packages
     }
 
     /// Its facts; `None` when it vanished after its folder was listed.

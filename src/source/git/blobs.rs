@@ -1,0 +1,121 @@
+//! The blobs that were read, and those that are still coming: who is done with the files that decide what there is
+//! finds those that are parsed next.
+//!
+//! **Invariant:** what git does not tell in the background is no error there: who wants one of these blobs and does
+//! not find it asks for it, and gets the error.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use super::object_id::{IdMap, ObjectId};
+use super::objects::{Object, ObjectKind, Objects};
+
+/// Blobs by their ids.
+#[derive(Default)]
+pub(super) struct Blobs {
+    kept: Arc<Kept>,
+    coming: Mutex<VecDeque<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Kept(Mutex<IdMap<Arc<[u8]>>>);
+
+impl Blobs {
+    /// The bytes of the blob `id`, once they are there; `None` when nobody read it.
+    pub(super) fn get(&self, id: ObjectId) -> Option<Arc<[u8]>> {
+        self.kept.get(id).or_else(|| {
+            self.wait();
+            self.kept.get(id)
+        })
+    }
+
+    /// Keeps the blob `id`.
+    pub(super) fn insert(&self, id: ObjectId, bytes: Arc<[u8]>) {
+        self.kept.lock().insert(id, bytes);
+    }
+
+    /// Keeps an object, should it be a blob.
+    pub(super) fn keep(&self, object: Object<'_>) {
+        self.kept.keep(object);
+    }
+
+    /// Makes room for so many more.
+    pub(super) fn reserve(&self, count: usize) {
+        self.kept.lock().reserve(count);
+    }
+
+    /// Begins to read the blobs `ids` of which `objects` tells.
+    pub(super) fn begin(&self, objects: Objects, ids: Vec<ObjectId>) {
+        if ids.is_empty() {
+            return;
+        }
+        let kept = Arc::clone(&self.kept);
+        let reading = thread::spawn(move || {
+            let _told_to_who_asks = objects.find_each(ids, |object| {
+                object.into_iter().for_each(|object| kept.keep(object));
+                Vec::new()
+            });
+        });
+        self.coming.lock().unwrap_or_else(PoisonError::into_inner).push_back(reading);
+    }
+
+    /// Waits until nothing is read any more.
+    fn wait(&self) {
+        let mut coming = self.coming.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(reading) = coming.pop_front() {
+            reading.join().expect("reading what git says does not panic");
+        }
+    }
+}
+
+impl Drop for Blobs {
+    fn drop(&mut self) {
+        self.wait();
+    }
+}
+
+impl Kept {
+    fn get(&self, id: ObjectId) -> Option<Arc<[u8]>> {
+        self.lock().get(&id).cloned()
+    }
+
+    fn keep(&self, object: Object<'_>) {
+        if object.kind == ObjectKind::Blob {
+            let bytes = object.bytes.into();
+            self.lock().insert(object.id, bytes);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, IdMap<Arc<[u8]>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::source::git::command::Git;
+
+    #[test]
+    fn what_is_coming_is_waited_for_and_what_fails_is_left_to_who_asks() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "git init -q . && for n in $(seq 500); do echo $n | git hash-object -w --stdin; done";
+        let output = Command::new("sh").args(["-ec", script]).current_dir(folder.path()).output().unwrap();
+        let ids: Vec<ObjectId> =
+            output.stdout.split(|byte| *byte == b'\n').filter_map(ObjectId::of_hex).collect();
+        let unknown = ObjectId::of_bytes(&[7; 20]).unwrap();
+        let blobs = Blobs::default();
+        blobs.begin(Objects::new(Git::in_folder(folder.path())), [&ids[..], &[unknown]].concat());
+        for (number, id) in ids.iter().enumerate().rev() {
+            assert_eq!(blobs.get(*id).as_deref(), Some(format!("{}\n", number + 1).as_bytes()));
+        }
+        assert_eq!(blobs.get(unknown), None);
+        let elsewhere = tempfile::tempdir().unwrap();
+        let blobs = Blobs::default();
+        blobs.begin(Objects::new(Git::in_folder(elsewhere.path())), ids.clone());
+        assert_eq!(blobs.get(ids[0]), None);
+    }
+}
