@@ -6,8 +6,8 @@
 //!
 //! **Invariant:** where it is not clear what was before, everything is affected, and somebody is told why.
 
-use std::cell::OnceCell;
 use std::collections::HashSet;
+use std::sync::OnceLock;
 
 use crate::graph::affected::{self, Affected, Aside, Cause};
 use crate::graph::load::Loaded;
@@ -136,7 +136,7 @@ pub fn affected(
     let comparison = Comparison::new(repository, &base, head.as_ref())?;
     comparison.read_all()?;
     let differences = comparison.differences()?;
-    let has_its_places = OnceCell::new();
+    let has_its_places = OnceLock::new();
     let has_same = |loaded: &Loaded| {
         has_the_same_texts(&comparison, loaded, &differences)
             && *has_its_places.get_or_init(|| has_its_places_in(&comparison, loaded, &differences))

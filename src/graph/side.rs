@@ -113,11 +113,12 @@ impl Side {
         snapshot: &Snapshot,
         asked: &Asked<'_>,
         differences: &Differences,
-        has_same: impl Fn(&Loaded) -> bool,
+        has_same: impl Fn(&Loaded) -> bool + Sync,
     ) -> Result<Self, Vec<Diagnostic>> {
         let choice = Choice::of(snapshot, asked)?;
-        let read = Read::new(snapshot, &choice.loaded);
-        if choice.unknown.is_empty() && has_same(&choice.loaded) {
+        let loaded = &choice.loaded;
+        let (read, is_same) = rayon::join(|| Read::new(snapshot, loaded), || has_same(loaded));
+        if choice.unknown.is_empty() && is_same {
             let materials = read.materials(&choice.loaded);
             let targets = touched(materials, snapshot, &choice.targets, differences);
             if has_same(&choice.loaded) {
