@@ -53,6 +53,11 @@ impl Prepared {
     pub(crate) fn anew(session: &Session, targets: &Targets, anew: Anew) -> Result<Self, Exit> {
         let Anew { touched, snapshot, store, early } = anew;
         let targets = Targets { patterns: touched.roots, platform: targets.platform.clone() };
+        let has = {
+            // Of all images that were asked for: that takes as long as a part takes to load.
+            let store = Arc::clone(&store);
+            std::thread::spawn(move || (store.inventory(), store.bases()))
+        };
         let loaded = Loaded::new(session, &targets, session.part(snapshot, &touched.part)?)?;
         let (connect, early) = (session.engine(), Mutex::new(Some(early)));
         let late = LateBuilder::new(store.builder(), move || {
@@ -62,7 +67,7 @@ impl Prepared {
         });
         let builder: Arc<dyn Builder> = Arc::new(late);
         let keyed = loaded.keyed(session, builder.platform())?;
-        let (inventory, bases) = (store.inventory(), store.bases());
+        let (inventory, bases) = has.join().expect("what was kept is gathered without a panic");
         Self::finish(session, keyed, Asked { builder, engine: None, inventory, bases })
     }
 
@@ -195,7 +200,7 @@ struct Asked {
 pub(crate) struct Anew {
     pub(crate) touched: Touched,
     pub(crate) snapshot: Snapshot,
-    pub(crate) store: StoreFacts,
+    pub(crate) store: Arc<StoreFacts>,
     /// The engine, where it had to be asked.
     pub(crate) early: Early,
 }

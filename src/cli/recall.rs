@@ -20,12 +20,14 @@ use super::session::Session;
 use super::terminal;
 use crate::build::docker::NamesMark;
 use crate::cache::folder::CacheFolder;
+use crate::cache::index_file::IndexFile;
 use crate::cache::last_build::LastBuilds;
 use crate::cache::recall_file::RecallFile;
 use crate::engine::parts::{Parts, Touched};
 use crate::engine::recall::{Recall, StoreFacts};
 use crate::source::git_facts::GitFacts;
 use crate::source::snapshot::Snapshot;
+use crate::types::diagnostic::Diagnostic;
 use crate::types::digest::OutputDigest;
 use crate::types::ids::NodeId;
 
@@ -136,15 +138,21 @@ impl Request {
     where
         Told: Serialize + DeserializeOwned,
     {
+        // Both are large. What is known of the files is of no use without the rest, which nearly always is there.
+        let (kept, known) = std::thread::scope(|scope| {
+            let known = scope.spawn(|| known_files(&self.root, &self.file.index()));
+            let kept = self.file.load::<Kept<Told>>();
+            (kept, known.join().expect("reading an index does not panic"))
+        });
         let mut warnings = Vec::new();
-        let kept = self.file.load::<Kept<Told>>().value(&mut warnings);
+        let kept = kept.value(&mut warnings);
         // This run replaces what is damaged.
         session.show_once(&warnings);
         let Some(mut kept) = kept.filter(|kept| self.is_asked_alike(session, &kept.recall)) else {
             return Before::Differs(None);
         };
         let (images, early) = ask_aside(&self.connect, &kept);
-        let Some((snapshot, touched)) = self.touched(session, &kept.recall) else {
+        let Some((snapshot, touched)) = self.touched(session, &kept.recall, known) else {
             return Before::Differs(Some(early));
         };
         let how = match images.recv().unwrap_or(Images::Differ) {
@@ -160,7 +168,7 @@ impl Request {
         }
         match touched {
             Some(touched) if !touched.roots.is_empty() => {
-                let store = kept.recall.store.clone();
+                let store = Arc::clone(&kept.recall.store);
                 let anew = Anew { touched, snapshot, store, early };
                 Before::Partly(Box::new(Partly { before: BeforePart(kept), anew }))
             }
@@ -183,17 +191,16 @@ impl Request {
 
     /// The files as they are, and whom their changes touch: `None` when there are none. Nothing at all
     /// where everything has to be looked at.
-    fn touched<Told>(&self, session: &Session, recall: &Recall<Told>) -> Option<(Snapshot, Option<Touched>)> {
-        let file = self.file.index();
-        let mut warnings = Vec::new();
-        let index = file.read().value(&mut warnings);
-        let kept = index.and_then(|index| Snapshot::with_index(&self.root, index).ok());
-        warnings
-            .extend(kept.iter().filter_map(|(_, damage)| Some(file.warning(&damage.as_ref()?.to_string()))));
+    fn touched<Told>(
+        &self,
+        session: &Session,
+        recall: &Recall<Told>,
+        known: KnownFiles,
+    ) -> Option<(Snapshot, Option<Touched>)> {
         // This run replaces what is damaged.
-        session.show_once(&warnings);
-        let (snapshot, damage) = kept?;
-        let changes = snapshot.changes_since(&recall.looks).filter(|_| damage.is_none())?;
+        session.show_once(&known.warnings);
+        let snapshot = known.snapshot?;
+        let changes = snapshot.changes_since(&recall.looks)?;
         if changes.are_none() {
             return Some((snapshot, None));
         }
@@ -268,6 +275,7 @@ impl Request {
         let mark = |names| prepared.engine.as_ref()?.mark(&names);
         let images = store.every_name().and_then(mark);
         let secrets = prepared.optional_secrets.seen.clone();
+        let store = Arc::new(store);
         let recall = Recall { looks, environment, secrets, git, store, parts, last_builds, told };
         // Last what the others are found by.
         let kept = Kept { recall, images };
@@ -275,6 +283,26 @@ impl Request {
             session.show(&[error.warning()]);
         }
     }
+}
+
+/// What an earlier run knew of the files.
+struct KnownFiles {
+    /// The files, as far as they are as they were; `None` where nothing can be told of them.
+    snapshot: Option<Snapshot>,
+    warnings: Vec<Diagnostic>,
+}
+
+fn known_files(root: &Path, file: &IndexFile) -> KnownFiles {
+    let mut warnings = Vec::new();
+    let index = file.read().value(&mut warnings);
+    let snapshot = match index.and_then(|index| Snapshot::with_index(root, index).ok()) {
+        Some((_, Some(damage))) => {
+            warnings.push(file.warning(&damage.to_string()));
+            None
+        }
+        known => known.map(|(snapshot, _no_damage)| snapshot),
+    };
+    KnownFiles { snapshot, warnings }
 }
 
 fn how_much_changed(touched: &Option<Touched>) -> String {
@@ -292,7 +320,7 @@ fn how_much_changed(touched: &Option<Touched>) -> String {
 fn ask_aside<Told>(connect: &Connect, kept: &Kept<Told>) -> (Receiver<Images>, Early) {
     let (told_images, images) = mpsc::channel();
     let (asked, early) = mpsc::channel();
-    let (connect, store, mark) = (connect.clone(), kept.recall.store.clone(), kept.images.clone());
+    let (connect, store, mark) = (connect.clone(), Arc::clone(&kept.recall.store), kept.images.clone());
     std::thread::spawn(move || {
         // Whoever does not listen needs no answer.
         if mark.is_some_and(|mark| connect.holds(&mark)) {

@@ -41,10 +41,10 @@ pub struct Parts {
     /// By label.
     targets: BTreeMap<String, Member>,
     views: Vec<Read>,
-    /// The files that were parsed, or whose being there was asked for.
-    texts: BTreeSet<String>,
+    /// The files that were parsed, or whose being there was asked for; sorted.
+    texts: Vec<String>,
     /// The packages that say something of targets of other packages.
-    shared: BTreeSet<String>,
+    shared: Vec<String>,
 }
 
 /// What some targets read.
@@ -91,11 +91,11 @@ struct Member {
     /// Whether it was asked for.
     is_root: bool,
     /// The labels of the targets that it speaks of.
-    needs: BTreeSet<String>,
+    needs: Vec<String>,
     /// What it reads: places in the list of views.
-    views: BTreeSet<usize>,
+    views: Vec<usize>,
     /// The names of its image that hold its source key, with a word in its place.
-    keyed_names: BTreeSet<String>,
+    keyed_names: Vec<String>,
 }
 
 /// The targets that a change touches.
@@ -121,7 +121,7 @@ impl Parts {
         Some(Self {
             targets: maker.targets,
             views: views.into_iter().map(|(read, _)| read).collect(),
-            texts: parsed(loaded, snapshot)?,
+            texts: parsed(loaded, snapshot)?.into_iter().collect(),
             shared: loaded.shared.iter().map(|folder| text_of(folder)).collect::<Option<_>>()?,
         })
     }
@@ -129,7 +129,8 @@ impl Parts {
     /// Whom `changes` touch; `None` where everything has to be looked at. `cache` has the listings of views.
     pub fn touched(&self, changes: &Changes, cache: &CacheFolder) -> Option<Touched> {
         let views = self.touched_views(changes, cache)?;
-        let own = self.targets.iter().filter(|(_, member)| !member.views.is_disjoint(&views));
+        let reads = |member: &Member| member.views.iter().any(|view| views.contains(view));
+        let own = self.targets.iter().filter(|(_, member)| reads(member));
         let touched = self.with_dependents(own.map(|(label, _)| label.as_str()).collect());
         // Looking at most of it by parts is more work than looking at all of it.
         if touched.len() * 2 > self.targets.len().max(8) || self.may_clash(&touched) {
@@ -178,7 +179,7 @@ impl Parts {
 
     /// Whether `path` is one of the files that were parsed; `None` where it is no text.
     fn is_text(&self, path: &WorkspacePath) -> Option<bool> {
-        Some(self.texts.contains(&text_of(path)?))
+        Some(self.texts.binary_search(&text_of(path)?).is_ok())
     }
 
     /// The views of folders in which `path` lies, or which it is, and its path from there.
@@ -252,6 +253,14 @@ fn parsed(loaded: &Loaded, snapshot: &Snapshot) -> Option<BTreeSet<String>> {
     Some(texts)
 }
 
+/// Adds `value` to a sorted list, unless it is there. A target has few of anything: a set would take the room of many,
+/// and time to read.
+fn insert<Value: Ord>(list: &mut Vec<Value>, value: Value) {
+    if let Err(place) = list.binary_search(&value) {
+        list.insert(place, value);
+    }
+}
+
 /// Gathers members.
 struct Maker<'m> {
     views: &'m NodeViews,
@@ -281,9 +290,9 @@ impl Maker<'_> {
         member.is_root |= is_root;
         let tags = node.build().into_iter().flat_map(|build| &build.definition().tags);
         let keyed = tags.filter(|tag| tag.value.has_source_key());
-        member.keyed_names.extend(keyed.map(|tag| tag.value.fill("source-key")));
-        member.views.extend(views);
-        member.needs.extend(needs);
+        keyed.for_each(|tag| insert(&mut member.keyed_names, tag.value.fill("source-key")));
+        views.into_iter().for_each(|view| insert(&mut member.views, view));
+        needs.into_iter().for_each(|need| insert(&mut member.needs, need));
         Some(())
     }
 
@@ -300,7 +309,7 @@ impl Maker<'_> {
                     self.targets.insert(spoken.clone(), Member::default());
                     pending.push(spoken.clone());
                 }
-                self.targets.entry(text.clone()).or_default().needs.insert(spoken);
+                insert(&mut self.targets.entry(text.clone()).or_default().needs, spoken);
             }
         }
         Some(())

@@ -11,6 +11,7 @@
 //! **Invariant:** a recall decides only that nothing is to be done. It never says what is to be built.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +39,7 @@ pub struct Recall<Told> {
     /// What git was asked, and what it answered.
     pub git: Vec<(GitQuestion, String)>,
     /// What the builder has.
-    pub store: StoreFacts,
+    pub store: Arc<StoreFacts>,
     /// The hash of the [`Parts`](super::parts::Parts) that were kept with it, where there are any.
     pub parts: Option<ContentHash>,
     /// When a last build was stored last: `explain` compares with last builds, and what is told again
@@ -95,8 +96,8 @@ impl StoreFacts {
 
     /// What the builder says of itself.
     pub fn builder(&self) -> Expected {
-        let Self { family, description, platform, .. } = self.clone();
-        Expected { family, description, platform }
+        let Self { family, description, platform, .. } = self;
+        Expected { family: family.clone(), description: description.clone(), platform: platform.clone() }
     }
 
     /// The images that were asked for, under the names by which they were asked for.
