@@ -17,7 +17,7 @@ use crate::graph::paired_views::{self, Made, Unviewable};
 use crate::graph::reach::Reach;
 use crate::graph::side::{Asked, Side};
 use crate::graph::target::{BuildDefinition, NamedContext};
-use crate::source::comparison::{ClosedSubmodule, Comparison, Differences};
+use crate::source::comparison::{ClosedSubmodule, Comparison, ComparisonError, Differences};
 use crate::source::git::command::GitError;
 use crate::source::git::repository::{Commit, Repository, RevisionError};
 use crate::source::read_error::ReadError;
@@ -96,6 +96,15 @@ impl From<ReadError> for Trouble {
     }
 }
 
+impl From<ComparisonError> for Trouble {
+    fn from(error: ComparisonError) -> Self {
+        match error {
+            ComparisonError::Git(error) => error.into(),
+            ComparisonError::Read(error) => error.into(),
+        }
+    }
+}
+
 impl From<RevisionError> for Trouble {
     fn from(error: RevisionError) -> Self {
         match error {
@@ -133,7 +142,7 @@ pub fn affected(
         Err(RevisionError::Git(error)) => return Err(error.into()),
         Err(error) => return without_base(repository, head, asked, diagnostic(&error)),
     };
-    let comparison = Comparison::new(repository, &base, head.as_ref())?;
+    let comparison = Comparison::new(repository, &base, head.as_ref());
     comparison.read_all()?;
     let differences = comparison.differences()?;
     let has_its_places = OnceLock::new();
@@ -184,7 +193,7 @@ fn without_base(
 ) -> Result<Answer, Trouble> {
     let newer = match &head {
         Some(commit) => {
-            let comparison = Comparison::new(repository, commit, Some(commit))?;
+            let comparison = Comparison::new(repository, commit, Some(commit));
             comparison.read_all()?;
             Side::of(&comparison.head, asked)
         }

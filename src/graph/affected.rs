@@ -204,13 +204,11 @@ impl Sides<'_> {
         };
         let own: DenseMap<NodeId, Vec<Cause>> =
             ids.par_iter().map(causes).collect::<Vec<_>>().into_iter().collect();
-        let files = own.values().iter().flatten().filter_map(|cause| cause.file.clone());
-        let ignored = ignored(&files.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
         // One that was there before is missed by every other checkout, whatever git ignores.
-        let is_ignored = |cause: &Cause| {
-            cause.reason.change == Change::Added
-                && cause.file.as_ref().is_some_and(|file| ignored.contains(file))
-        };
+        let added = |cause: &Cause| cause.file.clone().filter(|_| cause.reason.change == Change::Added);
+        let files: BTreeSet<WorkspacePath> = own.values().iter().flatten().filter_map(added).collect();
+        let ignored = ignored(&files.into_iter().collect::<Vec<_>>());
+        let is_ignored = |cause: &Cause| added(cause).is_some_and(|file| ignored.contains(&file));
         let mut apart = DenseMap::filled(graph.nodes.len(), false);
         for id in &graph.order {
             apart[*id] = differs[*id]

@@ -7,10 +7,11 @@
 //! nothing else: no key that is made of it is ever kept or shown.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::{io, thread};
 
 use super::disk::Disk;
+use super::git::changed_places::ChangedPlaces;
 use super::git::checkout_files::CheckoutFiles;
 use super::git::command::GitError;
 use super::git::commit_files::{CommitFiles, Contents};
@@ -18,6 +19,7 @@ use super::git::object_id::ObjectId;
 use super::git::repository::{Commit, Repository};
 use super::git::tree::Mode;
 use super::origin::Place;
+use super::parallel::each;
 use super::read_error::ReadError;
 use super::snapshot::Snapshot;
 use super::stat::EntryKind;
@@ -34,7 +36,20 @@ pub struct Comparison {
     /// `None` where the head is the checkout.
     head_files: Option<CommitFiles>,
     /// Where the checkout differs from the base, of all that git knows.
-    changed: Arc<HashSet<WorkspacePath>>,
+    changed: ChangedPlaces,
+    repository: Repository,
+    base_commit: Commit,
+}
+
+/// Why two snapshots cannot be compared.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ComparisonError {
+    /// Git does not answer.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// A folder cannot be listed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
 }
 
 /// The places in which two snapshots differ.
@@ -47,6 +62,20 @@ pub struct Differences {
     /// Whether each path is a file on both sides, or on the one that has it. A link, a submodule or a name
     /// that stands for another kind of thing changes what other paths mean.
     pub are_files: bool,
+}
+
+impl Differences {
+    fn add(&mut self, path: WorkspacePath, one: Option<&Name>, other: Option<&Name>) {
+        let is_file = |name: Option<&Name>| name.is_none_or(|name| name.kind() == EntryKind::File);
+        self.are_files &= is_file(one) && is_file(other);
+        self.paths.push(path);
+    }
+
+    fn in_order(mut self) -> Self {
+        self.paths.sort();
+        self.folders.sort();
+        self
+    }
 }
 
 /// A submodule that some target may read and that cannot be read here.
@@ -67,18 +96,10 @@ pub fn snapshot_of(repository: &Repository, commit: &Commit) -> Snapshot {
 }
 
 impl Comparison {
-    /// The files of `base` beside those of `head`, or of the checkout.
-    ///
-    /// # Errors
-    /// When git does not answer.
-    pub fn new(repository: &Repository, base: &Commit, head: Option<&Commit>) -> Result<Self, GitError> {
-        let changed = match head {
-            Some(_) => HashSet::new(),
-            None => repository.changed_in_checkout(base)?,
-        };
-        let changed = Arc::new(changed);
-        let contents = Contents::Ids { but: Arc::clone(&changed) };
-        let places = Arc::clone(&changed);
+    /// The files of `base` beside those of `head`, or of the checkout. Nothing is read yet.
+    pub fn new(repository: &Repository, base: &Commit, head: Option<&Commit>) -> Self {
+        let changed = head.map_or_else(ChangedPlaces::default, |_commit| ChangedPlaces::none());
+        let contents = Contents::Ids { but: changed.clone() };
         let of_commit = |commit: &Commit, files: &CommitFiles| {
             let id = Some(commit.id.to_string());
             Snapshot::of_origin(Box::new(files.clone()), repository.root(), id)
@@ -89,20 +110,22 @@ impl Comparison {
             (Some(commit), Some(files)) => of_commit(commit, files),
             _ => {
                 let disk = Disk::new(repository.root().to_path_buf());
-                let files = CheckoutFiles::new(disk, base_files.clone(), changed);
+                let files = CheckoutFiles::new(disk, base_files.clone(), changed.clone());
                 Snapshot::of_origin(Box::new(files), repository.root(), None)
             }
         };
-        Ok(Self { base: of_commit(base, &base_files), head, base_files, head_files, changed: places })
+        let (repository, base_commit) = (repository.clone(), *base);
+        let base = of_commit(base, &base_files);
+        Self { base, head, base_files, head_files, changed, repository, base_commit }
     }
 
-    /// Makes ready for somebody who loads the head and looks for differences: every folder of a commit, and what
-    /// will be parsed, is read in one go. Beside the checkout only the folders of the base are wanted.
+    /// Makes ready for somebody who loads a head that is a commit: all its folders, and what will be parsed, are read
+    /// in one go.
     ///
     /// # Errors
     /// When git does not answer.
     pub fn read_all(&self) -> Result<(), GitError> {
-        self.head_files.as_ref().map_or_else(|| self.base_files.read_folders(), CommitFiles::read_all)
+        self.head_files.as_ref().map_or(Ok(()), CommitFiles::read_all)
     }
 
     /// Whether the head is the checkout.
@@ -126,48 +149,78 @@ impl Comparison {
     }
 
     /// Where the two differ. A folder is looked into where its trees differ; where the head is the checkout,
-    /// each folder of the base is.
+    /// each folder of the base is, while git looks for files that differ.
     ///
     /// # Errors
-    /// When a folder cannot be listed.
-    pub fn differences(&self) -> Result<Differences, ReadError> {
+    /// When git does not answer, or a folder cannot be listed.
+    pub fn differences(&self) -> Result<Differences, ComparisonError> {
+        let root = WorkspacePath::root();
+        if self.head_files.is_some() {
+            return Ok(self.differences_below(root, 0)?.in_order());
+        }
+        let found = thread::scope(|scope| {
+            let asked = scope.spawn(|| self.repository.changed_in_checkout(&self.base_commit));
+            self.base_files.read_folders()?;
+            let found = self.differences_below(root, 0);
+            self.changed.say(asked.join().expect("asking git does not panic")?);
+            Ok::<_, ComparisonError>(found?)
+        });
+        let mut found = found?;
+        for path in self.changed.each() {
+            self.add_changed(path, &mut found)?;
+        }
+        Ok(found.in_order())
+    }
+
+    /// Where the two differ in what is in `folder`, `depth` folders below the root.
+    fn differences_below(&self, folder: WorkspacePath, depth: usize) -> Result<Differences, ReadError> {
         let mut found = Differences { are_files: true, ..Differences::default() };
-        let mut pending = vec![WorkspacePath::root()];
-        while let Some(folder) = pending.pop() {
-            let (before, after) = (self.names(&self.base_files, &folder)?, self.names_after(&folder)?);
-            for (name, one, other) in beside(&before, &after) {
-                if matches!((one, other), (Some(Name::Commit(..)), Some(_))) && one == other {
-                    continue;
+        let mut inner = Vec::new();
+        let (before, after) = (self.names(&self.base_files, &folder)?, self.names_after(&folder)?);
+        for (name, one, other) in beside(&before, &after) {
+            if matches!((one, other), (Some(Name::Commit(..)), Some(_))) && one == other {
+                continue;
+            }
+            match (one, other) {
+                (None, Some(Name::Disk(EntryKind::Folder))) => found.folders.push(folder.join_name(name)),
+                // Git says it where a submodule of the checkout differs.
+                (Some(Name::Commit(Mode::Submodule, _)), Some(Name::Disk(EntryKind::Folder))) => {
+                    inner.push(folder.join_name(name));
                 }
-                let path = folder.join_name(name);
-                match (one, other) {
-                    (None, Some(Name::Disk(EntryKind::Folder))) => found.folders.push(path),
-                    _ if [one, other].into_iter().flatten().all(Name::is_folder) => {
-                        if one.is_some_and(Name::is_submodule) || other.is_some_and(Name::is_submodule) {
-                            self.note(path.clone(), one, other, &mut found);
-                        }
-                        pending.push(path);
+                _ if [one, other].into_iter().flatten().all(Name::is_folder) => {
+                    let path = folder.join_name(name);
+                    if one.is_some_and(Name::is_submodule) || other.is_some_and(Name::is_submodule) {
+                        found.add(path.clone(), one, other);
                     }
-                    _ => self.note(path, one, other, &mut found),
+                    inner.push(path);
                 }
+                // Git says it where files of the checkout differ.
+                (Some(one), Some(Name::Disk(kind))) if one.kind() == *kind => {}
+                _ => found.add(folder.join_name(name), one, other),
             }
         }
-        found.paths.sort();
+        for inner in each(inner, depth, |_| true, |inner| self.differences_below(inner, depth + 1))? {
+            found.are_files &= inner.are_files;
+            found.paths.extend(inner.paths);
+            found.folders.extend(inner.folders);
+        }
         Ok(found)
     }
 
-    fn note(&self, path: WorkspacePath, one: Option<&Name>, other: Option<&Name>, found: &mut Differences) {
-        let differs = match (one, other) {
-            (Some(one @ Name::Commit(..)), Some(other @ Name::Commit(..))) => one != other,
-            // What the checkout has in this place is as in the commit, or git says that it is not.
-            (Some(one), Some(Name::Disk(kind))) => one.kind() != *kind || self.changed.contains(&path),
-            _ => true,
-        };
-        if differs {
-            let is_file = |name: Option<&Name>| name.is_none_or(|name| name.kind() == EntryKind::File);
-            found.are_files &= is_file(one) && is_file(other);
-            found.paths.push(path);
+    /// Adds a place at which git says that the checkout differs, where both have the same kind of thing there: else
+    /// their folders differ.
+    fn add_changed(&self, path: &WorkspacePath, found: &mut Differences) -> Result<(), ReadError> {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+        let place = Place { folder: &folder, name };
+        let before =
+            self.base_files.entry(place).map_err(|error| ReadError::io(path, io::Error::other(error)))?;
+        let Some((mode, id)) = before.filter(|(mode, _)| *mode != Mode::Folder) else { return Ok(()) };
+        let (one, other) =
+            (Name::Commit(mode, id), self.head.entry(path)?.map(|entry| Name::Disk(entry.kind())));
+        if let Some(other) = other.filter(|other| other.kind() == one.kind()) {
+            found.add(path.clone(), Some(&one), Some(&other));
         }
+        Ok(())
     }
 
     fn names_after(&self, folder: &WorkspacePath) -> Result<Vec<(Vec<u8>, Name)>, ReadError> {
@@ -199,7 +252,7 @@ impl Comparison {
         });
         let differs = |closed: &ClosedSubmodule| match self.head_files {
             Some(_) => closed.base != closed.head,
-            None => self.changed.contains(&closed.path),
+            None => self.changed.contain(&closed.path),
         };
         closed.filter(differs).collect()
     }

@@ -3,11 +3,9 @@
 //! What git says to be as in the commit is as in the commit, whatever filters, line ends and permissions
 //! a checkout gives it; everything else is read.
 
-use std::collections::HashSet;
-use std::sync::Arc;
-
+use super::changed_places::ChangedPlaces;
 use super::command::GitError;
-use super::commit_files::{CommitFiles, facts, lies_in, unreadable};
+use super::commit_files::{CommitFiles, facts, unreadable};
 use super::object_id::ObjectId;
 use super::tree::Mode;
 use crate::source::disk::Disk;
@@ -21,21 +19,17 @@ pub(in crate::source) struct CheckoutFiles {
     disk: Disk,
     commit: CommitFiles,
     /// The places in which it differs from the commit.
-    changed: Arc<HashSet<WorkspacePath>>,
+    changed: ChangedPlaces,
 }
 
 impl CheckoutFiles {
-    pub(in crate::source) fn new(
-        disk: Disk,
-        commit: CommitFiles,
-        changed: Arc<HashSet<WorkspacePath>>,
-    ) -> Self {
+    pub(in crate::source) fn new(disk: Disk, commit: CommitFiles, changed: ChangedPlaces) -> Self {
         Self { disk, commit, changed }
     }
 
     /// What the commit has at `place`, if the checkout has the same.
     fn same(&self, place: Place<'_>) -> Result<Option<(Mode, ObjectId)>, ReadError> {
-        if lies_in(&self.changed, &place) {
+        if self.changed.hold(&place) {
             return Ok(None);
         }
         self.commit.entry(place).map_err(|error: GitError| unreadable(&place, &error))
@@ -61,7 +55,7 @@ fn facts_of_special(stat: &Stat) -> Stat {
 
 impl Origin for CheckoutFiles {
     fn again(&self) -> Box<dyn Origin> {
-        Box::new(Self::new(self.disk.same_root(), self.commit.clone(), Arc::clone(&self.changed)))
+        Box::new(Self::new(self.disk.same_root(), self.commit.clone(), self.changed.clone()))
     }
 
     fn telling_device(&self) -> Option<u64> {

@@ -8,12 +8,13 @@
 //! with no other: such a hash is no hash of bytes.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::changed_places::ChangedPlaces;
 use super::command::{Git, GitError};
 use super::early_blobs::Wanted;
 use super::object_id::ObjectId;
@@ -38,7 +39,7 @@ pub(in crate::source) enum Contents {
     /// By the ids of blobs, which need no reading; by their bytes in these places and below them.
     Ids {
         /// The places.
-        but: Arc<HashSet<WorkspacePath>>,
+        but: ChangedPlaces,
     },
 }
 
@@ -139,7 +140,7 @@ impl CommitFiles {
     /// How the content of a file is told that has the blob `id`, when it need not be read.
     pub(in crate::source) fn by_id(&self, place: Place<'_>, id: ObjectId) -> Option<Content> {
         let Contents::Ids { but } = &self.0.contents else { return None };
-        if lies_in(but, &place) {
+        if but.hold(&place) {
             return None;
         }
         let hash = ContentHash::from_bytes(blake3::derive_key(BY_ID, id.as_bytes()));
@@ -306,15 +307,6 @@ fn is_parsed(name: &[u8]) -> Wanted {
     let is_later = name.windows(dockerfile.len()).any(|letters| is(letters, dockerfile))
         || name.len().checked_sub(ignore_file.len()).is_some_and(|start| is(&name[start..], ignore_file));
     if is_later { Wanted::Later } else { Wanted::Not }
-}
-
-/// Whether `place` or a folder above it is one of `places`.
-pub(super) fn lies_in(places: &HashSet<WorkspacePath>, place: &Place<'_>) -> bool {
-    if places.is_empty() {
-        return false;
-    }
-    let above = std::iter::successors(Some(place.path()), WorkspacePath::parent);
-    above.into_iter().any(|path| places.contains(&path))
 }
 
 /// What a checkout gives an entry.

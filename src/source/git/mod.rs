@@ -12,6 +12,7 @@ pub mod object_id;
 mod objects;
 pub(super) mod tree;
 mod index_trees;
+pub(super) mod changed_places;
 mod blobs;
 mod early_blobs;
 pub(super) mod trees;

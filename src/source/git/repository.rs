@@ -13,7 +13,8 @@ use super::objects::ObjectKind;
 use super::trees::Trees;
 use crate::types::workspace_path::WorkspacePath;
 
-/// The repository around a workspace. Nothing is asked before somebody wants to know.
+/// The repository around a workspace. Nothing is asked before somebody wants to know. Clones are the same.
+#[derive(Clone)]
 pub struct Repository {
     root: PathBuf,
     is_bare: bool,
