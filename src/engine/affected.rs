@@ -132,6 +132,9 @@ pub fn affected(
     revisions: Revisions<'_>,
     asked: &Asked<'_>,
 ) -> Result<Answer, Trouble> {
+    if revisions.head.is_some() {
+        repository.begin();
+    }
     let head = revisions.head.map(|revision| repository.commit(revision)).transpose()?;
     let base = match (revisions.merge_base, revisions.head) {
         (false, _) => repository.commit(revisions.base),
@@ -252,14 +255,17 @@ fn has_the_same_texts(comparison: &Comparison, loaded: &Loaded, differences: &Di
 fn has_its_places_in(comparison: &Comparison, loaded: &Loaded, differences: &Differences) -> bool {
     let Comparison { base, head, .. } = comparison;
     let builds = || loaded.targets.values().iter().filter_map(|target| target.build());
-    let differ: HashSet<&WorkspacePath> = differences.paths.iter().collect();
-    if builds().any(|build| differ.contains(&build.dockerfile.value)) {
+    if builds().any(|build| differences.has(&build.dockerfile.value)) {
         return false;
     }
-    let folders: HashSet<&WorkspacePath> = builds().flat_map(named_folders).collect();
+    let mut folders: Vec<&WorkspacePath> = builds().flat_map(named_folders).collect();
+    // Those of one folder after the other are mostly the same.
+    folders.dedup();
+    folders.sort_unstable();
+    folders.dedup();
     // Without links a folder is there as long as nothing that lies in it came.
     let may_have_come = |folder: &WorkspacePath| {
-        !head.holds_no_links() || differences.paths.iter().any(|path| path.letters_below(folder).is_some())
+        !head.holds_no_links() || differences.has(folder) || !differences.beginning(folder, b"").is_empty()
     };
     let is_there = |folder: &WorkspacePath| base.folder(folder).is_ok_and(|folder| folder.is_some());
     folders.into_iter().all(|folder| !may_have_come(folder) || is_there(folder))

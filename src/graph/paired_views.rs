@@ -91,7 +91,7 @@ fn same_views<'g>(
     let untouched = |spec: &'g ViewSpec| {
         let reach = Reach::of(spec, head.snapshot)
             .map_err(|error| Unviewable::Head(vec![Diagnostic::error(error.to_string())]))?;
-        Ok((spec, !is_touched(&reach, differences)))
+        Ok((spec, !reach.may_hold_any(differences)))
     };
     let untouched: HashMap<&ViewSpec, bool> =
         specs.into_par_iter().map(untouched).collect::<Result<_, _>>()?;
@@ -111,12 +111,6 @@ fn same_views<'g>(
 fn contexts(graph: &Graph) -> impl Iterator<Item = &Context> {
     let builds = graph.nodes.values().iter().filter_map(Node::build);
     builds.flat_map(|build| build.contexts().map(|(_, context)| context))
-}
-
-/// Whether anything that differs may be within `reach`.
-pub(super) fn is_touched(reach: &Reach, differences: &Differences) -> bool {
-    differences.paths.iter().any(|path| reach.may_hold(path))
-        || differences.folders.iter().any(|folder| reach.may_hold_below(folder))
 }
 
 /// Whether each node that is in both graphs has, in each role that it has in both, the same target.

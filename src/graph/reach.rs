@@ -1,5 +1,6 @@
 //! What a view may hold, told from its patterns alone: which paths it cannot hold, whatever is ignored.
 
+use crate::source::comparison::Differences;
 use crate::source::snapshot::Snapshot;
 use crate::syntax::path_patterns::PathPatterns;
 use crate::types::workspace_path::WorkspacePath;
@@ -34,6 +35,20 @@ impl Reach {
             Some((patterns, texts.iter().map(|text| letters_of(text).to_vec()).collect()))
         };
         Ok(Self { context, patterns: spec.patterns(snapshot)?.and_then(compiled) })
+    }
+
+    /// Whether the view may hold anything that differs.
+    pub fn may_hold_any(&self, differences: &Differences) -> bool {
+        let Some(context) = &self.context else { return false };
+        let may_hold = |path: &WorkspacePath| self.may_hold(path);
+        let may_begin = |letters: &[u8]| differences.beginning(context, letters).iter().any(may_hold);
+        let any_inside = match &self.patterns {
+            None => may_begin(b""),
+            Some((_, letters)) => letters.iter().any(|letters| may_begin(letters)),
+        };
+        any_inside
+            || (differences.has(context) && may_hold(context))
+            || differences.folders.iter().any(|folder| self.may_hold_below(folder))
     }
 
     /// Whether the file `path` may be in the view, if it is there and not ignored.

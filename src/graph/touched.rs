@@ -14,7 +14,6 @@ use rayon::prelude::*;
 
 use super::expand::Materials;
 use super::load::Loaded;
-use super::paired_views::is_touched;
 use super::published::Meaning;
 use super::reach::{Reach, letters_of};
 use super::slice::Sources;
@@ -205,24 +204,24 @@ impl Search<'_> {
             return Some(false);
         }
         let spec = ViewSpec { context: context.clone(), ignore, sources: sources.into(), inputs: None };
-        Some(is_touched(&Reach::of(&spec, self.snapshot).ok()?, self.differences))
+        Some(Reach::of(&spec, self.snapshot).ok()?.may_hold_any(self.differences))
     }
 
     /// Whether the letters alone of `sources` say that nothing which differs is among them, where there are no
     /// links. It spares most of them their patterns.
     fn all_are_elsewhere(&self, context: &WorkspacePath, sources: &Sources) -> bool {
-        let may_begin = |path: &[u8]| match sources {
+        let may_begin = |letters: &[u8]| !self.differences.beginning(context, letters).is_empty();
+        let any_inside = || match sources {
             Sources::Nothing => false,
-            Sources::Whole { .. } => true,
+            Sources::Whole { .. } => may_begin(b""),
             Sources::Paths(sources) => sources.iter().any(|source| {
                 // What may be malformed is compared with everything.
                 let text = std::str::from_utf8(&source.pattern).ok();
                 let may_be_malformed = |text: &str| text.bytes().any(|byte| matches!(byte, b'[' | b'\\'));
                 let text = text.filter(|text| !may_be_malformed(text));
-                text.is_none_or(|text| path.starts_with(letters_of(text)))
+                may_begin(text.map_or(b"", letters_of))
             }),
         };
-        let mut inside = self.differences.paths.iter().filter_map(|path| path.letters_below(context));
-        self.differences.folders.is_empty() && !inside.any(may_begin)
+        self.differences.folders.is_empty() && !self.differences.has(context) && !any_inside()
     }
 }

@@ -6,6 +6,7 @@
 //! **Invariant:** what these snapshots call the hash of a content is good for comparing the two, and for
 //! nothing else: no key that is made of it is ever kept or shown.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::{io, thread};
@@ -65,6 +66,22 @@ pub struct Differences {
 }
 
 impl Differences {
+    /// Those of the paths that lie in `folder` and begin there with `letters`.
+    pub fn beginning(&self, folder: &WorkspacePath, letters: &[u8]) -> &[WorkspacePath] {
+        let letters = match folder.as_bytes() {
+            b"" => Cow::Borrowed(letters),
+            folder => Cow::Owned([folder, b"/", letters].concat()),
+        };
+        let first = self.paths.partition_point(|path| path.cmp_letters(&letters).is_lt());
+        let count = self.paths[first..].partition_point(|path| path.as_bytes().starts_with(&letters));
+        &self.paths[first..first + count]
+    }
+
+    /// Whether `path` itself is one of the paths.
+    pub fn has(&self, path: &WorkspacePath) -> bool {
+        self.paths.binary_search(path).is_ok()
+    }
+
     fn add(&mut self, path: WorkspacePath, one: Option<&Name>, other: Option<&Name>) {
         let is_file = |name: Option<&Name>| name.is_none_or(|name| name.kind() == EntryKind::File);
         self.are_files &= is_file(one) && is_file(other);

@@ -109,6 +109,17 @@ impl WorkspacePath {
         }
     }
 
+    /// As it is compared with a path of these letters, which may be the first ones of a path: in this order all
+    /// paths that begin with them stand together, and nothing that begins otherwise comes between them and these.
+    pub fn cmp_letters(&self, letters: &[u8]) -> std::cmp::Ordering {
+        // The end of a name comes before every letter, and the end of a path before that of a name.
+        let rank = |byte: &u8| if *byte == b'/' { 0 } else { u16::from(*byte) + 1 };
+        match first_difference(&self.0, letters) {
+            Some(at) => rank(&self.0[at]).cmp(&rank(&letters[at])),
+            None => self.0.len().cmp(&letters.len()),
+        }
+    }
+
     /// The folder that this path lies in; `None` for the root.
     pub fn parent(&self) -> Option<Self> {
         if self.is_root() {
@@ -153,12 +164,7 @@ impl PartialOrd for WorkspacePath {
 
 impl Ord for WorkspacePath {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        // The end of a name comes before every letter, and the end of a path before that of a name.
-        let rank = |byte: &u8| if *byte == b'/' { 0 } else { u16::from(*byte) + 1 };
-        match first_difference(&self.0, &other.0) {
-            Some(at) => rank(&self.0[at]).cmp(&rank(&other.0[at])),
-            None => self.0.len().cmp(&other.0.len()),
-        }
+        self.cmp_letters(&other.0)
     }
 }
 

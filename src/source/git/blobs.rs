@@ -14,12 +14,13 @@ use super::objects::{Object, ObjectKind, Objects};
 /// Blobs by their ids.
 #[derive(Default)]
 pub(super) struct Blobs {
-    kept: Arc<Kept>,
+    kept: Keeper,
     coming: Mutex<VecDeque<JoinHandle<()>>>,
 }
 
-#[derive(Default)]
-struct Kept(Mutex<IdMap<Arc<[u8]>>>);
+/// Who keeps blobs, for whoever reads some. Clones are the same.
+#[derive(Clone, Default)]
+pub(super) struct Keeper(Arc<Mutex<IdMap<Arc<[u8]>>>>);
 
 impl Blobs {
     /// The bytes of the blob `id`, once they are there; `None` when nobody read it.
@@ -40,6 +41,11 @@ impl Blobs {
         self.kept.keep(object);
     }
 
+    /// Who keeps these.
+    pub(super) fn keeper(&self) -> Keeper {
+        self.kept.clone()
+    }
+
     /// Makes room for so many more.
     pub(super) fn reserve(&self, count: usize) {
         self.kept.lock().reserve(count);
@@ -50,7 +56,7 @@ impl Blobs {
         if ids.is_empty() {
             return;
         }
-        let kept = Arc::clone(&self.kept);
+        let kept = self.keeper();
         let reading = thread::spawn(move || {
             let _told_to_who_asks = objects.find_each(ids, |object| {
                 object.into_iter().for_each(|object| kept.keep(object));
@@ -75,12 +81,13 @@ impl Drop for Blobs {
     }
 }
 
-impl Kept {
+impl Keeper {
     fn get(&self, id: ObjectId) -> Option<Arc<[u8]>> {
         self.lock().get(&id).cloned()
     }
 
-    fn keep(&self, object: Object<'_>) {
+    /// Keeps an object, should it be a blob.
+    pub(super) fn keep(&self, object: Object<'_>) {
         if object.kind == ObjectKind::Blob {
             let bytes = object.bytes.into();
             self.lock().insert(object.id, bytes);

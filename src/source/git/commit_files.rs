@@ -298,7 +298,7 @@ impl Origin for CommitFiles {
 }
 
 /// Whether a file of this name is likely to be parsed, and when. Nothing depends on it but how fast it comes.
-fn is_parsed(name: &[u8]) -> Wanted {
+pub(super) fn is_parsed(name: &[u8]) -> Wanted {
     let is = |letters: &[u8], word: &[u8]| letters.eq_ignore_ascii_case(word);
     let (build_file, dockerfile, ignore_file) = (b"build.toml", b"dockerfile", b".dockerignore");
     if is(name, build_file) || is(name, b".gitignore") {

@@ -32,10 +32,28 @@ pub(super) enum Wanted {
 pub(super) struct Early {
     /// Its trees.
     pub(super) index: IndexTrees,
-    /// The blobs in it that are wanted first, each once.
+    /// The blobs in it that are wanted, each once.
+    pub(super) blobs: EarlyRead,
+}
+
+/// The blobs of an index that are wanted.
+#[derive(Debug, Default)]
+pub(super) struct EarlyRead {
+    /// Those that are wanted first.
     pub(super) first: EarlyBlobs,
     /// Those that are wanted later.
     pub(super) later: EarlyBlobs,
+}
+
+impl EarlyRead {
+    /// Those that are wanted then; `None` of those that are not.
+    fn of(&mut self, wanted: Wanted) -> Option<&mut EarlyBlobs> {
+        match wanted {
+            Wanted::First => Some(&mut self.first),
+            Wanted::Later => Some(&mut self.later),
+            Wanted::Not => None,
+        }
+    }
 }
 
 /// Blobs of which some were read.
@@ -80,25 +98,21 @@ pub(super) fn read(
     let (is_read, keep) = (AtomicBool::new(false), &keep);
     thread::scope(|scope| {
         let reading = scope.spawn(|| read_until(&is_read, objects, asked, keep));
-        let (mut first, mut later, mut known) =
-            (EarlyBlobs::default(), EarlyBlobs::default(), IdSet::default());
+        let (mut blobs, mut known) = (EarlyRead::default(), IdSet::default());
         let index = IndexTrees::around(folder, id_length, |name, id| {
-            let (is_first, blobs) = match wanted(name) {
-                Wanted::First => (true, &mut first),
-                Wanted::Later => (false, &mut later),
-                Wanted::Not => return,
-            };
-            if known.insert(id)
+            let wanted = wanted(name);
+            if let Some(blobs) = blobs.of(wanted)
+                && known.insert(id)
                 && let Some(ids) = blobs.add(id)
             {
                 // Who reads may have ended, over what git said: it is said again to whoever asks later.
-                let _unread = sender.send((is_first, ids));
+                let _unread = sender.send((wanted, ids));
             }
         });
         is_read.store(true, Ordering::Relaxed);
         drop(sender);
-        (first.read, later.read) = reading.join().expect("reading what git says does not panic");
-        Early { index, first, later }
+        (blobs.first.read, blobs.later.read) = reading.join().expect("reading what git says does not panic");
+        Early { index, blobs }
     })
 }
 
@@ -107,7 +121,7 @@ pub(super) fn read(
 fn read_until(
     is_read: &AtomicBool,
     objects: &Objects,
-    asked: Receiver<(bool, Vec<ObjectId>)>,
+    asked: Receiver<(Wanted, Vec<ObjectId>)>,
     keep: &impl Fn(Object<'_>),
 ) -> (usize, usize) {
     let (mut read_first, mut read_later) = (0, 0);
@@ -115,8 +129,8 @@ fn read_until(
     loop {
         let is_idle = first.is_empty() && later.is_empty();
         let waited_for = if is_idle { asked.recv().ok() } else { None };
-        for (is_first, ids) in waited_for.into_iter().chain(asked.try_iter()) {
-            if is_first { first.push_back(ids) } else { later.push_back(ids) }
+        for (wanted, ids) in waited_for.into_iter().chain(asked.try_iter()) {
+            if wanted == Wanted::First { first.push_back(ids) } else { later.push_back(ids) }
         }
         let next = first.pop_front().map(|ids: Vec<ObjectId>| (ids, &mut read_first));
         let next = next.or_else(|| Some((later.pop_front()?, &mut read_later)));
@@ -165,7 +179,7 @@ mod tests {
             _ => Wanted::Not,
         };
         let keep = |object: Object<'_>| kept.lock().unwrap().push((object.id, object.bytes.to_vec()));
-        let Early { index, first, later } = read((folder, 20), &objects, wanted, keep);
+        let Early { index, blobs: EarlyRead { first, later } } = read((folder, 20), &objects, wanted, keep);
         let kept = kept.into_inner().unwrap();
         // What git is asked for when the index ends is kept too.
         let read = first.read().len() + later.read().len();

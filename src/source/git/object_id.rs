@@ -1,8 +1,9 @@
 //! The name that git gives an object: the hash of its bytes, of 20 (SHA-1) or 32 (SHA-256) bytes.
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+
+use indexmap::{IndexMap, IndexSet};
 
 /// The longest hash that git has.
 pub(super) const LONGEST: usize = 32;
@@ -62,11 +63,11 @@ impl Hash for ObjectId {
     }
 }
 
-/// What is known by the ids of objects.
-pub(super) type IdMap<Value> = HashMap<ObjectId, Value, IdState>;
+/// What is known by the ids of objects. What it has no use for yet is a number for each place, not an id and a value.
+pub(super) type IdMap<Value> = IndexMap<ObjectId, Value, IdState>;
 
 /// Some objects.
-pub(super) type IdSet = HashSet<ObjectId, IdState>;
+pub(super) type IdSet = IndexSet<ObjectId, IdState>;
 
 /// Hashes ids, which are hashes: what is left to do is that nobody can choose ids that are alike in a map.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::checkout_changes::{self, resolved};
 use super::command::{Answer, Git, GitError};
-use super::commit_files::{CommitFiles, Contents};
+use super::commit_files::{CommitFiles, Contents, is_parsed};
 use super::object_id::ObjectId;
 use super::objects::ObjectKind;
 use super::trees::Trees;
@@ -104,6 +104,13 @@ impl Repository {
     /// Whether there is no checkout.
     pub fn is_bare(&self) -> bool {
         self.is_bare
+    }
+
+    /// Begins with what a commit mostly shares with the checkout, for who is going to look at all files of one.
+    pub fn begin(&self) {
+        if !self.is_bare {
+            self.trees.begin(is_parsed);
+        }
     }
 
     /// The commit that `revision` names: a branch, a tag, an id, `HEAD~3`.

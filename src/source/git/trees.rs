@@ -4,11 +4,13 @@
 //! read before: those that the checkout's index tells of from there, the others one level while the one above
 //! it is looked at.
 
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
 
-use super::blobs::Blobs;
+use super::blobs::{Blobs, Keeper};
 use super::command::{Git, GitError, failed};
-use super::early_blobs::{self, Early, EarlyBlobs, Wanted};
+use super::early_blobs::{self, Early, EarlyRead, Wanted};
 use super::index_trees::IndexTrees;
 use super::object_id::{IdMap, IdSet, ObjectId};
 use super::objects::{Object, ObjectKind, Objects};
@@ -22,6 +24,8 @@ pub(in crate::source) struct Trees {
     known: RwLock<IdMap<Arc<Forest>>>,
     /// Those of the checkout's index, once somebody wanted all of them.
     index: OnceLock<IndexTrees>,
+    /// The index, when somebody is going to want them.
+    coming: Mutex<Option<Coming>>,
     blobs: Blobs,
     /// Of the trees that were read with all that is in them and hold others, whether a package may lie there.
     packages: RwLock<IdMap<bool>>,
@@ -38,6 +42,7 @@ impl Trees {
             objects,
             known: RwLock::default(),
             index: OnceLock::new(),
+            coming: Mutex::default(),
             blobs: Blobs::default(),
             packages: RwLock::default(),
             without_links: RwLock::default(),
@@ -105,6 +110,14 @@ impl Trees {
         Ok(blob)
     }
 
+    /// Begins with what [`Self::read_below`] needs whatever the tree is, while nobody knows yet which it will be.
+    pub(super) fn begin(&self, wanted: fn(&[u8]) -> Wanted) {
+        let (objects, keeper) = (Objects::new(self.git.clone()), self.blobs.keeper());
+        let folder = self.git.folder().to_path_buf();
+        let reading = thread::spawn(move || read_index((&folder, USUAL_LENGTH), objects, wanted, &keeper));
+        *self.coming.lock().unwrap_or_else(PoisonError::into_inner) = Some(Coming(reading));
+    }
+
     /// Reads the tree `id`, all trees in it, and the files in them that are `wanted` by their names, so that nobody
     /// has to ask for each. What is wanted later may still be coming.
     pub(super) fn read_below(
@@ -114,9 +127,9 @@ impl Trees {
     ) -> Result<(), GitError> {
         let (index, early) = self.index(id.as_bytes().len(), &wanted);
         let gathered = match early {
-            Some((first, later)) if index.lists(id) => {
+            Some((EarlyRead { first, later }, objects)) if index.lists(id) => {
                 self.blobs.reserve(first.unread().len() + later.unread().len());
-                self.blobs.begin(Objects::new(self.git.clone()), later.unread().to_vec());
+                self.blobs.begin(objects, later.unread().to_vec());
                 self.objects.find_each(first.unread().iter().copied(), |object| {
                     object.into_iter().for_each(|object| self.blobs.keep(object));
                     Vec::new()
@@ -124,20 +137,21 @@ impl Trees {
                 Gathered { may_hold_links: index.has_links(), ..Gathered::new(&self.blobs) }
             }
             early => {
-                let (first, later) = early.unwrap_or_default();
+                let more = || (EarlyRead::default(), Objects::new(self.git.clone()));
+                let (EarlyRead { first, later }, more) = early.unwrap_or_else(more);
                 let read = first.read().iter().chain(later.read());
-                self.walk_below(id, index, read, |name| wanted(name) != Wanted::Not)?
+                self.walk_below(id, (index, &more), read, |name| wanted(name) != Wanted::Not)?
             }
         };
         self.keep_all(id, gathered)
     }
 
     /// As [`Self::read_below`], by looking into the tree `id`; the blobs `read` are there. Once there is enough to ask
-    /// for, two processes are asked: one would be waited for.
+    /// for, two processes are asked, one of them that of `more`: one would be waited for.
     fn walk_below<'r>(
         &self,
         id: ObjectId,
-        index: &IndexTrees,
+        (index, more): (&IndexTrees, &Objects),
         read: impl Iterator<Item = &'r ObjectId>,
         wanted: impl Fn(&[u8]) -> bool + Sync,
     ) -> Result<Gathered<'_>, GitError> {
@@ -159,15 +173,14 @@ impl Trees {
         drop(asked);
         self.blobs.reserve(level.len());
         let (one, other) = level.split_at(level.len() / 2);
-        let more = Objects::new(self.git.clone());
-        let ways = [(&self.objects, one), (&more, other)];
+        let ways = [(&self.objects, one), (more, other)];
         let way = |(objects, ids): (&Objects, &[ObjectId])| {
             let mut own = Gathered::new(&self.blobs);
             let take = |object: Option<Object<'_>>| own.take_all(object, &wanted);
             objects.find_each(ids.iter().copied(), take).map(|()| own)
         };
         let way = &way;
-        let all = std::thread::scope(|scope| {
+        let all = thread::scope(|scope| {
             let running = ways.map(|ways| scope.spawn(move || way(ways)));
             running.map(|running| running.join().expect("reading what git says does not panic"))
         });
@@ -177,19 +190,24 @@ impl Trees {
         Ok(gathered)
     }
 
-    /// The checkout's index; where it is read now, with the blobs in it that are `wanted` first, and later.
+    /// The checkout's index; where it was not known before, with the blobs in it that are `wanted`, and who was asked
+    /// for some of them.
     fn index(
         &self,
         id_length: usize,
         wanted: impl Fn(&[u8]) -> Wanted,
-    ) -> (&IndexTrees, Option<(EarlyBlobs, EarlyBlobs)>) {
+    ) -> (&IndexTrees, Option<(EarlyRead, Objects)>) {
         if let Some(index) = self.index.get() {
             return (index, None);
         }
-        let keep = |object: Object<'_>| self.blobs.keep(object);
-        let place = (self.git.folder(), id_length);
-        let Early { index, first, later } = early_blobs::read(place, &self.objects, wanted, keep);
-        (self.index.get_or_init(|| index), Some((first, later)))
+        let coming = self.coming.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let come = coming.map(Coming::wait).filter(|_| id_length == USUAL_LENGTH);
+        let read = || {
+            let objects = Objects::new(self.git.clone());
+            read_index((self.git.folder(), id_length), objects, wanted, &self.blobs.keeper())
+        };
+        let (Early { index, blobs }, objects) = come.unwrap_or_else(read);
+        (self.index.get_or_init(|| index), Some((blobs, objects)))
     }
 
     fn keep_all(&self, root: ObjectId, gathered: Gathered<'_>) -> Result<(), GitError> {
@@ -241,6 +259,35 @@ impl Trees {
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(id, tree);
     }
 }
+
+impl Drop for Trees {
+    fn drop(&mut self) {
+        let coming = self.coming.get_mut().unwrap_or_else(PoisonError::into_inner);
+        coming.take().map(Coming::wait);
+    }
+}
+
+/// An index that is read, and who is asked for blobs meanwhile.
+struct Coming(JoinHandle<(Early, Objects)>);
+
+impl Coming {
+    fn wait(self) -> (Early, Objects) {
+        self.0.join().expect("reading what git says does not panic")
+    }
+}
+
+fn read_index(
+    place: (&Path, usize),
+    objects: Objects,
+    wanted: impl Fn(&[u8]) -> Wanted,
+    keeper: &Keeper,
+) -> (Early, Objects) {
+    let early = early_blobs::read(place, &objects, wanted, |object| keeper.keep(object));
+    (early, objects)
+}
+
+/// The ids of nearly all repositories have so many bytes. An index in which they have others is read again.
+const USUAL_LENGTH: usize = 20;
 
 /// So many objects to ask for are worth a process more.
 const WORTH_TWO: usize = 64;

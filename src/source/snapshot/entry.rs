@@ -118,7 +118,9 @@ impl<'s> EntryRef<'s> {
             self.lookout().lean_on_the_unsaid();
         }
         let Text { bytes, steady } = read?;
-        if let (Some(Cell::File(file)), Some(steady)) = (self.cell(), steady) {
+        if let Some(steady) = steady
+            && let Some(Cell::File(file)) = self.cell()
+        {
             let hash = ContentHash::from_bytes(*blake3::hash(&bytes).as_bytes());
             let content = Content { hash, size: steady.size };
             file.set_stat(steady);
