@@ -56,7 +56,7 @@ fn told(name: &str) -> String {
         let primary = diagnostic.annotations.iter().find(|annotation| annotation.primary);
         let annotation = primary.expect("every refusal of a Dockerfile has a place");
         assert!(!diagnostic.help.is_empty(), "{name}: every refusal says how to put it right");
-        let place = annotation.location.source.line_column(annotation.location.span.start);
+        let place = annotation.location.source.line_column(annotation.location.span.start());
         let help = diagnostic.help.join("; ");
         let (line, column, label) = (place.line, place.column, &annotation.message);
         writeln!(told, "{line}:{column} {} [{label}] ({help})", diagnostic.message).unwrap();

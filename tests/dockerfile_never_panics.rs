@@ -32,7 +32,7 @@ fn run(text: String) {
     for diagnostic in found.err().into_iter().flatten() {
         for annotation in diagnostic.annotations {
             let span = annotation.location.span;
-            assert!(source.text.get(span.start..span.end).is_some(), "{span:?} cuts a character");
+            assert!(source.text.get(span.range()).is_some(), "{span:?} cuts a character");
         }
     }
 }

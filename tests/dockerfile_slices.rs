@@ -305,6 +305,6 @@ fn sources_are_found_in_the_file() {
     let Sources::Paths(paths) = cut(text, Ask::default()).unwrap().sources else {
         panic!("paths are expected")
     };
-    let found: Vec<&str> = paths.iter().map(|path| &text[path.span.start..path.span.end]).collect();
+    let found: Vec<&str> = paths.iter().map(|path| &text[path.span.range()]).collect();
     assert_eq!(found, ["one", "--mount=source=three,target=/m", "two"]);
 }

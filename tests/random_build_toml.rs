@@ -121,8 +121,8 @@ fn read(text: &str) {
     let source = Arc::new(SourceText { path: WorkspacePath::root(), text: text.to_owned() });
     let (_file, diagnostics) = file::parse(&source);
     for annotation in diagnostics.iter().flat_map(|diagnostic| &diagnostic.annotations) {
-        assert!(annotation.location.span.start <= annotation.location.span.end);
-        assert!(annotation.location.span.end <= text.len());
+        assert!(annotation.location.span.start() <= annotation.location.span.end());
+        assert!(annotation.location.span.end() <= text.len());
     }
     draw(&diagnostics, false);
 }

@@ -86,9 +86,9 @@ impl Texts {
     fn lines(&mut self, source: &Arc<SourceText>, span: Span) -> Range<usize> {
         let starts = self.starts(source);
         let line = |offset: usize| starts.partition_point(|start| *start <= offset).saturating_sub(1);
-        let end = span.end.min(source.text.len());
+        let end = span.end().min(source.text.len());
         // A span that ends with its line's end holds nothing of the next line; what is drawn may.
-        line(span.start.min(source.text.len()))..line(end) + 1
+        line(span.start().min(source.text.len()))..line(end) + 1
     }
 
     /// The bytes of these lines.
@@ -136,7 +136,7 @@ struct Excerpt<'d> {
 
 /// The places of one text, those together that lie near each other. The excerpt with the primary one is first.
 fn excerpts_of<'d>(mut places: Vec<&'d Place>, texts: &mut Texts) -> Vec<Excerpt<'d>> {
-    places.sort_by_key(|place| place.location.span.start);
+    places.sort_by_key(|place| place.location.span.start());
     let mut excerpts: Vec<Excerpt<'d>> = Vec::new();
     for place in places {
         let source = &place.location.source;
@@ -162,9 +162,8 @@ impl<'d> Excerpt<'d> {
         let text = &self.source.text[bytes.clone()];
         let marks = self.places.iter().map(|place| {
             let kind = if place.primary { AnnotationKind::Primary } else { AnnotationKind::Context };
-            let Span { start, end } = place.location.span;
-            let span =
-                Span { start: start.saturating_sub(bytes.start), end: end.saturating_sub(bytes.start) };
+            let Range { start, end } = place.location.span.range();
+            let span = Span::new(start.saturating_sub(bytes.start), end.saturating_sub(bytes.start));
             let mark = kind.span(inside(text, span));
             if place.message.is_empty() { mark } else { mark.label(&place.message) }
         });
@@ -175,8 +174,8 @@ impl<'d> Excerpt<'d> {
 
 /// The bytes of `span` that lie in `text`, widened to whole letters.
 fn inside(text: &str, span: Span) -> Range<usize> {
-    let start = text.floor_char_boundary(span.start);
-    start..text.ceil_char_boundary(span.end.max(start))
+    let start = text.floor_char_boundary(span.start());
+    start..text.ceil_char_boundary(span.end().max(start))
 }
 
 #[cfg(test)]
@@ -263,7 +262,7 @@ mod tests {
         for text in ["", "\n", "ä", "a\r\nb", "\u{1b}[31m", "\t\tx", "a\0b"] {
             let text = source("f", text);
             for (start, end) in [(0, 0), (0, 1), (1, 1), (1, 2), (3, 2), (9, 9), (0, 100)] {
-                let diagnostic = Diagnostic::error("wrong").at(&text, Span { start, end }, "here");
+                let diagnostic = Diagnostic::error("wrong").at(&text, Span::new(start, end), "here");
                 assert!(draw(&[diagnostic], false).contains("wrong"));
             }
         }

@@ -179,7 +179,7 @@ fn triggers(shop: Shop<'_>, build: &Build, order: &Order) -> Result<Vec<String>,
         let triggers = shop.builder.triggers(&exact, platform, shop.cancellation)?;
         let refused = triggers.iter().find_map(|trigger| Some((trigger, hidden_by(trigger, build)?)));
         if let Some((trigger, hidden)) = refused {
-            let line = build.dockerfile.source.line_column(reference.span.start).line;
+            let line = build.dockerfile.source.line_column(reference.span.start()).line;
             let message = format!(
                 "the base `{}` leaves `ONBUILD {trigger}` to this Dockerfile, which does not say that it {hidden}",
                 external.reference

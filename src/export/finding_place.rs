@@ -24,7 +24,7 @@ impl FindingPlace {
     /// What `annotation` points at.
     pub(super) fn of_annotation(annotation: &Annotation) -> Self {
         let location = &annotation.location;
-        let (start, end) = (location.span.start, location.span.end.max(location.span.start));
+        let (start, end) = (location.span.start(), location.span.end().max(location.span.start()));
         let (from, to) = (location.source.line_column(start), location.source.line_column(end));
         Self {
             file: location.source.path.to_string(),

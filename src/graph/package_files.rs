@@ -44,8 +44,7 @@ pub(super) fn read_root(snapshot: &Snapshot, version: &str) -> Result<Package, V
     if let (Some(requires), Some(version)) = (&workspace.requires, Version::parse(version))
         && !requires.value.holds(version)
     {
-        let Span { start, end } = requires.location.span;
-        let wanted = root.file.source.text[start..end].trim_matches(['"', '\'']);
+        let wanted = root.file.source.text[requires.location.span.range()].trim_matches(['"', '\'']);
         let message = format!("this is imgraph {version}, and the workspace requires `{wanted}`");
         let diagnostic = Diagnostic::error(message).at_location(&requires.location, "required here");
         return Err(vec![diagnostic.help("install a version of imgraph that satisfies it")]);

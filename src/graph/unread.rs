@@ -80,7 +80,7 @@ pub fn unread(
         let reasons = reasons(&asked, build);
         let reasons = reasons.map_err(|error| vec![Diagnostic::error(error.to_string())])?;
         for (why, place) in reasons {
-            let line = place.as_ref().map(|place| (place.source.path.clone(), place.span.start));
+            let line = place.as_ref().map(|place| (place.source.path.clone(), place.span.start()));
             let unread = found.entry((why.clone(), line));
             let unread = unread.or_insert_with(|| Unread { why, targets: Vec::new(), place });
             unread.targets.push(build.target.label.clone());

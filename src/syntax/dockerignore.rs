@@ -43,7 +43,7 @@ impl IgnoreRules {
             if line.len() >= LINE_LIMIT {
                 return Err(Diagnostic::error("a line of the ignore file is too long").at(source, span, ""));
             }
-            let marked = line.strip_prefix('\u{feff}').filter(|_| span.start == 0);
+            let marked = line.strip_prefix('\u{feff}').filter(|_| span.start() == 0);
             let Some(text) = pattern_of(marked.unwrap_or(line)) else { continue };
             let pattern = PathPatterns::new([&text]).map_err(|error| {
                 describe(Diagnostic::error("invalid pattern in the ignore file"), error.problem).at(

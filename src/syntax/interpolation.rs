@@ -326,7 +326,7 @@ mod tests {
         let found = match parse(text) {
             Err(diagnostic) => {
                 let span = diagnostic.annotations[0].location.span;
-                format!("{} at {}..{}", diagnostic.message, span.start, span.end)
+                format!("{} at {}..{}", diagnostic.message, span.start(), span.end())
             }
             Ok(template) => template
                 .evaluate(&mut look_up, &|reference| format!("{} is unset", reference.name))

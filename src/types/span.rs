@@ -3,6 +3,7 @@
 //! Spans are byte offsets, not lines: they are cheap to carry and stay exact; lines and columns are
 //! counted when, and only when, a person is shown one.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::workspace_path::WorkspacePath;
@@ -10,16 +11,32 @@ use super::workspace_path::WorkspacePath;
 /// A half-open range of bytes of one text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span {
-    /// The first byte.
-    pub start: usize,
-    /// One past the last byte.
-    pub end: usize,
+    // A workspace has millions of places, and no text of four gigabytes that anybody parses.
+    start: u32,
+    end: u32,
 }
 
 impl Span {
-    /// The bytes from `start` up to `end`.
+    /// The bytes from `start` up to `end`. What lies four gigabytes from the start of the text is the last place that
+    /// can be told.
     pub fn new(start: usize, end: usize) -> Self {
-        Self { start, end }
+        let told = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+        Self { start: told(start), end: told(end) }
+    }
+
+    /// The first byte.
+    pub fn start(self) -> usize {
+        self.start as usize
+    }
+
+    /// One past the last byte.
+    pub fn end(self) -> usize {
+        self.end as usize
+    }
+
+    /// Both.
+    pub fn range(self) -> Range<usize> {
+        self.start()..self.end()
     }
 
     /// The smallest span that holds both.
@@ -28,9 +45,9 @@ impl Span {
     }
 }
 
-impl From<std::ops::Range<usize>> for Span {
-    fn from(range: std::ops::Range<usize>) -> Self {
-        Self { start: range.start, end: range.end }
+impl From<Range<usize>> for Span {
+    fn from(range: Range<usize>) -> Self {
+        Self::new(range.start, range.end)
     }
 }
 
@@ -123,7 +140,7 @@ impl Location {
     /// The line on which it begins, without the spaces around it.
     pub fn line_text(&self) -> &str {
         let text = self.source.text.as_str();
-        let start = text.floor_char_boundary(self.span.start);
+        let start = text.floor_char_boundary(self.span.start());
         let from = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let to = text[start..].find('\n').map_or(text.len(), |at| start + at);
         text[from..to].trim()
@@ -131,6 +148,6 @@ impl Location {
 
     /// `path:line` as people write it.
     pub fn path_line(&self) -> String {
-        format!("{}:{}", self.source.path, self.source.line_column(self.span.start).line)
+        format!("{}:{}", self.source.path, self.source.line_column(self.span.start()).line)
     }
 }

@@ -121,8 +121,8 @@ fn check_any(text: &str) {
         }
         Err(problem) => {
             let place = problem.annotations.first().expect("a place").location.span;
-            assert!(place.start <= place.end && place.end <= text.len(), "{text:?}: {place:?}");
-            assert!(text.is_char_boundary(place.start) && text.is_char_boundary(place.end), "{text:?}");
+            assert!(place.start() <= place.end() && place.end() <= text.len(), "{text:?}: {place:?}");
+            assert!(text.is_char_boundary(place.start()) && text.is_char_boundary(place.end()), "{text:?}");
             imgraph::cli::diagnostics::draw(&[problem], false);
         }
     }

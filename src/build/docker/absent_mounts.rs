@@ -43,7 +43,7 @@ pub(super) fn without_absent<'d>(
         let Command::Run(run) = &instruction.command else { continue };
         for mount in run.mounts.iter().rev() {
             let Some(other) = in_place_of(mount, secrets, agents) else { continue };
-            let place = mount.text.span.start..mount.text.span.end;
+            let place = mount.text.span.range();
             // A flag that goes over lines is written in another way than it is read.
             if source.text.get(place.clone()) == Some(&format!("{FLAG}{}", mount.text.value)) {
                 changed.to_mut().splice(place, other.into_bytes());

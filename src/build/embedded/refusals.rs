@@ -25,7 +25,7 @@ pub fn check(
     rights: &Rights,
 ) -> Result<(), BuildError> {
     let refuse = |span: Span, message: String| {
-        let line = Some(dockerfile.source.line_column(span.start).line);
+        let line = Some(dockerfile.source.line_column(span.start()).line);
         Err(BuildError::Failed { message: format!("{message}; {WAY_OUT}"), line, log_tail: Vec::new() })
     };
     let given = request.args.get("BUILDKIT_SYNTAX").map(|image| (image.as_str(), Span::default()));

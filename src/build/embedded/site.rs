@@ -60,7 +60,7 @@ pub struct Site<'s> {
 impl Site<'_> {
     /// An error of the Dockerfile at `span`.
     pub fn failed(&self, span: Span, message: impl Into<String>) -> BuildError {
-        let line = self.dockerfile.source.line_column(span.start).line;
+        let line = self.dockerfile.source.line_column(span.start()).line;
         BuildError::Failed { message: message.into(), line: Some(line), log_tail: Vec::new() }
     }
 

@@ -408,7 +408,7 @@ fn execute(stage: &Stage<'_>, step: &ProgramStep<'_>, spec: SandboxSpec) -> Resu
         site.cancellation,
     );
     let log_tail = log.finish();
-    let line = Some(site.dockerfile.source.line_column(step.span.start).line);
+    let line = Some(site.dockerfile.source.line_column(step.span.start()).line);
     let failed = |message: String| Err(BuildError::Failed { message, line, log_tail });
     match outcome {
         Ok(Outcome::Exited(0)) => Ok(()),

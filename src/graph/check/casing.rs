@@ -44,11 +44,11 @@ fn is_upper(word: &str) -> bool {
 fn of_as(dockerfile: &Dockerfile, stage: &Stage) -> Option<Diagnostic> {
     let name = stage.name.as_ref()?;
     let from = written::text(dockerfile, written::keyword(dockerfile, &stage.from)?);
-    let between = Span::new(stage.base.span.end, name.span.start);
+    let between = Span::new(stage.base.span.end(), name.span.start());
     let text = written::text(dockerfile, between);
     let word = text.split_whitespace().find(|word| word.eq_ignore_ascii_case("as"))?;
     let is_other = (is_lower(from) && !is_lower(word)) || (is_upper(from) && !is_upper(word));
-    let start = between.start + text.find(word)?;
+    let start = between.start() + text.find(word)?;
     let right = if is_lower(from) { "as" } else { "AS" };
     is_other.then(|| {
         AS_CASING

@@ -49,7 +49,7 @@ mod tests {
         let Ok(parsed) = dockerfile::parse(&source) else { return };
         for annotation in check(&parsed).iter().flat_map(|found| &found.annotations) {
             let span = annotation.location.span;
-            assert!(source.text.get(span.start..span.end).is_some(), "{span:?} of {:?}", source.text);
+            assert!(source.text.get(span.range()).is_some(), "{span:?} of {:?}", source.text);
         }
     }
 

@@ -98,7 +98,7 @@ fn misspelt(build: &Build, image: &str, dependency: &Dependency, nearly: &Nearly
     };
     if !image.contains(['/', ':', '@']) {
         // A stage may well be called nearly as the image that it is based on.
-        let is_above = |name: &&Spanned<String>| name.span.start < dependency.location.span.start;
+        let is_above = |name: &&Spanned<String>| name.span.start() < dependency.location.span.start();
         let stages = build.dockerfile.stages.iter().filter_map(|stage| stage.name.as_ref()).filter(is_above);
         let known: BTreeSet<&str> = stages
             .map(|name| name.value.as_str())

@@ -80,7 +80,7 @@ fn quoted(value: &str) -> String {
 
 /// The first empty line between the lines of an instruction that is not a heredoc's.
 fn empty_continuation(dockerfile: &Dockerfile, instruction: &Instruction) -> Option<Diagnostic> {
-    let mut start = instruction.span.start;
+    let mut start = instruction.span.start();
     for (index, line) in written::text(dockerfile, instruction.span).split_inclusive('\n').enumerate() {
         let content = line.trim_end_matches(['\r', '\n']);
         if index > 0 && content.trim().is_empty() {

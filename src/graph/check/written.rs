@@ -6,13 +6,13 @@ use crate::types::span::Span;
 
 /// The text at `span`.
 pub(super) fn text(dockerfile: &Dockerfile, span: Span) -> &str {
-    dockerfile.source.text.get(span.start..span.end).unwrap_or_default()
+    dockerfile.source.text.get(span.range()).unwrap_or_default()
 }
 
 /// Where the keyword of `instruction` stands; `None` where it is broken over lines.
 pub(super) fn keyword(dockerfile: &Dockerfile, instruction: &Instruction) -> Option<Span> {
     let word = instruction.keyword.word();
-    let span = Span::new(instruction.span.start, instruction.span.start + word.len());
+    let span = Span::new(instruction.span.start(), instruction.span.start() + word.len());
     text(dockerfile, span).eq_ignore_ascii_case(word).then_some(span)
 }
 
@@ -20,7 +20,7 @@ pub(super) fn keyword(dockerfile: &Dockerfile, instruction: &Instruction) -> Opt
 pub(super) fn first_line(dockerfile: &Dockerfile, instruction: &Instruction) -> Span {
     let written = text(dockerfile, instruction.span);
     let length = written.lines().next().map_or(written.len(), |line| line.trim_end().len());
-    Span::new(instruction.span.start, instruction.span.start + length)
+    Span::new(instruction.span.start(), instruction.span.start() + length)
 }
 
 /// All instructions but those before the first `FROM`, in file order.

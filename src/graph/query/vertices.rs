@@ -192,7 +192,7 @@ impl<'v> Vertices<'v> {
             }
             (Item::File(path), None) => return Some(format!("{path}:1:1")),
         };
-        let place = location.source.line_column(location.span.start);
+        let place = location.source.line_column(location.span.start());
         Some(format!("{}:{}:{}", location.source.path, place.line, place.column))
     }
 }

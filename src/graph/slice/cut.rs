@@ -89,7 +89,7 @@ fn finish(mut walk: Walk<'_, '_>, wanted: usize) -> Result<Slice, Vec<Diagnostic
 
 /// One mistake may be found in several ways; it is shown once.
 fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let start = |diagnostic: &Diagnostic| diagnostic.annotations.first().map(|at| at.location.span.start);
+    let start = |diagnostic: &Diagnostic| diagnostic.annotations.first().map(|at| at.location.span.start());
     diagnostics.sort_by_key(start);
     diagnostics.dedup();
     diagnostics

@@ -24,17 +24,17 @@ const PLAIN: [&str; 2] = ["cat-file", "--batch"];
 
 /// So many names are written at once, and as many may wait for their answers meanwhile. With 65 letters each
 /// they have room in a pipe, so that git can read them while its answers wait to be read.
-const AT_ONCE: usize = 100;
+const AT_ONCE: usize = 400;
 
 /// As much as a pipe holds is read at once.
-const READ_AT_ONCE: usize = 64 << 10;
+const READ_AT_ONCE: usize = 256 << 10;
 
 /// Git writes pages of 4 KiB, and each would wake a reader who waits for it: that costs more than the reading.
 /// Who waits for more answers than this lets the pipe fill before each look into it.
 const WORTH_A_NAP: usize = 20;
 
 /// About as long as git takes for half a pipe.
-const NAP: Duration = Duration::from_micros(200);
+const NAP: Duration = Duration::from_micros(1000);
 
 /// An object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +139,7 @@ impl Objects {
         let mut child = command.spawn().map_err(|cause| GitError::NotStarted(cause.to_string()))?;
         let taken = child.stdin.take().zip(child.stdout.take());
         let (questions, answers) = taken.expect("both were asked to be pipes");
+        let _r = rustix::pipe::fcntl_setpipe_size(&answers, 1 << 20);
         let answers = BufReader::with_capacity(READ_AT_ONCE, Answers { pipe: answers, are_many: false });
         Ok(Process { is_buffered, child, questions, answers, line: Vec::new(), bytes: Vec::new() })
     }

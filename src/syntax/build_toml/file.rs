@@ -23,8 +23,8 @@ pub struct BuildFile {
     pub source: Arc<SourceText>,
     /// Whether the text is TOML. When not, tables may be missing here.
     pub well_formed: bool,
-    /// `[workspace]`.
-    pub workspace: Option<WorkspaceTable>,
+    /// `[workspace]`, which one file of a workspace has.
+    pub workspace: Option<Box<WorkspaceTable>>,
     /// `[vars]`, in the order written.
     pub variables: Vec<Variable>,
     /// `[defaults.*]`, by kind.
@@ -43,7 +43,7 @@ pub fn parse(source: &Arc<SourceText>) -> (BuildFile, Vec<Diagnostic>) {
     let file = BuildFile {
         source: Arc::clone(source),
         well_formed: errors.is_empty(),
-        workspace: root.take("workspace").and_then(|entry| workspace::read(&reader, &entry)),
+        workspace: root.take("workspace").and_then(|entry| workspace::read(&reader, &entry)).map(Box::new),
         variables: root.take("vars").map_or_else(Vec::new, |entry| variables::read(&reader, &entry)),
         defaults: defaults(&reader, &mut root),
         targets: targets(&reader, &mut root),
@@ -121,7 +121,7 @@ fn targets(reader: &Reader, root: &mut Table<'_, '_>) -> Vec<TargetTable> {
             found.extend(targets);
         }
     }
-    found.sort_by_key(|target| target.name.location.span.start);
+    found.sort_by_key(|target| target.name.location.span.start());
     found
 }
 
@@ -148,7 +148,7 @@ fn report_duplicates(reader: &Reader, targets: &[TargetTable]) {
 fn syntax_error(source: &Arc<SourceText>, error: &Error) -> Diagnostic {
     let span = error.span().map_or_else(Span::default, Span::from);
     let (message, expected) = error.message().split_once(", expected ").unwrap_or((error.message(), ""));
-    let no_value = || source.text[span.start..].trim_start_matches(' ').starts_with(['\n', '\r']);
+    let no_value = || source.text[span.start()..].trim_start_matches(' ').starts_with(['\n', '\r']);
     let (message, said) = match (message, expected) {
         ("duplicate key", _) => ("a key or table is written twice", "stands above already".to_owned()),
         ("string values must be quoted", _) if no_value() => {

@@ -106,7 +106,7 @@ impl Reader {
         let found = type_name(entry.value);
         let message = format!("{} is {found}, expected {expected}", entry.called());
         let diagnostic = self.error(message, &entry.location, &format!("this is {found}"));
-        let text = &self.source.text[entry.location.span.start..entry.location.span.end];
+        let text = &self.source.text[entry.location.span.range()];
         self.report(match entry.value {
             DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_)
                 if expected.starts_with("a string") =>
@@ -141,8 +141,8 @@ impl Reader {
             return None;
         };
         let span = entry.location.span;
-        let raw = &self.source.text[span.start..span.end];
-        let inner = raw.find(&**text).map(|offset| span.start + offset);
+        let raw = &self.source.text[span.range()];
+        let inner = raw.find(&**text).map(|offset| span.start() + offset);
         Template::parse(text, &Place { whole: entry.location.clone(), inner })
             .map_err(|diagnostic| self.report(diagnostic))
             .ok()

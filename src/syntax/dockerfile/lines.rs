@@ -231,8 +231,8 @@ mod tests {
         let line = Lines::new(text).logical('\\').unwrap();
         assert_eq!(line.text, "ab   cd");
         let span = line.span(5..7);
-        assert_eq!(&text[span.start..span.end], "cd");
+        assert_eq!(&text[span.range()], "cd");
         let span = line.whole();
-        assert_eq!(&text[span.start..span.end], "ab \\\n # x\n  cd");
+        assert_eq!(&text[span.range()], "ab \\\n # x\n  cd");
     }
 }

@@ -133,7 +133,7 @@ impl File<'_> {
             self.dockerfile.stages.iter_mut().for_each(|stage| stage.instructions.shrink_to_fit());
             return Ok(self.dockerfile);
         }
-        let start = |diagnostic: &Diagnostic| diagnostic.annotations.first().map(|at| at.location.span.start);
+        let start = |diagnostic: &Diagnostic| diagnostic.annotations.first().map(|at| at.location.span.start());
         self.diagnostics.sort_by_key(start);
         Err(self.diagnostics)
     }
@@ -227,7 +227,7 @@ pub(super) fn read_instruction(
         _ if diagnostics.len() > count && arguments == Arguments::default() => Command::Other,
         _ => commands::read(draft, diagnostics),
     };
-    let span = Span::new(line.whole().start, lines.end_of_last().max(line.whole().end));
+    let span = Span::new(line.whole().start(), lines.end_of_last().max(line.whole().end()));
     let flags = parts.flags.iter().map(|flag| site.spanned(flag)).collect();
     let arguments = arguments.normal;
     Some(Read { instruction: Instruction { keyword, span, flags, arguments, heredocs, command }, stage })

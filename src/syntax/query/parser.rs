@@ -197,7 +197,7 @@ impl Parser<'_> {
     /// Says that the next token is not what was expected.
     fn unexpected(&self, expected: &str) -> Diagnostic {
         let expected = format!("expected {expected}");
-        let found = &self.source.text[self.span().start..self.span().end];
+        let found = &self.source.text[self.span().range()];
         match self.peek() {
             TokenKind::End if self.next == 0 => Diagnostic::error("the query is empty")
                 .at(self.source, self.span(), expected)
@@ -212,7 +212,7 @@ impl Parser<'_> {
                 let problem = Diagnostic::error(format!("unexpected `{found}`"));
                 let problem = problem.at(self.source, self.span(), expected);
                 let touches_a_word =
-                    self.next > 0 && self.tokens[self.next - 1].span.end == self.span().start;
+                    self.next > 0 && self.tokens[self.next - 1].span.end() == self.span().start();
                 match kind {
                     TokenKind::Plus | TokenKind::Equals if touches_a_word => {
                         problem.help("a word that holds a `+` or a `=` stands in quotes")
@@ -273,10 +273,10 @@ impl Arguments<'_, '_> {
 
     fn some(&mut self) -> Result<Call, Diagnostic> {
         self.begin("an expression")?;
-        let start = self.parser.span().start;
+        let start = self.parser.span().start();
         let of = self.parser.expression()?;
         self.may_go_on = true;
-        let end = self.parser.tokens[self.parser.next.saturating_sub(1)].span.end;
+        let end = self.parser.tokens[self.parser.next.saturating_sub(1)].span.end();
         let count = self.number()?;
         if count == Some(0) {
             let number = self.parser.tokens[self.parser.next.saturating_sub(1)].span;

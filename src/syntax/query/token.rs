@@ -133,7 +133,7 @@ mod tests {
         let shown = |token: &Token| match &token.kind {
             TokenKind::Word(word) => format!("<{word}>"),
             TokenKind::End => "end".to_owned(),
-            _ => text[token.span.start..token.span.end].to_owned(),
+            _ => text[token.span.range()].to_owned(),
         };
         let found = match tokens(&source) {
             Ok(tokens) => tokens.iter().map(shown).collect(),
