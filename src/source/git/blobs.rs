@@ -5,7 +5,7 @@
 //! not find it asks for it, and gets the error.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use super::object_id::{IdMap, ObjectId};
@@ -20,20 +20,43 @@ pub(super) struct Blobs {
 
 /// Who keeps blobs, for whoever reads some. Clones are the same.
 #[derive(Clone, Default)]
-pub(super) struct Keeper(Arc<Mutex<IdMap<Arc<[u8]>>>>);
+pub(super) struct Keeper(Arc<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    stock: Mutex<Stock>,
+    /// Told now and then when there are more, and when nobody reads any more.
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Stock {
+    blobs: IdMap<Arc<[u8]>>,
+    /// How many are reading.
+    readers: usize,
+}
+
+/// After so many more blobs those who wait for one look again.
+const WORTH_A_LOOK: usize = 64;
 
 impl Blobs {
     /// The bytes of the blob `id`, once they are there; `None` when nobody read it.
     pub(super) fn get(&self, id: ObjectId) -> Option<Arc<[u8]>> {
-        self.kept.get(id).or_else(|| {
-            self.wait();
-            self.kept.get(id)
-        })
+        let mut stock = self.kept.lock();
+        loop {
+            if let Some(bytes) = stock.blobs.get(&id) {
+                return Some(Arc::clone(bytes));
+            }
+            if stock.readers == 0 {
+                return None;
+            }
+            stock = self.kept.0.more.wait(stock).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     /// Keeps the blob `id`.
     pub(super) fn insert(&self, id: ObjectId, bytes: Arc<[u8]>) {
-        self.kept.lock().insert(id, bytes);
+        self.kept.lock().blobs.insert(id, bytes);
     }
 
     /// Keeps an object, should it be a blob.
@@ -48,18 +71,18 @@ impl Blobs {
 
     /// Makes room for so many more.
     pub(super) fn reserve(&self, count: usize) {
-        self.kept.lock().reserve(count);
+        self.kept.lock().blobs.reserve(count);
     }
 
-    /// Begins to read the blobs `ids` of which `objects` tells.
+    /// Begins to read the blobs `ids` of which `objects` tells, in their order.
     pub(super) fn begin(&self, objects: Objects, ids: Vec<ObjectId>) {
         if ids.is_empty() {
             return;
         }
-        let kept = self.keeper();
+        let reader = Reader::new(self.keeper());
         let reading = thread::spawn(move || {
             let _told_to_who_asks = objects.find_each(ids, |object| {
-                object.into_iter().for_each(|object| kept.keep(object));
+                object.into_iter().for_each(|object| reader.keeper.keep(object));
                 Vec::new()
             });
         });
@@ -81,21 +104,40 @@ impl Drop for Blobs {
     }
 }
 
-impl Keeper {
-    fn get(&self, id: ObjectId) -> Option<Arc<[u8]>> {
-        self.lock().get(&id).cloned()
-    }
+/// Somebody who reads.
+struct Reader {
+    keeper: Keeper,
+}
 
+impl Reader {
+    fn new(keeper: Keeper) -> Self {
+        keeper.lock().readers += 1;
+        Self { keeper }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.keeper.lock().readers -= 1;
+        self.keeper.0.more.notify_all();
+    }
+}
+
+impl Keeper {
     /// Keeps an object, should it be a blob.
     pub(super) fn keep(&self, object: Object<'_>) {
         if object.kind == ObjectKind::Blob {
             let bytes = object.bytes.into();
-            self.lock().insert(object.id, bytes);
+            let mut stock = self.lock();
+            stock.blobs.insert(object.id, bytes);
+            if stock.blobs.len().is_multiple_of(WORTH_A_LOOK) {
+                self.0.more.notify_all();
+            }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, IdMap<Arc<[u8]>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Stock> {
+        self.0.stock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -105,6 +147,23 @@ mod tests {
 
     use super::*;
     use crate::source::git::command::Git;
+
+    #[test]
+    fn who_waits_for_a_blob_need_not_wait_for_all() {
+        let blobs = Blobs::default();
+        let reader = Reader::new(blobs.keeper());
+        let id = |number: u8| ObjectId::of_bytes(&[number; 20]).unwrap();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| blobs.get(id(7)));
+            for number in 0..WORTH_A_LOOK as u8 {
+                reader.keeper.keep(Object { id: id(number), kind: ObjectKind::Blob, bytes: &[number] });
+            }
+            assert_eq!(waiting.join().unwrap().as_deref(), Some(&[7][..]));
+            let waiting = scope.spawn(|| blobs.get(id(200)));
+            drop(reader);
+            assert_eq!(waiting.join().unwrap(), None);
+        });
+    }
 
     #[test]
     fn what_is_coming_is_waited_for_and_what_fails_is_left_to_who_asks() {

@@ -124,32 +124,68 @@ fn read_until(
     asked: Receiver<(Wanted, Vec<ObjectId>)>,
     keep: &impl Fn(Object<'_>),
 ) -> (usize, usize) {
-    let (mut read_first, mut read_later) = (0, 0);
-    let (mut first, mut later) = (VecDeque::new(), VecDeque::new());
-    loop {
-        let is_idle = first.is_empty() && later.is_empty();
-        let waited_for = if is_idle { asked.recv().ok() } else { None };
-        for (wanted, ids) in waited_for.into_iter().chain(asked.try_iter()) {
-            if wanted == Wanted::First { first.push_back(ids) } else { later.push_back(ids) }
-        }
-        let next = first.pop_front().map(|ids: Vec<ObjectId>| (ids, &mut read_first));
-        let next = next.or_else(|| Some((later.pop_front()?, &mut read_later)));
-        let Some((ids, read)) = next.filter(|_| !is_read.load(Ordering::Relaxed)) else { break };
-        if !read_each(objects, &ids, keep) {
+    let mut queue = Queue { is_read, asked, first: VecDeque::new(), later: VecDeque::new(), given: (0, 0) };
+    let mut read = (0, 0);
+    while let Some(ids) = queue.wait() {
+        let mut unanswered = ids.len();
+        // Git is never left without a question as long as there is one.
+        let answered = objects.find_each(ids, |object| {
+            object.into_iter().for_each(keep);
+            unanswered -= 1;
+            let more = if unanswered <= AT_ONCE { queue.next() } else { None };
+            let more = more.unwrap_or_default();
+            unanswered += more.len();
+            more
+        });
+        if answered.is_err() {
             break;
         }
-        *read += ids.len();
+        read = queue.given;
     }
-    (read_first, read_later)
+    read
 }
 
-/// Whether git answered for all of `ids`.
-fn read_each(objects: &Objects, ids: &[ObjectId], keep: &impl Fn(Object<'_>)) -> bool {
-    let answered = objects.find_each(ids.iter().copied(), |object| {
-        object.into_iter().for_each(keep);
-        Vec::new()
-    });
-    answered.is_ok()
+/// What is to be read, as long as the index is not.
+struct Queue<'q> {
+    is_read: &'q AtomicBool,
+    asked: Receiver<(Wanted, Vec<ObjectId>)>,
+    first: VecDeque<Vec<ObjectId>>,
+    later: VecDeque<Vec<ObjectId>>,
+    /// How many were given, of those that are wanted first and of the others.
+    given: (usize, usize),
+}
+
+impl Queue<'_> {
+    /// What is to be read next, once there is something.
+    fn wait(&mut self) -> Option<Vec<ObjectId>> {
+        if self.first.is_empty() && self.later.is_empty() {
+            let asked = self.asked.recv().ok()?;
+            self.add(asked);
+        }
+        self.next()
+    }
+
+    /// What is to be read next, if there is something: what is wanted first before all else.
+    fn next(&mut self) -> Option<Vec<ObjectId>> {
+        while let Ok(asked) = self.asked.try_recv() {
+            self.add(asked);
+        }
+        if self.is_read.load(Ordering::Relaxed) {
+            return None;
+        }
+        if let Some(ids) = self.first.pop_front() {
+            self.given.0 += ids.len();
+            return Some(ids);
+        }
+        let ids = self.later.pop_front()?;
+        self.given.1 += ids.len();
+        Some(ids)
+    }
+
+    fn add(&mut self, (wanted, ids): (Wanted, Vec<ObjectId>)) {
+        let queue = if wanted == Wanted::First { &mut self.first } else { &mut self.later };
+        queue.push_back(ids);
+    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::command::{Git, GitError, failed};
-use super::object_id::ObjectId;
+use super::object_id::{LONGEST, ObjectId};
 
 /// It reads commands, and writes when it is told to.
 const BUFFERED: [&str; 3] = ["cat-file", "--batch-command", "--buffer"];
@@ -22,19 +22,21 @@ const BUFFERED: [&str; 3] = ["cat-file", "--batch-command", "--buffer"];
 /// It reads names, and writes at once.
 const PLAIN: [&str; 2] = ["cat-file", "--batch"];
 
-/// So many names are written at once, and as many may wait for their answers meanwhile. With 65 letters each
-/// they have room in a pipe, so that git can read them while its answers wait to be read.
-const AT_ONCE: usize = 400;
+/// Not more names are written at once.
+const MOST_AT_ONCE: usize = 400;
 
-/// As much as a pipe holds is read at once.
-const READ_AT_ONCE: usize = 256 << 10;
+/// The longest id and the word before it, with the line's end.
+const QUESTION: usize = "contents ".len() + 2 * LONGEST + 1;
+
+/// So much is read at once, and has room in the pipe where the system grants it.
+const READ_AT_ONCE: usize = 512 << 10;
 
 /// Git writes pages of 4 KiB, and each would wake a reader who waits for it: that costs more than the reading.
 /// Who waits for more answers than this lets the pipe fill before each look into it.
 const WORTH_A_NAP: usize = 20;
 
-/// About as long as git takes for half a pipe.
-const NAP: Duration = Duration::from_micros(1000);
+/// About as long as git takes for a quarter of what is read at once.
+const NAP: Duration = Duration::from_millis(1);
 
 /// An object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +65,9 @@ pub(super) struct Objects {
 
 struct Process {
     is_buffered: bool,
+    /// So many names are written at once, and as many may wait for their answers meanwhile: all of them have room in
+    /// the pipe, so that git can read them while its answers wait to be read.
+    at_once: usize,
     child: Child,
     questions: ChildStdin,
     answers: BufReader<Answers>,
@@ -139,11 +144,27 @@ impl Objects {
         let mut child = command.spawn().map_err(|cause| GitError::NotStarted(cause.to_string()))?;
         let taken = child.stdin.take().zip(child.stdout.take());
         let (questions, answers) = taken.expect("both were asked to be pipes");
-        let _r = rustix::pipe::fcntl_setpipe_size(&answers, 1 << 20);
+        let at_once = (widened(&questions, &answers) / (2 * QUESTION)).clamp(1, MOST_AT_ONCE);
         let answers = BufReader::with_capacity(READ_AT_ONCE, Answers { pipe: answers, are_many: false });
-        Ok(Process { is_buffered, child, questions, answers, line: Vec::new(), bytes: Vec::new() })
+        Ok(Process { is_buffered, at_once, child, questions, answers, line: Vec::new(), bytes: Vec::new() })
     }
 }
+
+/// Makes room for what git writes, where that is granted. Gives how much room there is for questions.
+#[cfg(target_os = "linux")]
+fn widened(questions: &ChildStdin, answers: &ChildStdout) -> usize {
+    let _refused = rustix::pipe::fcntl_setpipe_size(answers, READ_AT_ONCE);
+    rustix::pipe::fcntl_getpipe_size(questions).unwrap_or(SMALL_PIPE)
+}
+
+/// Nobody says how much room there is.
+#[cfg(not(target_os = "linux"))]
+fn widened(_questions: &ChildStdin, _answers: &ChildStdout) -> usize {
+    SMALL_PIPE
+}
+
+/// What every pipe of today holds, that of a user on Linux aside who has a great many.
+const SMALL_PIPE: usize = 16 << 10;
 
 /// What git writes.
 struct Answers {
@@ -168,8 +189,8 @@ impl Process {
     ) -> io::Result<()> {
         let mut unanswered = 0;
         loop {
-            if unanswered <= AT_ONCE && !wanted.is_empty() {
-                let count = wanted.len().min(AT_ONCE);
+            if unanswered <= self.at_once && !wanted.is_empty() {
+                let count = wanted.len().min(self.at_once);
                 let lines = self.lines(wanted.drain(..count));
                 self.questions.write_all(lines.as_bytes())?;
                 unanswered += count;

@@ -128,12 +128,9 @@ impl Trees {
         let (index, early) = self.index(id.as_bytes().len(), &wanted);
         let gathered = match early {
             Some((EarlyRead { first, later }, objects)) if index.lists(id) => {
-                self.blobs.reserve(first.unread().len() + later.unread().len());
-                self.blobs.begin(objects, later.unread().to_vec());
-                self.objects.find_each(first.unread().iter().copied(), |object| {
-                    object.into_iter().for_each(|object| self.blobs.keep(object));
-                    Vec::new()
-                })?;
+                let unread = [first.unread(), later.unread()].concat();
+                self.blobs.reserve(unread.len());
+                self.blobs.begin(objects, unread);
                 Gathered { may_hold_links: index.has_links(), ..Gathered::new(&self.blobs) }
             }
             early => {
