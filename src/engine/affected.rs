@@ -1,22 +1,19 @@
 //! Which targets a change touches: from two revisions to the targets whose keys differ.
 //!
-//! All targets of the newer side are loaded. The older one is loaded only where a file that is parsed differs;
-//! else its targets are those of the newer side, only those that a difference may touch get a graph, and
-//! their views alone are compared.
+//! What both sides have the same gets no graph ([`Sides`]), and of what has one only those views are compared in
+//! which something may differ.
 //!
 //! **Invariant:** where it is not clear what was before, everything is affected, and somebody is told why.
 
 use std::collections::HashSet;
-use std::sync::OnceLock;
 
 use crate::graph::affected::{self, Affected, Aside, Cause};
-use crate::graph::load::Loaded;
 use crate::graph::manifest::{Change, Reason};
 use crate::graph::node::Node;
 use crate::graph::paired_views::{self, Made, Unviewable};
 use crate::graph::reach::Reach;
 use crate::graph::side::{Asked, Side};
-use crate::graph::target::{BuildDefinition, NamedContext};
+use crate::graph::sides::{Sides, Unloadable};
 use crate::source::comparison::{ClosedSubmodule, Comparison, ComparisonError, Differences};
 use crate::source::git::command::GitError;
 use crate::source::git::repository::{Commit, Repository, RevisionError};
@@ -26,10 +23,6 @@ use crate::types::diagnostic::Diagnostic;
 use crate::types::ids::{DenseMap, NodeId};
 use crate::types::span::Location;
 use crate::types::workspace_path::WorkspacePath;
-
-/// Files by which it is decided what packages there are.
-const DECIDING: [&[u8]; 2] = [b"BUILD.toml", b".gitignore"];
-const IGNORE_FILE: &[u8] = b".dockerignore";
 
 /// What is to be compared.
 #[derive(Clone, Copy, Debug)]
@@ -148,24 +141,10 @@ pub fn affected(
     let comparison = Comparison::new(repository, &base, head.as_ref());
     comparison.read_all()?;
     let differences = comparison.differences()?;
-    let has_its_places = OnceLock::new();
-    let has_same = |loaded: &Loaded| {
-        has_the_same_texts(&comparison, loaded, &differences)
-            && *has_its_places.get_or_init(|| has_its_places_in(&comparison, loaded, &differences))
-    };
-    let mut newer =
-        Side::of_touched(&comparison.head, asked, &differences, has_same).map_err(Trouble::Wrong)?;
-    let is_same = newer.unknown.is_empty() && has_same(&newer.loaded);
-    if newer.is_part && !is_same {
-        newer = Side::of(&comparison.head, asked).map_err(Trouble::Wrong)?;
-    }
-    let older = if is_same {
-        None
-    } else {
-        match Side::of(&comparison.base, asked) {
-            Ok(older) => Some(older),
-            Err(wrong) => return Ok(broken(base, head, newer, wrong)),
-        }
+    let Sides { newer, older } = match Sides::of(&comparison, &differences, asked) {
+        Ok(sides) => sides,
+        Err(Unloadable::Newer(wrong)) => return Err(Trouble::Wrong(wrong)),
+        Err(Unloadable::Older(newer, wrong)) => return Ok(broken(base, head, *newer, wrong)),
     };
     check_patterns(older.as_ref(), &newer)?;
     let found = Found { repository, comparison: &comparison, differences: &differences };
@@ -228,55 +207,6 @@ fn check_patterns(older: Option<&Side>, newer: &Side) -> Result<(), Trouble> {
         .flat_map(|(_, problems)| problems.iter().cloned())
         .collect();
     if wrong.is_empty() { Ok(()) } else { Err(Trouble::Wrong(wrong)) }
-}
-
-/// Whether the older side is sure to have the very targets of the newer one, as far as texts were read: every
-/// one of them is the same, nothing decides that there are others, and git was asked nothing that has another
-/// answer. What the targets name is left to [`has_its_places_in`].
-fn has_the_same_texts(comparison: &Comparison, loaded: &Loaded, differences: &Differences) -> bool {
-    let head = &comparison.head;
-    if !differences.are_files || !loaded.git.is_empty() || head.has_dangling_text() {
-        return false;
-    }
-    let decides = |path: &WorkspacePath| {
-        let name = path.file_name().unwrap_or_default();
-        DECIDING.contains(&name) || name.ends_with(IGNORE_FILE) || head.has_read(path)
-    };
-    if differences.paths.iter().any(decides) {
-        return false;
-    }
-    let texts = if differences.folders.is_empty() { Vec::new() } else { head.texts() };
-    let is_inside = |text: &WorkspacePath, folder| text.strip_prefix(folder).is_some();
-    !differences.folders.iter().any(|folder| texts.iter().any(|text| is_inside(text, folder)))
-}
-
-/// Whether the older side has every file and every folder that a target of the newer one names, whatever is in
-/// them.
-fn has_its_places_in(comparison: &Comparison, loaded: &Loaded, differences: &Differences) -> bool {
-    let Comparison { base, head, .. } = comparison;
-    let builds = || loaded.targets.values().iter().filter_map(|target| target.build());
-    if builds().any(|build| differences.has(&build.dockerfile.value)) {
-        return false;
-    }
-    let mut folders: Vec<&WorkspacePath> = builds().flat_map(named_folders).collect();
-    // Those of one folder after the other are mostly the same.
-    folders.dedup();
-    folders.sort_unstable();
-    folders.dedup();
-    // Without links a folder is there as long as nothing that lies in it came.
-    let may_have_come = |folder: &WorkspacePath| {
-        !head.holds_no_links() || differences.has(folder) || !differences.beginning(folder, b"").is_empty()
-    };
-    let is_there = |folder: &WorkspacePath| base.folder(folder).is_ok_and(|folder| folder.is_some());
-    folders.into_iter().all(|folder| !may_have_come(folder) || is_there(folder))
-}
-
-fn named_folders(build: &BuildDefinition) -> impl Iterator<Item = &WorkspacePath> {
-    let others = build.contexts.values().filter_map(|context| match &context.value {
-        NamedContext::Folder(folder) => Some(folder),
-        NamedContext::Target(_) | NamedContext::Image(_) => None,
-    });
-    others.chain([&build.context.value])
 }
 
 /// Two sides that can be compared.

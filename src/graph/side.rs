@@ -2,6 +2,7 @@
 //!
 //! Nothing is hashed yet: which views have to be looked at is known when both sides are there.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,8 +11,6 @@ use super::expand::{self, Materials, Wanted};
 use super::load::{self, Loaded, Options};
 use super::node::Graph;
 use super::published::Published;
-use super::touched::touched;
-use crate::source::comparison::Differences;
 use crate::source::snapshot::Snapshot;
 use crate::types::diagnostic::{Diagnostic, Severity};
 use crate::types::ids::TargetId;
@@ -56,16 +55,16 @@ pub struct Side {
 
 /// What a graph is made with.
 pub struct Read {
-    published: Published,
+    pub(super) published: Published,
     dockerfiles: Dockerfiles,
 }
 
 impl Read {
-    fn new(snapshot: &Snapshot, loaded: &Loaded) -> Self {
+    pub(super) fn new(snapshot: &Snapshot, loaded: &Loaded) -> Self {
         Self { published: Published::new(&loaded.targets), dockerfiles: Dockerfiles::new(snapshot) }
     }
 
-    fn materials<'m>(&'m self, loaded: &'m Loaded) -> Materials<'m> {
+    pub(super) fn materials<'m>(&'m self, loaded: &'m Loaded) -> Materials<'m> {
         Materials { loaded, published: &self.published, dockerfiles: &self.dockerfiles }
     }
 }
@@ -76,12 +75,12 @@ impl fmt::Debug for Read {
     }
 }
 
-/// What there is to choose from: all targets, and those that are wanted of them.
-struct Choice<'c> {
+/// A side without a graph: all targets, and those that are wanted of them.
+pub(super) struct Choice<'c> {
     asked: &'c Asked<'c>,
-    loaded: Loaded,
-    targets: Vec<TargetId>,
-    unknown: Vec<(String, Vec<Diagnostic>)>,
+    pub(super) loaded: Loaded,
+    pub(super) targets: Vec<TargetId>,
+    pub(super) unknown: Vec<(String, Vec<Diagnostic>)>,
 }
 
 impl Side {
@@ -99,39 +98,22 @@ impl Side {
     pub fn labels(&self) -> impl Iterator<Item = &Label> {
         self.wanted.iter().map(|id| &self.loaded.targets[*id].label)
     }
+}
 
-    /// As [`Self::of`], but where the other side `has_same` targets, the graph is only of those that the
-    /// `differences` may touch. `has_same` is asked before the Dockerfiles are read, and again when they are:
-    /// what the snapshot has read by then is what decides.
-    ///
-    /// What is wrong with a Dockerfile of a target that is left out is as wrong on the other side: it is told
-    /// when it cannot be parsed, and else not looked for.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the files that were looked at.
-    pub fn of_touched(
-        snapshot: &Snapshot,
-        asked: &Asked<'_>,
-        differences: &Differences,
-        has_same: impl Fn(&Loaded) -> bool + Sync,
-    ) -> Result<Self, Vec<Diagnostic>> {
-        let choice = Choice::of(snapshot, asked)?;
-        let loaded = &choice.loaded;
-        let (read, is_same) = rayon::join(|| Read::new(snapshot, loaded), || has_same(loaded));
-        if choice.unknown.is_empty() && is_same {
-            let materials = read.materials(&choice.loaded);
-            let targets = touched(materials, snapshot, &choice.targets, differences);
-            if has_same(&choice.loaded) {
-                let graph = choice.graph(&read, &targets);
-                return choice.side(graph, read, true);
-            }
-        }
-        choice.whole(read)
+impl Side {
+    /// The same without its graph, for another one.
+    pub(super) fn without_graph<'c>(self, asked: &'c Asked<'c>) -> (Choice<'c>, Read) {
+        let Self { loaded, wanted, unknown, read, .. } = self;
+        (Choice { asked, loaded, targets: wanted, unknown }, read)
     }
 }
 
 impl<'c> Choice<'c> {
-    fn of(snapshot: &Snapshot, asked: &'c Asked<'c>) -> Result<Self, Vec<Diagnostic>> {
+    /// Loads `snapshot`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with its files.
+    pub(super) fn of(snapshot: &Snapshot, asked: &'c Asked<'c>) -> Result<Self, Vec<Diagnostic>> {
         let loaded = load::load(snapshot, &asked.options);
         if loaded.has_errors() {
             return Err(loaded.diagnostics);
@@ -140,15 +122,32 @@ impl<'c> Choice<'c> {
         Ok(Self { asked, loaded, targets, unknown })
     }
 
+    /// The labels of what is wanted.
+    pub(super) fn labels(&self) -> HashSet<&Label> {
+        self.targets.iter().map(|id| &self.loaded.targets[*id].label).collect()
+    }
+
     fn graph(&self, read: &Read, targets: &[TargetId]) -> (Graph, Vec<Diagnostic>) {
         let Asked { platforms, build_platform, .. } = *self.asked;
         expand::expand_from(read.materials(&self.loaded), Wanted { targets, platforms, build_platform })
     }
 
     /// The side with the graph of everything that is wanted.
-    fn whole(self, read: Read) -> Result<Side, Vec<Diagnostic>> {
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(super) fn whole(self, read: Read) -> Result<Side, Vec<Diagnostic>> {
         let graph = self.graph(&read, &self.targets);
         self.side(graph, read, false)
+    }
+
+    /// The side with the graph of some of what is wanted, and of what that needs.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(super) fn part(self, read: Read, targets: &[TargetId]) -> Result<Side, Vec<Diagnostic>> {
+        let graph = self.graph(&read, targets);
+        self.side(graph, read, true)
     }
 
     fn side(

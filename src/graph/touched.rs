@@ -1,6 +1,6 @@
 //! Which targets a change may touch, told without slicing a Dockerfile.
 //!
-//! Where two commits have the same targets, a target differs when something that differs is in one of its
+//! A target whose own files are the same on both sides differs when something that differs is in one of its
 //! views, or when a target that it needs differs. Both are asked of the [`Bounds`] of its Dockerfile, which
 //! take a parse and no more; only what they let through is worth a graph.
 //!
@@ -14,11 +14,12 @@ use rayon::prelude::*;
 
 use super::expand::Materials;
 use super::load::Loaded;
-use super::published::Meaning;
+use super::own_files::OwnFiles;
+use super::published::{Meaning, Published};
 use super::reach::{Reach, letters_of};
 use super::slice::Sources;
 use super::slice::bounds::{self, Bounds};
-use super::target::{ArgumentValue, BuildDefinition, Definition, NamedContext};
+use super::target::{ArgumentValue, BuildDefinition, Definition, NamedContext, Target};
 use super::view::ViewSpec;
 use crate::source::comparison::Differences;
 use crate::source::parallel::AT_ONCE;
@@ -29,17 +30,26 @@ use crate::types::ids::{DenseMap, TargetId};
 use crate::types::label::Label;
 use crate::types::workspace_path::WorkspacePath;
 
-/// Those of `wanted` that `differences` may touch, in their order. Both sides have the targets of
-/// `materials`, and `snapshot` is the newer one.
+/// The older side, where it has other texts: targets that only one side has, and names that mean another target.
+#[derive(Clone, Copy)]
+pub(super) struct Older<'o> {
+    pub(super) loaded: &'o Loaded,
+    pub(super) published: &'o Published,
+}
+
+/// Those of `wanted` that `differences` may touch, in their order. The targets are those of `materials`, of the newer
+/// side, which has the files of `snapshot`; on the older side they are the same, or else those of `older`. Then
+/// nothing that targets of several packages share may be another there.
 pub(super) fn touched(
     materials: Materials<'_>,
     snapshot: &Snapshot,
     wanted: &[TargetId],
     differences: &Differences,
+    older: Option<Older<'_>>,
 ) -> Vec<TargetId> {
     let has_no_links = snapshot.holds_no_links();
     let (meanings, shared) = (RwLock::default(), shared_dockerfiles(materials.loaded));
-    let search = Search { materials, snapshot, differences, has_no_links, shared, meanings };
+    let search = Search { materials, snapshot, differences, older, has_no_links, shared, meanings };
     let count = materials.loaded.targets.len();
     let mut is_known = DenseMap::filled(count, false);
     let mut needed_by: DenseMap<TargetId, Vec<TargetId>> = DenseMap::filled(count, Vec::new());
@@ -85,6 +95,7 @@ struct Search<'s> {
     materials: Materials<'s>,
     snapshot: &'s Snapshot,
     differences: &'s Differences,
+    older: Option<Older<'s>>,
     has_no_links: bool,
     /// The Dockerfiles that more than one target may ask of.
     shared: HashSet<&'s WorkspacePath>,
@@ -96,6 +107,9 @@ impl Search<'_> {
     /// What the target may need; `None` when it may differ by itself, or nobody can tell.
     fn needs(&self, id: TargetId) -> Option<Vec<TargetId>> {
         let target = &self.materials.loaded.targets[id];
+        if self.older.is_some_and(|older| self.may_be_another(target, older)) {
+            return None;
+        }
         let definition = match &target.definition {
             Definition::External(_) => return Some(Vec::new()),
             // A group that something needs is a mistake, which somebody else tells.
@@ -138,6 +152,12 @@ impl Search<'_> {
         Some(needs)
     }
 
+    /// Whether the target may say other things on the older side, or is not there.
+    fn may_be_another(&self, target: &Target, older: Older<'_>) -> bool {
+        let own = OwnFiles { snapshot: self.snapshot, differences: self.differences };
+        older.loaded.names.target(&target.label).is_none() || own.may_differ(target)
+    }
+
     /// The target that the value of an argument names, if one does; `None` where that is not clear. What the
     /// file itself gives it is not looked at.
     fn named_by(&self, definition: &BuildDefinition, argument: &str) -> Option<Option<TargetId>> {
@@ -164,11 +184,20 @@ impl Search<'_> {
     }
 
     fn look_up(&self, name: &str) -> Option<Option<TargetId>> {
-        match self.materials.published.meaning(&name.parse::<ImageReference>().ok()?) {
+        let reference: ImageReference = name.parse().ok()?;
+        let meaning = |published: &Published| match published.meaning(&reference) {
             Meaning::Target(id) | Meaning::Base(id) => Some(Some(id)),
             Meaning::Unknown => Some(None),
             Meaning::Ambiguous(_) => None,
+        };
+        let meant = meaning(self.materials.published)?;
+        if let Some(older) = self.older {
+            let before = meaning(older.published)?.map(|id| &older.loaded.targets[id].label);
+            if before != meant.map(|id| &self.materials.loaded.targets[id].label) {
+                return None;
+            }
         }
+        Some(meant)
     }
 
     /// Whether something that differs may be in a context of a target; `None` where nobody can tell.
