@@ -76,6 +76,7 @@ impl fmt::Debug for Read {
 }
 
 /// A side without a graph: all targets, and those that are wanted of them.
+#[derive(Clone)]
 pub(super) struct Choice<'c> {
     asked: &'c Asked<'c>,
     pub(super) loaded: Loaded,

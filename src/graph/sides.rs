@@ -56,11 +56,16 @@ impl Sides {
         asked: &Asked<'_>,
     ) -> Result<Self, Unloadable> {
         let mut newer = Choice::of(&comparison.head, asked).map_err(Unloadable::Newer)?;
-        let has_its_places = OnceLock::new();
+        let same_places = OnceLock::new();
+        let has_the_same_places = |loaded: &Loaded| {
+            has_the_same_dockerfiles(loaded, differences)
+                && has_its_places_in(comparison, loaded, differences)
+        };
         // What the snapshot has read decides: the texts of the targets first, and at last all that a graph is made of.
         let has_same = |loaded: &Loaded| {
             has_the_same_texts(comparison, loaded, differences)
-                && *has_its_places.get_or_init(|| has_its_places_in(comparison, loaded, differences))
+                && !differences.paths.iter().any(is_ignore_file)
+                && *same_places.get_or_init(|| has_the_same_places(loaded))
         };
         let loaded = &newer.loaded;
         let (mut read, is_same) = rayon::join(|| Read::new(&comparison.head, loaded), || has_same(loaded));
@@ -95,9 +100,13 @@ struct Parts {
 
 impl<'p> Pair<'p> {
     fn with_older(self, asked: &'p Asked<'p>) -> Result<Sides, Unloadable> {
-        let older = match Choice::of(&self.comparison.base, asked) {
-            Ok(older) => older,
-            Err(wrong) => return Err(self.broken(wrong)),
+        let older = if self.has_the_same_targets() {
+            self.newer.clone()
+        } else {
+            match Choice::of(&self.comparison.base, asked) {
+                Ok(older) => older,
+                Err(wrong) => return Err(self.broken(wrong)),
+            }
         };
         let read = Read::new(&self.comparison.base, &older.loaded);
         let Some(parts) = self.parts(&older, &read) else {
@@ -116,6 +125,13 @@ impl<'p> Pair<'p> {
             }
             Err(wrong) => Err(self.broken(wrong)),
         }
+    }
+
+    /// Whether the older side is sure to have the very targets of the newer one, whatever is in their Dockerfiles.
+    fn has_the_same_targets(&self) -> bool {
+        let Self { comparison, differences, newer, .. } = self;
+        has_the_same_texts(comparison, &newer.loaded, differences)
+            && has_its_places_in(comparison, &newer.loaded, differences)
     }
 
     fn broken(self, wrong: Vec<Diagnostic>) -> Unloadable {
@@ -158,7 +174,7 @@ impl<'p> Pair<'p> {
 }
 
 /// Whether the older side is sure to have the very targets of the newer one, as far as texts were read: every
-/// one of them is the same, nothing decides that there are others, and git was asked nothing that has another
+/// one of them is the same, nothing decides that there are other packages, and git was asked nothing that has another
 /// answer. What the targets name is left to [`has_its_places_in`].
 fn has_the_same_texts(comparison: &Comparison, loaded: &Loaded, differences: &Differences) -> bool {
     let head = &comparison.head;
@@ -167,7 +183,7 @@ fn has_the_same_texts(comparison: &Comparison, loaded: &Loaded, differences: &Di
     }
     let decides = |path: &WorkspacePath| {
         let name = path.file_name().unwrap_or_default();
-        DECIDING.contains(&name) || name.ends_with(IGNORE_FILE) || head.has_read(path)
+        DECIDING.contains(&name) || head.has_read(path)
     };
     if differences.paths.iter().any(decides) {
         return false;
@@ -177,12 +193,22 @@ fn has_the_same_texts(comparison: &Comparison, loaded: &Loaded, differences: &Di
     !differences.folders.iter().any(|folder| texts.iter().any(|text| is_inside(text, folder)))
 }
 
+fn is_ignore_file(path: &WorkspacePath) -> bool {
+    path.file_name().unwrap_or_default().ends_with(IGNORE_FILE)
+}
+
+fn has_the_same_dockerfiles(loaded: &Loaded, differences: &Differences) -> bool {
+    let mut builds = loaded.targets.values().iter().filter_map(|target| target.build());
+    !builds.any(|build| differences.has(&build.dockerfile.value))
+}
+
 /// Whether the older side has every file and every folder that a target of the newer one names, whatever is in
 /// them.
 fn has_its_places_in(comparison: &Comparison, loaded: &Loaded, differences: &Differences) -> bool {
     let Comparison { base, head, .. } = comparison;
     let builds = || loaded.targets.values().iter().filter_map(|target| target.build());
-    if builds().any(|build| differences.has(&build.dockerfile.value)) {
+    let mut dockerfiles = builds().map(|build| &build.dockerfile.value).filter(|path| differences.has(path));
+    if !dockerfiles.all(|path| base.file(path).is_ok_and(|file| file.is_some())) {
         return false;
     }
     let mut folders: Vec<&WorkspacePath> = builds().flat_map(named_folders).collect();
