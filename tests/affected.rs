@@ -226,6 +226,6 @@ fn what_is_affected_is_what_has_another_key() {
     }
     eprintln!("{count:?}");
     assert!(count.differing > count.compared, "most commits change something: {count:?}");
-    assert!(count.in_part * 10 > count.compared, "many changes are of files alone: {count:?}");
+    assert!(count.in_part * 3 > count.compared, "many changes touch but a part: {count:?}");
     assert!(count.broken * 2 < count.compared, "most trees can be loaded: {count:?}");
 }

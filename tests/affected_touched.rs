@@ -117,3 +117,79 @@ fn what_was_wrong_before_and_is_not_touched_is_not_looked_for() {
     shop.change("web/page", "2\n");
     assert_eq!(shop.affected("--base HEAD~1 --head HEAD").exit, 2);
 }
+
+#[test]
+fn another_text_touches_whoever_reads_it() {
+    let shop = Repository::of(SHOP);
+    let change = |path: &str, text: &str, expected: &[&str]| {
+        shop.change(path, text);
+        shop.check("--base HEAD~1 --head HEAD", expected);
+        // The way back, but for what came, which is not built when it went.
+        let came = ["//web/sub:third", "//web/deep:deep"];
+        let back: Vec<&str> = expected.iter().copied().filter(|label| !came.contains(label)).collect();
+        shop.check("--base HEAD --head HEAD~1", &back);
+    };
+    let web = ["//web:web"];
+    // Of a Dockerfile, what it says and nothing else.
+    change("web/Dockerfile", "# Pages.\nFROM scratch\nCOPY page /\n", &[]);
+    change("web/Dockerfile", "FROM acme/other:1\nCOPY --from=acme/third:1 /page /\n", &web);
+    change("common.Dockerfile", "FROM scratch\nCOPY lib /library\n", &["//:common", "//api:api"]);
+    // A name comes to mean another target, by a text that its user does not read.
+    change("api/BUILD.toml", "[image.api]\ntags = [\"acme/other:2\"]\n", &web);
+    change("web/sub/BUILD.toml", "[base.third]\nimage = \"acme/third:1\"\n", &["//web/sub:third"]);
+    change("api/BUILD.toml", "[image.api]\nargs = { A = \"1\" }\n", &web);
+    // Ignore files, of the context and of the Dockerfile.
+    change("api/.dockerignore", "src/main\n", &["//api:api"]);
+    change("api/Dockerfile.dockerignore", "src/other\n", &["//api:api"]);
+    change("api/.dockerignore", "src\n", &[]);
+    // What a package says of those below it.
+    change(
+        "web/BUILD.toml",
+        "[image.web]\n[stage.assets]\ndockerfile = \"assets.Dockerfile\"\n[vars]\nX = \"1\"\n",
+        &[],
+    );
+    change(
+        "web/BUILD.toml",
+        "[image.web]\n[stage.assets]\ndockerfile = \"assets.Dockerfile\"\n[defaults.image]\nlabels = { a = \"1\" }\n",
+        &web,
+    );
+    change("web/deep/BUILD.toml", "[image.deep]\ndockerfile = \"//web/Dockerfile\"\n", &["//web/deep:deep"]);
+}
+
+#[test]
+fn a_text_behind_a_link_is_another_text() {
+    let shop = Repository::of(SHOP);
+    shop.change("lib/.dockerignore", "two\n");
+    shop.change("web/BUILD.toml", "[image.web]\ncontexts = { shared = { dir = \"//lib\" } }\n");
+    shop.change("web/Dockerfile", "FROM scratch\nCOPY --from=shared / /\n");
+    let api = ["//api:api"];
+    for (place, target, text, changed, expected) in [
+        (
+            "api/Dockerfile",
+            "../shared",
+            "FROM scratch\nCOPY src /\n",
+            "FROM scratch\nCOPY src /s\n",
+            &api[..],
+        ),
+        ("api/.dockerignore", "../ignored", "src/a\n", "src/main\n", &api),
+        ("api/BUILD.toml", "../declared", "[image.api]\n", "[image.api]\nlabels = { a = \"1\" }\n", &api),
+        ("lib/.dockerignore", "../rules", "two\n", "one\n", &["//web:web"]),
+    ] {
+        shop.link(place, target);
+        let file = target.trim_start_matches("../");
+        shop.change(file, text);
+        shop.change(file, changed);
+        shop.check("--base HEAD~1 --head HEAD", expected);
+    }
+}
+
+/// The Dockerfile leaves instructions, so that nobody looks for the ignore file before the graph is made.
+#[test]
+fn an_ignore_file_that_is_read_last_is_seen_to_differ() {
+    let shop = Repository::of(SHOP);
+    shop.change("api/Dockerfile", "FROM scratch\nCOPY src /\nONBUILD COPY src /\n");
+    shop.link("api/Dockerfile.dockerignore", "../rules");
+    shop.change("docs/readme", "2\n");
+    shop.change("rules", "src/main\n");
+    shop.check("--base HEAD~1 --head HEAD", &["//api:api"]);
+}

@@ -198,7 +198,8 @@ impl Target {
 
     /// Whether `location` is below the target's own header, not in a default for many.
     pub fn writes(&self, location: &Location) -> bool {
-        location.source.path == self.location.source.path && location.span.start() > self.location.span.start()
+        location.source.path == self.location.source.path
+            && location.span.start() > self.location.span.start()
     }
 
     /// What is built, when the target is built here.

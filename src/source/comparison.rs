@@ -318,3 +318,30 @@ impl Name {
         matches!(self, Self::Commit(Mode::Submodule, _))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_begins_alike_stands_together() {
+        let path = |text: &str| WorkspacePath::root().resolve(text.as_bytes()).unwrap();
+        let all = ["a", "a-b/c", "a.txt", "a/b", "a/b-c", "a/b/c", "a/bd", "b", "b/a", "ba", "\u{e9}/a"];
+        let mut differences = Differences::default();
+        differences.paths.extend(all.map(path));
+        let differences = differences.in_order();
+        let folders = [path("."), path("a"), path("a/b"), path("b"), path("c")];
+        let letters = ["", "a", "a/", "a/b", "a/b/", "b", "b-", "ba", "c", "\u{e9}", "z"];
+        for (folder, letters) in folders.iter().flat_map(|folder| letters.map(|letters| (folder, letters))) {
+            let begins = |path: &&WorkspacePath| {
+                let inner = path.letters_below(folder).filter(|_| *path != folder);
+                inner.is_some_and(|inner| inner.starts_with(letters.as_bytes()))
+            };
+            let expected: Vec<&WorkspacePath> = differences.paths.iter().filter(begins).collect();
+            let found: Vec<&WorkspacePath> =
+                differences.beginning(folder, letters.as_bytes()).iter().collect();
+            assert_eq!(found, expected, "{letters} in {folder}");
+        }
+        assert!(differences.has(&path("a/b")) && !differences.has(&path("a/c")));
+    }
+}

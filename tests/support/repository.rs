@@ -67,6 +67,14 @@ impl Repository {
         self.commit();
     }
 
+    /// Puts a link in the place of what is at `path`, if anything is.
+    pub fn link(&self, path: &str, target: &str) {
+        let path = self.root.join(path);
+        // Nothing may be there.
+        let _absent = fs::remove_file(&path);
+        std::os::unix::fs::symlink(target, path).unwrap();
+    }
+
     pub fn affected(&self, arguments: &str) -> Outcome {
         run(&self.root, 120, &format!("affected {arguments}"))
     }

@@ -447,9 +447,10 @@ mod tests {
         for text in ["type=cache", "type=secret,id=a", "type=ssh,required", "type=tmpfs,target=/t,size=$x"] {
             assert!(is_of_no_files(text), "{text}");
         }
-        for text in ["", "type=bind", "target=/c,type=cache", "type=cache,Type=bind", "type=cache,\"type=bind\""]
-            .into_iter()
-            .chain(["type=$x", "type=Cache", "Type=cache", "type=cache,x=a,type=bind"])
+        for text in
+            ["", "type=bind", "target=/c,type=cache", "type=cache,Type=bind", "type=cache,\"type=bind\""]
+                .into_iter()
+                .chain(["type=$x", "type=Cache", "Type=cache", "type=cache,x=a,type=bind"])
         {
             assert!(!is_of_no_files(text), "{text}");
         }

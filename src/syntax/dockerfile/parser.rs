@@ -133,7 +133,8 @@ impl File<'_> {
             self.dockerfile.stages.iter_mut().for_each(|stage| stage.instructions.shrink_to_fit());
             return Ok(self.dockerfile);
         }
-        let start = |diagnostic: &Diagnostic| diagnostic.annotations.first().map(|at| at.location.span.start());
+        let start =
+            |diagnostic: &Diagnostic| diagnostic.annotations.first().map(|at| at.location.span.start());
         self.diagnostics.sort_by_key(start);
         Err(self.diagnostics)
     }
