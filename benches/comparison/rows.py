@@ -7,7 +7,7 @@ import subprocess
 
 from .embedded import embedded_copy, embedded_install, embedded_root, embedded_run
 from .measuring import Failure, Goal, Peer, Row, run_quietly, say
-from .task_runners import askers, change_one, task_runners
+from .task_runners import askers, change_dockerfile, change_one, task_runners
 from .workshop import ROOT, settle
 
 UNBUILT = "nothing is built: the plans are of targets that were never built, with a cache of their own, and "\
@@ -206,7 +206,11 @@ def touched(shop, count, files):
     ours = shop.imgraph_peer("affected --base HEAD~1 --head HEAD", tree, "affected", "--base", "HEAD~1",
                              "--head", "HEAD", cache="unbuilt")
     checkout = shop.imgraph_peer("affected --base HEAD~1", tree, "affected", "--base", "HEAD~1", cache="unbuilt")
-    row = Row(f"one commit that changes one file, {count:,} services x {files} files", [git, ours, checkout])
+    built = shop.services(count, files, "changed-dockerfile", change_dockerfile)
+    dockerfile = shop.imgraph_peer("affected --base HEAD~1 --head HEAD, where that file is a Dockerfile", built,
+                                   "affected", "--base", "HEAD~1", "--head", "HEAD", cache="unbuilt")
+    row = Row(f"one commit that changes one file, {count:,} services x {files} files",
+              [git, ours, dockerfile, checkout])
     beside(shop, row, ours, 0.4, askers(shop, count, files))
     row.notes.append("imgraph compares what is hashed of each target, the others the folders that files lie in; "
                      "each program has a tree of its own; servers and daemons are warm and not counted")

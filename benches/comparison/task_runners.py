@@ -177,8 +177,23 @@ def askers(shop, services, files):
 
 def change_one(tree):
     """A second commit, which changes one file of one service; packed, as a clone is."""
-    file = services_of(tree)[len(services_of(tree)) // 2] / "src/file-000.rs"
-    file.write_bytes(file.read_bytes()[::-1])
+    file = one_of(tree) / "src/file-000.rs"
+    commit_change(tree, file, file.read_bytes()[::-1])
+
+
+def change_dockerfile(tree):
+    """The same of a Dockerfile, which gets another instruction."""
+    file = one_of(tree) / "Dockerfile"
+    commit_change(tree, file, file.read_bytes() + b"ENV CHANGED=1\n")
+
+
+def one_of(tree):
+    services = services_of(tree)
+    return services[len(services) // 2]
+
+
+def commit_change(tree, file, content):
+    file.write_bytes(content)
     commit(tree)
     run_quietly(["git", "-C", tree, "gc", "--quiet"])
 

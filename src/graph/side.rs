@@ -99,9 +99,7 @@ impl Side {
     pub fn labels(&self) -> impl Iterator<Item = &Label> {
         self.wanted.iter().map(|id| &self.loaded.targets[*id].label)
     }
-}
 
-impl Side {
     /// The same without its graph, for another one.
     pub(super) fn without_graph<'c>(self, asked: &'c Asked<'c>) -> (Choice<'c>, Read) {
         let Self { loaded, wanted, unknown, read, .. } = self;

@@ -35,7 +35,7 @@ const READ_AT_ONCE: usize = 512 << 10;
 /// Who waits for more answers than this lets the pipe fill before each look into it.
 const WORTH_A_NAP: usize = 20;
 
-/// About as long as git takes for a quarter of what is read at once.
+/// About as long as git takes for half of what is read at once.
 const NAP: Duration = Duration::from_millis(1);
 
 /// An object.
