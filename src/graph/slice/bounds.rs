@@ -88,9 +88,6 @@ fn variable(text: &str) -> Option<&str> {
 
 /// What a mount reads of the main context; `None` where its text does not tell.
 fn read_mount(text: &str, span: Span, read: &mut Gathered) -> Option<()> {
-    if mount::is_of_no_files(text) {
-        return Some(());
-    }
     let not_plain = || MountError { message: String::new(), help: None };
     let value = |value: &str| plain(value).map(str::to_owned).ok_or_else(not_plain);
     let mount = mount::read(text, value).ok()?;

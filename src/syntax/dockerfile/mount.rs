@@ -145,16 +145,6 @@ pub(super) fn from_of(text: &str) -> Result<String, MountError> {
     Ok(from)
 }
 
-/// Whether a mount that is not `from` anything is sure to read no file of a context: when its type, which stands
-/// first and once, is none that does. Whatever else may be wrong with it.
-pub fn is_of_no_files(text: &str) -> bool {
-    const TYPE: &[u8] = b"type";
-    let Some(rest) = text.strip_prefix("type=") else { return false };
-    let (word, others) = rest.split_once(',').unwrap_or((rest, ""));
-    matches!(word, "cache" | "secret" | "ssh" | "tmpfs")
-        && !others.as_bytes().windows(TYPE.len()).any(|letters| letters.eq_ignore_ascii_case(TYPE))
-}
-
 /// The text with the value of `from` replaced, quoted in the one way that all equal texts share.
 ///
 /// # Errors
@@ -440,20 +430,6 @@ mod tests {
         check("type=bind,mode=7", "! `mode` is no key of a mount of the type `bind`");
         check("type=secret", "! a mount of the type `secret` must say which secret");
         check("target=/a,", "! `` must be a key and a value");
-    }
-
-    #[test]
-    fn a_mount_that_reads_no_files_is_known_by_its_type() {
-        for text in ["type=cache", "type=secret,id=a", "type=ssh,required", "type=tmpfs,target=/t,size=$x"] {
-            assert!(is_of_no_files(text), "{text}");
-        }
-        for text in
-            ["", "type=bind", "target=/c,type=cache", "type=cache,Type=bind", "type=cache,\"type=bind\""]
-                .into_iter()
-                .chain(["type=$x", "type=Cache", "Type=cache", "type=cache,x=a,type=bind"])
-        {
-            assert!(!is_of_no_files(text), "{text}");
-        }
     }
 
     #[test]
