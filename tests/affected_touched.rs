@@ -164,13 +164,7 @@ fn a_text_behind_a_link_is_another_text() {
     shop.change("web/Dockerfile", "FROM scratch\nCOPY --from=shared / /\n");
     let api = ["//api:api"];
     for (place, target, text, changed, expected) in [
-        (
-            "api/Dockerfile",
-            "../shared",
-            "FROM scratch\nCOPY src /\n",
-            "FROM scratch\nCOPY src /s\n",
-            &api[..],
-        ),
+        ("api/Dockerfile", "../built", "FROM scratch\nCOPY src /\n", "FROM scratch\nCOPY src /s\n", &api[..]),
         ("api/.dockerignore", "../ignored", "src/a\n", "src/main\n", &api),
         ("api/BUILD.toml", "../declared", "[image.api]\n", "[image.api]\nlabels = { a = \"1\" }\n", &api),
         ("lib/.dockerignore", "../rules", "two\n", "one\n", &["//web:web"]),

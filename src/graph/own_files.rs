@@ -5,7 +5,7 @@
 //! file is read then is not told by its path.
 
 use super::dockerfiles::ignore_file_places;
-use super::target::{BuildDefinition, NamedContext, Target};
+use super::target::{BuildDefinition, Target};
 use crate::source::comparison::Differences;
 use crate::source::snapshot::Snapshot;
 use crate::source::stat::EntryKind;
@@ -35,13 +35,9 @@ impl OwnFiles<'_> {
 
     fn may_be_built_otherwise(self, build: &BuildDefinition) -> bool {
         let dockerfile = &build.dockerfile.value;
-        let others = build.contexts.values().filter_map(|context| match &context.value {
-            NamedContext::Folder(folder) => Some(folder),
-            NamedContext::Target(_) | NamedContext::Image(_) => None,
-        });
         self.may_be_another(dockerfile)
             || self.may_ignore_otherwise(&build.context.value, Some(dockerfile))
-            || others.into_iter().any(|folder| self.may_ignore_otherwise(folder, None))
+            || build.named_folders().any(|folder| self.may_ignore_otherwise(folder, None))
     }
 
     /// Whether another file may say what of `context` is ignored, or the context itself is elsewhere.

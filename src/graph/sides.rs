@@ -12,7 +12,6 @@ use std::sync::OnceLock;
 use super::load::Loaded;
 use super::own_files::OwnFiles;
 use super::side::{Asked, Choice, Read, Side};
-use super::target::{BuildDefinition, NamedContext};
 use super::touched::{Older, touched};
 use crate::source::comparison::{Comparison, Differences};
 use crate::types::diagnostic::Diagnostic;
@@ -211,7 +210,8 @@ fn has_its_places_in(comparison: &Comparison, loaded: &Loaded, differences: &Dif
     if !dockerfiles.all(|path| base.file(path).is_ok_and(|file| file.is_some())) {
         return false;
     }
-    let mut folders: Vec<&WorkspacePath> = builds().flat_map(named_folders).collect();
+    let mut folders: Vec<&WorkspacePath> =
+        builds().flat_map(|build| build.named_folders().chain([&build.context.value])).collect();
     // Those of one folder after the other are mostly the same.
     folders.dedup();
     folders.sort_unstable();
@@ -222,12 +222,4 @@ fn has_its_places_in(comparison: &Comparison, loaded: &Loaded, differences: &Dif
     };
     let is_there = |folder: &WorkspacePath| base.folder(folder).is_ok_and(|folder| folder.is_some());
     folders.into_iter().all(|folder| !may_have_come(folder) || is_there(folder))
-}
-
-fn named_folders(build: &BuildDefinition) -> impl Iterator<Item = &WorkspacePath> {
-    let others = build.contexts.values().filter_map(|context| match &context.value {
-        NamedContext::Folder(folder) => Some(folder),
-        NamedContext::Target(_) | NamedContext::Image(_) => None,
-    });
-    others.chain([&build.context.value])
 }

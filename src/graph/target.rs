@@ -83,6 +83,16 @@ pub struct BuildDefinition {
     pub no_cache: Option<Located<bool>>,
 }
 
+impl BuildDefinition {
+    /// The folders that are named contexts.
+    pub fn named_folders(&self) -> impl Iterator<Item = &WorkspacePath> {
+        self.contexts.values().filter_map(|context| match &context.value {
+            NamedContext::Folder(folder) => Some(folder),
+            NamedContext::Target(_) | NamedContext::Image(_) => None,
+        })
+    }
+}
+
 /// The value of a build argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ArgumentValue {

@@ -212,10 +212,8 @@ impl Search<'_> {
             return Some(true);
         }
         let whole = Sources::Whole { spans: Vec::new() };
-        for context in definition.contexts.values() {
-            if let NamedContext::Folder(folder) = &context.value
-                && self.may_hold(folder, None, &whole)?
-            {
+        for folder in definition.named_folders() {
+            if self.may_hold(folder, None, &whole)? {
                 return Some(true);
             }
         }
